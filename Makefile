@@ -1,0 +1,96 @@
+# Everything here works from a fresh clone with Go, make, git and bash: whatever else a target needs it builds from
+# pinned Go modules and keeps under bin/. Only `generate` writes to files that git tracks.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+IMAGE ?= onebid:dev
+KUBECTL ?= $(shell command -v kubectl 2>/dev/null || echo bin/controlplane/kubectl)
+GOLDFLAGS := -s -w -X main.version=$(VERSION)
+
+# The directory of the control plane, built when needed; KUBEBUILDER_ASSETS wins when it is set.
+ASSETS = $$(hack/controlplane/build.sh)
+
+##@ Start here
+
+.PHONY: help
+help: ## List the targets
+	@awk 'BEGIN {FS = ":.*## "; print "Usage: make TARGET"} \
+	  /^##@/ {printf "\n%s\n", substr($$0, 5)} \
+	  /^[a-z][a-z-]*:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: build ## Show scanners racing for one posting, on a local control plane
+	@assets="$(ASSETS)"; KUBEBUILDER_ASSETS="$$assets" go run ./hack/demo $(ARGS)
+
+.PHONY: dev
+dev: build ## Run a control plane, the simulator and the manager until Ctrl-C
+	@assets="$(ASSETS)"; KUBEBUILDER_ASSETS="$$assets" ./hack/dev $(ARGS)
+
+##@ Development
+
+.PHONY: generate
+generate: ## Regenerate deepcopy code, CRDs and RBAC
+	@hack/generate.sh .
+
+.PHONY: verify
+verify: ## Check everything that CI checks, but the tests
+	@hack/verify.sh
+
+.PHONY: lint
+lint: ## Run golangci-lint, and kube-api-linter on the API types
+	@hack/lint.sh
+
+.PHONY: test
+test: ## Run all tests against a real API server, then the coverage gate
+	@assets="$(ASSETS)"; KUBEBUILDER_ASSETS="$$assets" hack/test.sh $(ARGS)
+
+##@ Build
+
+.PHONY: build
+build: ## Build the static binaries into bin/
+	@test -d cmd || { echo "build: there is no cmd folder, so nothing to build" >&2; exit 1; }
+	@CGO_ENABLED=0 go build -trimpath -ldflags "$(GOLDFLAGS)" -o bin/ ./cmd/...
+	@echo "build: $(VERSION): $$(go list -f '{{if eq .Name "main"}}bin/{{base .ImportPath}}{{end}}' ./cmd/... | xargs)"
+
+.PHONY: image
+image: ## Build the container image IMAGE with buildah
+	@IMAGE="$(IMAGE)" GOLDFLAGS="$(GOLDFLAGS)" hack/image.sh
+
+.PHONY: clean
+clean: ## Remove all that was built (the control plane takes minutes to come back)
+	@rm -rf bin
+
+##@ The control plane for tests
+
+.PHONY: controlplane
+controlplane: ## Provide kube-apiserver, etcd, kubectl and kube-controller-manager; prints where
+	@hack/controlplane/build.sh
+
+.PHONY: controlplane-path
+controlplane-path: ## Print where `make controlplane` puts them, without building
+	@hack/controlplane/build.sh --path
+
+##@ A cluster (the current kubectl context)
+
+bin/controlplane/kubectl:
+	@hack/controlplane/build.sh >/dev/null
+
+.PHONY: install
+install: $(filter bin/%,$(KUBECTL)) ## Install or upgrade the CRDs
+	@$(KUBECTL) apply --server-side -k config/crd
+
+.PHONY: uninstall
+uninstall: $(filter bin/%,$(KUBECTL)) ## Remove the CRDs; refuses while Bids exist
+	@hack/remove.sh $(KUBECTL) config/crd
+
+.PHONY: deploy
+deploy: $(filter bin/%,$(KUBECTL)) ## Install or upgrade CRDs, policies, RBAC and the manager
+	@$(KUBECTL) apply --server-side -k config/default
+
+.PHONY: undeploy
+undeploy: $(filter bin/%,$(KUBECTL)) ## Remove what deploy installed; refuses while Bids exist
+	@hack/remove.sh $(KUBECTL) config/default
