@@ -1,0 +1,321 @@
+package v1alpha1
+
+// CELExpression is a CEL expression of bounded size and cost. Which variables it sees is said at each field.
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=4096
+type CELExpression string
+
+// HTTPParameter is one query parameter or header whose value is computed.
+type HTTPParameter struct {
+	// name of the parameter, sent as it is written here.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	Name string `json:"name,omitempty"`
+
+	// value is an expression of type string; "" leaves the parameter out.
+	// +required
+	Value CELExpression `json:"value,omitempty"`
+}
+
+// HTTPEncoding is how a request's body is written.
+// +kubebuilder:validation:Enum=JSON;Form
+type HTTPEncoding string
+
+const (
+	// EncodingJSON writes the body as application/json.
+	EncodingJSON HTTPEncoding = "JSON"
+	// EncodingForm writes the body, a map of strings, as application/x-www-form-urlencoded.
+	EncodingForm HTTPEncoding = "Form"
+)
+
+// HTTPMethod of a request.
+// +kubebuilder:validation:Enum=GET;POST;PUT;PATCH;DELETE
+type HTTPMethod string
+
+// HTTPRequest says how to build one request. Its expressions see
+//
+//   - bid: {marketplace, postingID, amount, currency, deliveryDays, proposal, attributes}, when placing; postingID in
+//     a look-up too;
+//   - remote: {id}, when getting or withdrawing;
+//   - idempotencyKey: string; reason: string, when withdrawing;
+//   - secret: a map of the credentials Secret's keys, only in headers and query values;
+//   - account: string, the account's ID, once known;
+//
+// and the functions pathEscape(string) and queryEscape(string).
+type HTTPRequest struct {
+	// method is GET, POST, PUT, PATCH or DELETE.
+	// +required
+	Method HTTPMethod `json:"method,omitempty"`
+
+	// path is an expression of type string, appended to baseURL. Escape what comes from outside: '/bids/' +
+	// pathEscape(remote.id).
+	// +required
+	Path CELExpression `json:"path,omitempty"`
+
+	// query parameters.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=32
+	Query []HTTPParameter `json:"query,omitempty"`
+
+	// headers of this request, beside the driver's.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=32
+	Headers []HTTPParameter `json:"headers,omitempty"`
+
+	// body is an expression that gives the body as a map.
+	// +optional
+	Body CELExpression `json:"body,omitempty"`
+
+	// encoding of the body: JSON or Form. Defaults to JSON.
+	// +optional
+	// +default="JSON"
+	// +kubebuilder:default=JSON
+	Encoding HTTPEncoding `json:"encoding,omitempty"`
+}
+
+// HTTPBidMapping reads one bid out of a reply. Its expressions see item, the JSON value that describes the bid, and
+// response {status, headers, body}.
+type HTTPBidMapping struct {
+	// id is the marketplace's ID of the bid, as a string.
+	// +required
+	ID CELExpression `json:"id,omitempty"`
+
+	// postingID that the bid is on, as a string. In a reply to place and in a look-up it must equal ours, or the reply
+	// counts as unreadable. Without it the reply is trusted.
+	// +optional
+	PostingID CELExpression `json:"postingID,omitempty"`
+
+	// state is the marketplace's word for the bid's state, as a string; it is translated by the driver's states.
+	// +required
+	State CELExpression `json:"state,omitempty"`
+
+	// idempotencyKey that the marketplace stored with the bid, as a string; "" when it stored none.
+	// +optional
+	IdempotencyKey CELExpression `json:"idempotencyKey,omitempty"`
+
+	// url shows the bid in a browser, as a string.
+	// +optional
+	URL CELExpression `json:"url,omitempty"`
+
+	// placedAt is when the bid was placed, as an RFC 3339 string.
+	// +optional
+	PlacedAt CELExpression `json:"placedAt,omitempty"`
+
+	// amount of the bid's price, as a decimal string.
+	// +optional
+	Amount CELExpression `json:"amount,omitempty"`
+
+	// currency of the bid's price, as a string.
+	// +optional
+	Currency CELExpression `json:"currency,omitempty"`
+}
+
+// HTTPPlace places a bid.
+type HTTPPlace struct {
+	// request to send, once.
+	// +required
+	Request HTTPRequest `json:"request,omitempty,omitzero"`
+
+	// item is an expression over response that gives the JSON value describing the bid. Defaults to response.body.
+	// +optional
+	Item CELExpression `json:"item,omitempty"`
+}
+
+// HTTPBidList reads a list of bids, every page of it.
+type HTTPBidList struct {
+	// request for the first page.
+	// +required
+	Request HTTPRequest `json:"request,omitempty,omitzero"`
+
+	// items is an expression over response that gives the list of bids on this page.
+	// +required
+	Items CELExpression `json:"items,omitempty"`
+
+	// next is an expression over response that gives the query parameters of the next page as a map of strings, which
+	// replace those of the same name; an empty map after the last page. Without it there is one page.
+	// +optional
+	Next CELExpression `json:"next,omitempty"`
+}
+
+// HTTPGet reads one bid by its ID.
+type HTTPGet struct {
+	// request to send.
+	// +required
+	Request HTTPRequest `json:"request,omitempty,omitzero"`
+
+	// item is an expression over response that gives the JSON value describing the bid. Defaults to response.body.
+	// +optional
+	Item CELExpression `json:"item,omitempty"`
+}
+
+// HTTPWithdraw takes a bid back by its ID.
+type HTTPWithdraw struct {
+	// request to send.
+	// +required
+	Request HTTPRequest `json:"request,omitempty,omitzero"`
+}
+
+// HTTPAccount asks who we are.
+type HTTPAccount struct {
+	// request to send.
+	// +required
+	Request HTTPRequest `json:"request,omitempty,omitzero"`
+
+	// accountID is an expression over response that gives the account's ID as a string.
+	// +required
+	AccountID CELExpression `json:"accountID,omitempty"`
+}
+
+// RemoteState is what a marketplace's own word for a bid's state means to us.
+// +kubebuilder:validation:Enum=Live;AwardPending;Won;Lost;Withdrawn;Rejected;Expired;Unknown
+type RemoteState string
+
+const (
+	// RemoteLive can be accepted by the posting's owner at any time.
+	RemoteLive RemoteState = "Live"
+	// RemoteAwardPending was chosen and waits for our answer; it cannot be withdrawn.
+	RemoteAwardPending RemoteState = "AwardPending"
+	// RemoteWon was chosen.
+	RemoteWon RemoteState = "Won"
+	// RemoteLost means that somebody else was chosen.
+	RemoteLost RemoteState = "Lost"
+	// RemoteWithdrawn was taken back.
+	RemoteWithdrawn RemoteState = "Withdrawn"
+	// RemoteRejected was refused by the posting's owner.
+	RemoteRejected RemoteState = "Rejected"
+	// RemoteExpired lapsed.
+	RemoteExpired RemoteState = "Expired"
+	// RemoteUnknown is a word that we do not know; never taken for live, nor for ended.
+	RemoteUnknown RemoteState = "Unknown"
+)
+
+// HTTPStateRule translates one of the marketplace's words.
+type HTTPStateRule struct {
+	// word as the marketplace spells it.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	Word string `json:"word,omitempty"`
+
+	// state that it means.
+	// +required
+	State RemoteState `json:"state,omitempty"`
+}
+
+// ErrorClass is what a marketplace's refusal means to the controller.
+// +kubebuilder:validation:Enum=Transient;UnknownOutcome;RateLimited;QuotaExhausted;Auth;Forbidden;Invalid;PostingClosed;AlreadyExists;NotFound;AlreadyWithdrawn;NotWithdrawable
+type ErrorClass string
+
+const (
+	// ErrorTransient had no effect and may pass: backoff.
+	ErrorTransient ErrorClass = "Transient"
+	// ErrorUnknownOutcome may have had the effect: look up, never resend blindly.
+	ErrorUnknownOutcome ErrorClass = "UnknownOutcome"
+	// ErrorRateLimited had no effect: wait as long as the marketplace says; shared by the account.
+	ErrorRateLimited ErrorClass = "RateLimited"
+	// ErrorQuotaExhausted had no effect: the account's bids are used up for hours.
+	ErrorQuotaExhausted ErrorClass = "QuotaExhausted"
+	// ErrorAuth means that the credentials are not accepted: stop the account until the Secret changes.
+	ErrorAuth ErrorClass = "Auth"
+	// ErrorForbidden is permanent for this bid.
+	ErrorForbidden ErrorClass = "Forbidden"
+	// ErrorInvalid is permanent for this bid: the marketplace does not accept its contents.
+	ErrorInvalid ErrorClass = "Invalid"
+	// ErrorPostingClosed means that the posting takes no bids any more.
+	ErrorPostingClosed ErrorClass = "PostingClosed"
+	// ErrorAlreadyExists means that the account has a bid there: look up, adopt if ours, else Duplicate.
+	ErrorAlreadyExists ErrorClass = "AlreadyExists"
+	// ErrorNotFound means that the named bid or posting is not there.
+	ErrorNotFound ErrorClass = "NotFound"
+	// ErrorAlreadyWithdrawn means that there is nothing left to withdraw: success, once read back.
+	ErrorAlreadyWithdrawn ErrorClass = "AlreadyWithdrawn"
+	// ErrorNotWithdrawable means that the bid was awarded: a person decides.
+	ErrorNotWithdrawable ErrorClass = "NotWithdrawable"
+)
+
+// HTTPErrorRule recognises one refusal. Rules are tried in order, the first match counts; after them the built-in ones
+// by status: 401 Auth, 403 Forbidden, 404 and 410 NotFound, 429 RateLimited, 400 and 422 Invalid, 409 AlreadyExists when
+// placing and NotWithdrawable when withdrawing; any other answer to a place or withdraw is UnknownOutcome, to a read
+// Transient.
+type HTTPErrorRule struct {
+	// when is an expression of type bool over response {status, headers, body} and operation ("place", "lookup",
+	// "list", "get", "withdraw", "account"). A rule may match a 2xx too, where a marketplace reports errors so.
+	// +required
+	When CELExpression `json:"when,omitempty"`
+
+	// class that the answer belongs to.
+	// +required
+	Class ErrorClass `json:"class,omitempty"`
+}
+
+// HTTPDriver describes a marketplace's API, so that no code is needed for it.
+type HTTPDriver struct {
+	// baseURL begins every request's URL: https, or http where the manager's flags allow private addresses. A Bid never
+	// carries a URL.
+	// +required
+	// +kubebuilder:validation:MinLength=8
+	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:XValidation:rule="self.matches(r'^https?://[^/?#@\\s]+(/[^?#\\s]*)?$')",message="must be http:// or https://, a host and an optional path: no user, query or fragment"
+	BaseURL string `json:"baseURL,omitempty"`
+
+	// headers of every request. Credentials go here: {name: Authorization, value: "'Bearer ' + secret.token"}.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=32
+	Headers []HTTPParameter `json:"headers,omitempty"`
+
+	// idempotencyHeader carries the idempotency key with each place, such as "Idempotency-Key".
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	IdempotencyHeader string `json:"idempotencyHeader,omitempty"`
+
+	// account asks who we are; it proves the credentials when the Marketplace becomes Ready and before a look-up's
+	// "not there" is believed.
+	// +optional
+	Account *HTTPAccount `json:"account,omitempty"`
+
+	// place puts a bid on a posting.
+	// +required
+	Place HTTPPlace `json:"place,omitempty,omitzero"`
+
+	// lookup lists our bids on one posting, ended ones too where the marketplace shows them.
+	// +required
+	Lookup HTTPBidList `json:"lookup,omitempty,omitzero"`
+
+	// list lists all our live bids.
+	// +optional
+	List *HTTPBidList `json:"list,omitempty"`
+
+	// get reads one bid by its ID. Without it the bid is looked up by its posting.
+	// +optional
+	Get *HTTPGet `json:"get,omitempty"`
+
+	// withdraw takes one bid back by its ID. Without it bids there cannot be withdrawn.
+	// +optional
+	Withdraw *HTTPWithdraw `json:"withdraw,omitempty"`
+
+	// bid reads one bid out of a reply.
+	// +required
+	Bid HTTPBidMapping `json:"bid,omitempty,omitzero"`
+
+	// states translates the marketplace's words; a word that is not listed is Unknown.
+	// +required
+	// +listType=map
+	// +listMapKey=word
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=64
+	States []HTTPStateRule `json:"states,omitempty"`
+
+	// errors recognises refusals, in order.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	Errors []HTTPErrorRule `json:"errors,omitempty"`
+}

@@ -1,0 +1,356 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// MarketplaceMode says what may be sent.
+// +kubebuilder:validation:Enum=Live;DryRun;Suspended
+type MarketplaceMode string
+
+const (
+	// ModeLive places and withdraws.
+	ModeLive MarketplaceMode = "Live"
+	// ModeDryRun places nothing and says what it would have placed; withdrawals go on.
+	ModeDryRun MarketplaceMode = "DryRun"
+	// ModeSuspended places nothing; withdrawals go on.
+	ModeSuspended MarketplaceMode = "Suspended"
+)
+
+// MarketplaceClass says what the marketplace does against double bids, and so what onebid can promise.
+// +kubebuilder:validation:Enum=IdempotencyKey;UniquePerPosting;None
+type MarketplaceClass string
+
+const (
+	// ClassIdempotencyKey honours a key that we send: never two live bids.
+	ClassIdempotencyKey MarketplaceClass = "IdempotencyKey"
+	// ClassUniquePerPosting itself refuses a second bid of one account on one posting: never two live bids.
+	ClassUniquePerPosting MarketplaceClass = "UniquePerPosting"
+	// ClassNone does neither: at most once; an unknown outcome that a look-up cannot settle waits for a person.
+	ClassNone MarketplaceClass = "None"
+)
+
+// ApprovalPolicy says who lets a Bid be placed.
+// +kubebuilder:validation:Enum=Automatic;Manual
+type ApprovalPolicy string
+
+const (
+	// ApprovalAutomatic places what passes the guards.
+	ApprovalAutomatic ApprovalPolicy = "Automatic"
+	// ApprovalManual waits for spec.approval on each Bid.
+	ApprovalManual ApprovalPolicy = "Manual"
+)
+
+// OrphanPolicy says what happens to a live bid of ours that no Bid accounts for.
+// +kubebuilder:validation:Enum=Withdraw;Report
+type OrphanPolicy string
+
+const (
+	// OrphansWithdraw takes it back and reports it.
+	OrphansWithdraw OrphanPolicy = "Withdraw"
+	// OrphansReport only reports it.
+	OrphansReport OrphanPolicy = "Report"
+)
+
+// PreflightPolicy says when to look before placing.
+// +kubebuilder:validation:Enum=WhenNeeded;Always
+type PreflightPolicy string
+
+const (
+	// PreflightWhenNeeded looks up for class None and whenever anything hints at history.
+	PreflightWhenNeeded PreflightPolicy = "WhenNeeded"
+	// PreflightAlways looks up before every place.
+	PreflightAlways PreflightPolicy = "Always"
+)
+
+// RateLimit bounds the calls of one account, reads and writes together.
+type RateLimit struct {
+	// requestsPerSecond over all replicas.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=10000
+	RequestsPerSecond int32 `json:"requestsPerSecond,omitempty"`
+
+	// burst is how many calls may go out at once after a quiet time. Defaults to 1.
+	// +optional
+	// +default=1
+	// +kubebuilder:default=1
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=10000
+	Burst int32 `json:"burst,omitempty"`
+}
+
+// MarketplaceLock is the posting Lease's timing.
+type MarketplaceLock struct {
+	// ttlSeconds is the Lease's duration: how long a scanner that died keeps a posting. Defaults to 300.
+	// +optional
+	// +default=300
+	// +kubebuilder:default=300
+	// +kubebuilder:validation:Minimum=5
+	// +kubebuilder:validation:Maximum=86400
+	TTLSeconds int32 `json:"ttlSeconds,omitempty"`
+
+	// acquireTimeoutSeconds is how long to wait for a Lease that somebody else holds. Defaults to 10.
+	// +optional
+	// +default=10
+	// +kubebuilder:default=10
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=600
+	AcquireTimeoutSeconds int32 `json:"acquireTimeoutSeconds,omitempty"`
+}
+
+// MarketplaceLimits guard the money. Each is checked before a claim against what the controller has seen; bids that
+// are under way at the same instant on several replicas may overshoot maxActiveBids and maxCommitted by their number.
+// +kubebuilder:validation:MinProperties=1
+// +kubebuilder:validation:XValidation:rule="!has(self.maxPrice) || !has(self.maxCommitted) || self.maxPrice.currency == self.maxCommitted.currency",fieldPath=".maxCommitted",message="currency must be the one of maxPrice: an account has one currency"
+type MarketplaceLimits struct {
+	// maxActiveBids that may be live at once.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1000000
+	MaxActiveBids *int32 `json:"maxActiveBids,omitempty"`
+
+	// maxPrice of one bid. Bids in another currency are not accepted.
+	// +optional
+	MaxPrice *Money `json:"maxPrice,omitempty"`
+
+	// maxCommitted is the most that all live bids together may sum up to. Bids in another currency are not accepted.
+	// +optional
+	MaxCommitted *Money `json:"maxCommitted,omitempty"`
+}
+
+// RetryPolicy spaces attempts that failed: exponential with full jitter, never before a Retry-After.
+// +kubebuilder:validation:XValidation:rule="self.initialSeconds <= self.maxSeconds",fieldPath=".maxSeconds",message="must be at least initialSeconds"
+type RetryPolicy struct {
+	// initialSeconds bounds the first wait. Defaults to 1.
+	// +optional
+	// +default=1
+	// +kubebuilder:default=1
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=3600
+	InitialSeconds int32 `json:"initialSeconds,omitempty"`
+
+	// maxSeconds bounds every wait. Defaults to 600.
+	// +optional
+	// +default=600
+	// +kubebuilder:default=600
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=86400
+	MaxSeconds int32 `json:"maxSeconds,omitempty"`
+
+	// manualReviewAfter this many failed attempts a person is called; attempts go on at maxSeconds. Defaults to 10.
+	// +optional
+	// +default=10
+	// +kubebuilder:default=10
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1000
+	ManualReviewAfter int32 `json:"manualReviewAfter,omitempty"`
+}
+
+// SecretReference names a Secret in the same namespace.
+type SecretReference struct {
+	// name of the Secret. Which keys it must have is the driver's matter.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name,omitempty"`
+}
+
+// MarketplaceSpec is one account at one marketplace.
+//
+// +kubebuilder:validation:ExactlyOneOf=http
+type MarketplaceSpec struct {
+	// mode is Live, DryRun or Suspended. Defaults to Live.
+	// +optional
+	// +default="Live"
+	// +kubebuilder:default=Live
+	Mode MarketplaceMode `json:"mode,omitempty"`
+
+	// http reaches any marketplace with a JSON API, by description.
+	// +optional
+	HTTP *HTTPDriver `json:"http,omitempty"`
+
+	// credentialsSecretRef names the Secret with the account's credentials.
+	// +optional
+	CredentialsSecretRef *SecretReference `json:"credentialsSecretRef,omitempty"`
+
+	// class says what the marketplace does against double bids: IdempotencyKey, UniquePerPosting or None. When unsure,
+	// None is the safe choice.
+	// +required
+	Class MarketplaceClass `json:"class,omitempty"`
+
+	// timeoutSeconds is the most that one call may take. Defaults to 10.
+	// +optional
+	// +default=10
+	// +kubebuilder:default=10
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=300
+	TimeoutSeconds int32 `json:"timeoutSeconds,omitempty"`
+
+	// lateCommitSeconds is the longest time after our timeout at which the marketplace may still carry a call out.
+	// Together with timeoutSeconds and visibilitySeconds it decides how long an unknown outcome must settle. Defaults
+	// to 5.
+	// +optional
+	// +default=5
+	// +kubebuilder:default=5
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=3600
+	LateCommitSeconds *int32 `json:"lateCommitSeconds,omitempty"`
+
+	// visibilitySeconds is the longest time until the marketplace's own lists show a new bid. Defaults to 5.
+	// +optional
+	// +default=5
+	// +kubebuilder:default=5
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=3600
+	VisibilitySeconds *int32 `json:"visibilitySeconds,omitempty"`
+
+	// preflight is WhenNeeded or Always: whether to look for a bid of ours before each place. Defaults to WhenNeeded.
+	// +optional
+	// +default="WhenNeeded"
+	// +kubebuilder:default=WhenNeeded
+	Preflight PreflightPolicy `json:"preflight,omitempty"`
+
+	// rateLimit bounds all calls of this account. Without it only the marketplace's own answers do.
+	// +optional
+	RateLimit *RateLimit `json:"rateLimit,omitempty"`
+
+	// lock is the posting Lease's timing.
+	// +optional
+	// +default={}
+	// +kubebuilder:default={}
+	Lock MarketplaceLock `json:"lock,omitempty,omitzero"`
+
+	// postingTTLSeconds is how long a posting's reading stays fresh. Defaults to 86400, a day.
+	// +optional
+	// +default=86400
+	// +kubebuilder:default=86400
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=31536000
+	PostingTTLSeconds int32 `json:"postingTTLSeconds,omitempty"`
+
+	// rebidCooldownSeconds is how long after a bid ended no second one is placed on its posting. Defaults to 300.
+	// +optional
+	// +default=300
+	// +kubebuilder:default=300
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=31536000
+	RebidCooldownSeconds *int32 `json:"rebidCooldownSeconds,omitempty"`
+
+	// approval is Automatic or Manual. Defaults to Automatic.
+	// +optional
+	// +default="Automatic"
+	// +kubebuilder:default=Automatic
+	Approval ApprovalPolicy `json:"approval,omitempty"`
+
+	// limits guard the money.
+	// +optional
+	Limits *MarketplaceLimits `json:"limits,omitempty"`
+
+	// retry spaces attempts that failed.
+	// +optional
+	// +default={}
+	// +kubebuilder:default={}
+	Retry RetryPolicy `json:"retry,omitempty,omitzero"`
+
+	// auditIntervalSeconds is how often the account's bids are read to learn outcomes. Defaults to 600.
+	// +optional
+	// +default=600
+	// +kubebuilder:default=600
+	// +kubebuilder:validation:Minimum=5
+	// +kubebuilder:validation:Maximum=86400
+	AuditIntervalSeconds int32 `json:"auditIntervalSeconds,omitempty"`
+
+	// orphans is Withdraw or Report: what happens to a live bid of ours that no Bid accounts for. Defaults to Report.
+	// +optional
+	// +default="Report"
+	// +kubebuilder:default=Report
+	Orphans OrphanPolicy `json:"orphans,omitempty"`
+}
+
+// MarketplaceStatus is what the controller knows.
+type MarketplaceStatus struct {
+	// conditions explain the Marketplace: Ready, Suspended.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=16
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// observedGeneration is the metadata.generation that this status speaks of; -1 before the first visit.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// driver in use: http.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	Driver string `json:"driver,omitempty"`
+
+	// activeBids is how many Bids are live; refreshed every few seconds at the most.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	ActiveBids *int32 `json:"activeBids,omitempty"`
+
+	// committed is the sum of the live bids' prices, one entry a currency, as "250 USD"; refreshed as activeBids is.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	Committed string `json:"committed,omitempty"`
+
+	// accountID is the account as the marketplace knows it, where the driver can ask.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	AccountID string `json:"accountID,omitempty"`
+
+	// settleSeconds is how long an unknown outcome settles before it is looked up, computed from the timings above and
+	// the manager's own.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	SettleSeconds *int32 `json:"settleSeconds,omitempty"`
+
+	// lastHandledReconcileAt acknowledges the value of the annotation onebid.dev/requestedAt.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	LastHandledReconcileAt string `json:"lastHandledReconcileAt,omitempty"`
+}
+
+// Marketplace is a connection to a site that takes bids, with one account.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:shortName=mkt,categories=onebid
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Mode",type=string,JSONPath=`.spec.mode`
+// +kubebuilder:printcolumn:name="Driver",type=string,JSONPath=`.status.driver`
+// +kubebuilder:printcolumn:name="Active",type=integer,JSONPath=`.status.activeBids`
+// +kubebuilder:printcolumn:name="Committed",type=string,JSONPath=`.status.committed`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$') && size(self.metadata.name) <= 40",fieldPath=".spec",message="metadata.name must be a DNS label of at most 40 characters: it begins the name of every Bid"
+type Marketplace struct {
+	metav1.TypeMeta `json:",inline"`
+
+	// metadata is the standard object's metadata; name must be a DNS label of at most 40 characters.
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty,omitzero"`
+
+	// spec is one account at one marketplace.
+	// +required
+	Spec MarketplaceSpec `json:"spec,omitempty,omitzero"`
+
+	// status is what the controller knows.
+	// +optional
+	// +kubebuilder:default={"observedGeneration":-1,"conditions":{{"type":"Ready","status":"Unknown","reason":"Pending","message":"Waiting for the controller","lastTransitionTime":"1970-01-01T00:00:00Z"}}}
+	Status MarketplaceStatus `json:"status,omitempty,omitzero"`
+}
+
+// MarketplaceList is a list of Marketplaces.
+// +kubebuilder:object:root=true
+type MarketplaceList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []Marketplace `json:"items"`
+}
