@@ -44,15 +44,27 @@ vet() { go vet ./...; }
 tidy() {
   local module status=0
   while IFS= read -r -d '' module; do
-    (cd "$(dirname "$module")" && go mod tidy -diff) || {
+    (cd "$(dirname "$module")" && go mod tidy -diff >"$scratch/tidy" 2>&1) || {
+      grep -E '^[-+]|^go:' "$scratch/tidy" | head -n 20
       echo "$module is not tidy: run 'go mod tidy' in its folder"
       status=1
     }
-  done < <(tracked 'go.mod' '**/go.mod')
+  done < <(tracked 'go.mod' '*/go.mod')
   return "$status"
 }
 
 lint() { hack/lint.sh; }
+
+# golangci-lint can hold all files to one length only, and a test may be longer than what it tests.
+lengths() {
+  local long
+  long=$(tracked '*_test.go' | xargs -0 -r wc -l | awk '$1 > 500 && $2 != "total" {print $2 ": " $1 " lines"}')
+  [[ -z $long ]] || {
+    echo "test files of more than 500 lines; is there a second subject in them?"
+    echo "$long"
+    return 1
+  }
+}
 
 manifests() {
   local kustomize file status=0
@@ -116,6 +128,7 @@ run "gofmt" formatted
 run "go vet" vet
 run "go mod tidy" tidy
 run "lint" lint
+run "length of test files" lengths
 run "kustomizations" manifests
 run "shellcheck" scripts
 run "nothing local or left over" forbidden
