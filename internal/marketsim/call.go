@@ -1,0 +1,255 @@
+package marketsim
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+)
+
+// maxBody is the largest body of a call; more is refused with 413.
+const maxBody = 1 << 20
+
+// exchange is one call to a market on its way through the server.
+type exchange struct {
+	world    *world
+	market   *market
+	shape    shape
+	view     view
+	perPage  int
+	request  request
+	refusal  *refusal // known before the market is asked: a bad request or an unknown account
+	record   Record   // of the call; then of the reply
+	fault    Fault
+	hasFault bool
+}
+
+// answer is what goes to the client, unless the fault garbles it.
+type answer struct {
+	status int
+	body   []byte
+	code   string // of the refusal
+	bidID  string
+}
+
+// serveCall answers one call to a market. A call that outlives its world gets no reply, as in a crash.
+func (s *Server) serveCall(out http.ResponseWriter, r *http.Request, w *world, m *market, path []string) {
+	x := &exchange{world: w, market: m}
+	x.read(out, r, path)
+	err := s.step(w, func() error { return s.arrive(x) })
+	var a answer
+	if err == nil {
+		a, err = s.perform(x)
+	}
+	if err == nil {
+		err = s.step(w, func() error { return x.recordReply(a) })
+	}
+	if errors.Is(err, errWorldGone) {
+		panic(http.ErrAbortHandler)
+	}
+	if err != nil {
+		a = x.refuse(refusal{status: http.StatusInternalServerError, code: codeLedger, message: err.Error()})
+		x.fault = Fault{}
+	}
+	send(out, r, x.fault, a)
+}
+
+// read understands the call and says whom it is from; it changes nothing.
+func (x *exchange) read(out http.ResponseWriter, r *http.Request, path []string) {
+	settings := x.market.currentSettings()
+	x.shape = shapes[settings.Shape]
+	x.view = view{base: baseURL(r) + "/" + x.market.name, url: r.URL, echo: *settings.EchoKey}
+	body, err := io.ReadAll(http.MaxBytesReader(out, r.Body, maxBody))
+	x.request, x.refusal = x.shape.parse(r, path, body)
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		x.refusal = &refusal{http.StatusRequestEntityTooLarge, codeTooLarge, "the body is larger than 1 MiB"}
+	} else if err != nil {
+		x.refusal = badRequest(codeBadRequest, "the body cannot be read: %v", err)
+	}
+	account, valid := x.world.authenticate(x.shape.token(r))
+	if !valid {
+		x.refusal = &refusal{http.StatusUnauthorized, codeUnauthenticated, "the token is missing or not valid"}
+	}
+	x.perPage = settings.PageSize
+	if x.request.perPage > 0 {
+		x.perPage = min(x.perPage, x.request.perPage)
+	}
+	posting := cmp.Or(x.request.posting, x.market.postingOf(x.request.bidID))
+	x.record = Record{
+		Market: x.market.name, Account: account, Verb: x.request.verb, Posting: posting, BidID: x.request.bidID,
+		Key: r.Header.Get("Idempotency-Key"), RemoteAddr: r.RemoteAddr,
+	}
+	if x.request.verb == VerbOther {
+		x.record.Path = r.Method + " " + r.URL.EscapedPath()
+	}
+}
+
+// arrive looks for a fault and writes the call to the ledger.
+func (s *Server) arrive(x *exchange) error {
+	x.fault, x.hasFault = s.faults.meet(x.market.name, x.request.verb, x.record.Posting)
+	x.record.Kind = KindCall
+	x.record.Fault = x.fault.ID
+	written, err := x.world.ledger.append(x.record)
+	x.record.Call = written.Seq
+	return err
+}
+
+func (x *exchange) recordReply(a answer) error {
+	x.record.Kind, x.record.Path = KindReply, ""
+	x.record.Status, x.record.Code = a.status, a.code
+	x.record.BidID = cmp.Or(a.bidID, x.record.BidID)
+	if x.fault.Reply == ReplyDrop {
+		x.record.Status = 0
+	}
+	_, err := x.world.ledger.append(x.record)
+	return err
+}
+
+// perform lets the call take effect and finds the answer, in the order and at the times that the fault wants.
+func (s *Server) perform(x *exchange) (answer, error) {
+	f := x.fault
+	switch f.Commit {
+	case CommitNone, CommitLate:
+		err := s.step(x.world, func() error { return s.scheduleLate(x) })
+		return x.spoil(answer{code: f.Code}), errors.Join(err, s.wait(x.world, millis(f.DelayMillis)))
+	case CommitBefore:
+		a, err := s.ask(x)
+		return x.spoil(a), errors.Join(err, s.wait(x.world, millis(f.DelayMillis)))
+	default:
+		if err := s.wait(x.world, millis(f.DelayMillis)); err != nil {
+			return answer{}, err
+		}
+		a, err := s.ask(x)
+		return x.spoil(a), err
+	}
+}
+
+// scheduleLate promises the effect of a call with a late commit. Calls that would be refused as they stand, and reads,
+// have none.
+func (s *Server) scheduleLate(x *exchange) error {
+	writes := x.request.verb == VerbPlace || x.request.verb == VerbWithdraw
+	if x.fault.Commit != CommitLate || x.refusal != nil || !writes {
+		return nil
+	}
+	r := x.effect()
+	r.Verb = x.request.verb
+	r.Due = s.clock.Now().Add(millis(x.fault.CommitDelayMillis)).UTC()
+	if x.fault.HideMillis > 0 {
+		r.HiddenUntil = r.Due.Add(millis(x.fault.HideMillis))
+	}
+	if err := x.market.schedule(r); err != nil {
+		return err
+	}
+	s.commitLate(x.world, x.market, r)
+	return nil
+}
+
+// effect describes what the call asks for.
+func (x *exchange) effect() Record {
+	o := x.request.offer
+	return Record{
+		Call: x.record.Call, Account: x.record.Account, Posting: x.record.Posting, BidID: x.request.bidID,
+		Key: x.record.Key, Amount: o.amount, Currency: o.currency, Days: o.days, Text: o.text, Reason: x.request.reason,
+	}
+}
+
+// ask lets the market decide and words its answer.
+func (s *Server) ask(x *exchange) (answer, error) {
+	if x.refusal != nil {
+		return x.refuse(*x.refusal), nil
+	}
+	res := result{request: x.request, account: x.record.Account}
+	var no *refusal
+	err := s.step(x.world, func() error {
+		var err error
+		no, err = s.decide(x, &res)
+		return err
+	})
+	if err != nil {
+		return answer{}, err
+	}
+	if no != nil {
+		return x.refuse(*no), nil
+	}
+	status, body := x.shape.success(x.view, res)
+	return answer{status: status, body: encode(body), bidID: res.bid.ID}, nil
+}
+
+func (s *Server) decide(x *exchange, res *result) (*refusal, error) {
+	now := s.clock.Now()
+	switch x.request.verb {
+	case VerbPlace, VerbWithdraw:
+		r, act := x.effect(), x.market.withdraw
+		if x.request.verb == VerbPlace {
+			act = x.market.place
+			if x.fault.HideMillis > 0 {
+				r.HiddenUntil = now.Add(millis(x.fault.HideMillis)).UTC()
+			}
+		}
+		did, err := act(r)
+		res.bid, res.replayed = did.bid, did.replayed
+		return did.refusal, err
+	case VerbGet:
+		b, ok := x.market.get(x.record.Account, x.request.bidID, now)
+		if !ok {
+			return &refusal{http.StatusNotFound, codeNotFound, "the account has no such bid"}, nil
+		}
+		res.bid = b
+	case VerbList, VerbLookup:
+		res.bids, res.more = x.market.list(query{
+			account: x.record.Account, posting: x.request.posting, states: x.request.states, after: x.request.cursor,
+			skip: max(x.request.page-1, 0) * x.perPage, limit: x.perPage,
+		}, now)
+	}
+	return nil, nil
+}
+
+func (x *exchange) refuse(no refusal) answer {
+	return answer{status: no.status, body: encode(x.shape.failure(no)), code: no.code}
+}
+
+// spoil puts the fault's status and body in the place of the true ones. An answer without status is that of a call
+// which the market was not asked about.
+func (x *exchange) spoil(a answer) answer {
+	if !x.hasFault {
+		return a
+	}
+	status := x.fault.Status
+	if a.status == 0 && status == 0 {
+		status = http.StatusServiceUnavailable
+		if x.fault.Commit == CommitLate {
+			status = http.StatusGatewayTimeout
+		}
+	}
+	if status != 0 {
+		a.status = status
+		a.body = encode(x.shape.failure(refusal{status, x.fault.Code, "fault " + strconv.Quote(x.fault.ID)}))
+	}
+	if x.fault.Body != "" {
+		a.body = []byte(x.fault.Body)
+	}
+	if x.fault.Reply == ReplyGarbage {
+		a.status = cmp.Or(x.fault.Status, http.StatusOK)
+		a.body = []byte(cmp.Or(x.fault.Body, "<html>\x00 this is not the page you are looking for"))
+	}
+	return a
+}
+
+// encode words a body; what the shapes make of a bid can always be encoded.
+func encode(body any) []byte {
+	text, err := json.Marshal(body)
+	if err != nil {
+		return []byte(`{}`)
+	}
+	return append(text, '\n')
+}
+
+func baseURL(r *http.Request) string {
+	if r.TLS != nil {
+		return "https://" + r.Host
+	}
+	return "http://" + r.Host
+}
