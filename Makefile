@@ -28,7 +28,7 @@ demo: build ## Show scanners racing for one posting, on a local control plane
 
 .PHONY: dev
 dev: build ## Run a control plane, the simulator and the manager until Ctrl-C
-	@assets="$(ASSETS)"; KUBEBUILDER_ASSETS="$$assets" ./hack/dev $(ARGS)
+	@assets="$(ASSETS)"; KUBEBUILDER_ASSETS="$$assets" $(if $(wildcard hack/dev/.),go run )./hack/dev $(ARGS)
 
 ##@ Development
 
