@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"reflect"
 	"strconv"
 	"strings"
 )
@@ -107,12 +108,22 @@ func decodeAdmin(r *http.Request, into any) error {
 	d := json.NewDecoder(r.Body)
 	d.DisallowUnknownFields()
 	if err := d.Decode(into); err != nil {
-		return badField("body: %v", err)
+		return badField("body: %v; the fields are: %s", err, strings.Join(fieldNames(into), ", "))
 	}
 	if d.More() {
 		return badField("body: there is more than one JSON value")
 	}
 	return nil
+}
+
+// fieldNames returns the JSON names of the fields of the struct that into points to.
+func fieldNames(into any) []string {
+	var names []string
+	for f := range reflect.TypeOf(into).Elem().Fields() {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		names = append(names, name)
+	}
+	return names
 }
 
 func listMarkets(w *world, _ *http.Request) (any, error) {
