@@ -54,7 +54,7 @@ test: ## Run all tests against a real API server, then the coverage gate
 build: ## Build the static binaries into bin/
 	@test -d cmd || { echo "build: there is no cmd folder, so nothing to build" >&2; exit 1; }
 	@CGO_ENABLED=0 go build -trimpath -ldflags "$(GOLDFLAGS)" -o bin/ ./cmd/...
-	@echo "build: $(VERSION): $$(go list -f '{{if eq .Name "main"}}bin/{{base .ImportPath}}{{end}}' ./cmd/... | xargs)"
+	@echo "build: $(VERSION): $$(go list -f '{{if eq .Name "main"}}{{.ImportPath}}{{end}}' ./cmd/... | sed 's#.*/#bin/#' | xargs)"
 
 .PHONY: image
 image: ## Build the container image IMAGE with buildah
