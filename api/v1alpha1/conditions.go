@@ -5,8 +5,9 @@ package v1alpha1
 //   - On a Bid: live at the marketplace, or settled. Reasons when True: the outcome (Active, Won, Lost, Expired,
 //     Rejected, Duplicate, Withdrawn). When False or Unknown: the reason of the condition that is in the way.
 //   - On a Marketplace: bids can be placed. True: Ready. False: InvalidDriver, CredentialsMissing,
-//     CredentialsInvalid. Unknown: Pending.
-//   - On a Posting: True: Observed.
+//     CredentialsInvalid, InUse (it is being deleted, and Bids still need it). Unknown: Pending, MarketplaceError (it
+//     could not be asked for the account).
+//   - On a Posting: True: Observed. False: NonCanonicalName.
 const ConditionReady = "Ready"
 
 // ConditionReconciling is present, and True, only while work is going on (kstatus). Reasons: Progressing, Retrying,
@@ -72,6 +73,7 @@ const (
 	ReasonForeignBid           = "ForeignBid"
 	ReasonFresh                = "Fresh"
 	ReasonIndeterminate        = "Indeterminate"
+	ReasonInUse                = "InUse"
 	ReasonInvalid              = "Invalid"
 	ReasonInvalidDriver        = "InvalidDriver"
 	ReasonManualReview         = "ManualReview"
@@ -84,6 +86,7 @@ const (
 	ReasonModeSuspended        = "ModeSuspended"
 	ReasonNeverPlaced          = "NeverPlaced"
 	ReasonNoBid                = "NoBid"
+	ReasonNoTimestamp          = "NoTimestamp"
 	ReasonNonCanonicalName     = "NonCanonicalName"
 	ReasonNoneFound            = "NoneFound"
 	ReasonNotNeeded            = "NotNeeded"
