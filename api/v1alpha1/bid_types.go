@@ -285,6 +285,7 @@ type BidStatus struct {
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
+// +kubebuilder:metadata:annotations="onebid.dev/schema-version=1"
 // +kubebuilder:resource:shortName=bid,categories=onebid
 // +kubebuilder:selectablefield:JSONPath=`.spec.marketplace`
 // +kubebuilder:selectablefield:JSONPath=`.spec.postingID`

@@ -120,7 +120,7 @@ type MarketplaceLimits struct {
 }
 
 // RetryPolicy spaces attempts that failed: exponential with full jitter, never before a Retry-After.
-// +kubebuilder:validation:XValidation:rule="self.initialSeconds <= self.maxSeconds",fieldPath=".maxSeconds",message="must be at least initialSeconds"
+// +kubebuilder:validation:XValidation:rule="!has(self.initialSeconds) || !has(self.maxSeconds) || self.initialSeconds <= self.maxSeconds",fieldPath=".maxSeconds",message="must be at least initialSeconds"
 type RetryPolicy struct {
 	// initialSeconds bounds the first wait. Defaults to 1.
 	// +optional
@@ -321,6 +321,7 @@ type MarketplaceStatus struct {
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
+// +kubebuilder:metadata:annotations="onebid.dev/schema-version=1"
 // +kubebuilder:resource:shortName=mkt,categories=onebid
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Mode",type=string,JSONPath=`.spec.mode`

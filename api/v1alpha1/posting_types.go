@@ -223,6 +223,7 @@ type PostingStatus struct {
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
+// +kubebuilder:metadata:annotations="onebid.dev/schema-version=1"
 // +kubebuilder:resource:shortName=post,categories=onebid
 // +kubebuilder:selectablefield:JSONPath=`.spec.marketplace`
 // +kubebuilder:selectablefield:JSONPath=`.spec.postingID`

@@ -1,0 +1,203 @@
+// Package testenv runs a real Kubernetes control plane with everything of onebid that needs no process: the CRDs and the
+// admission policies. Integration tests, the demo and `make dev` all stand on it.
+//
+// A test package starts one environment in TestMain and shares it; each test works in a namespace of its own:
+//
+//	var env *testenv.Environment
+//
+//	func TestMain(m *testing.M) { os.Exit(testenv.Main(m, testenv.Options{}, &env)) }
+//
+//	func TestPlace(t *testing.T) {
+//		ns := env.Namespace(t)
+//		…
+//	}
+package testenv
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+
+	"github.com/onebid-dev/onebid/api/v1alpha1"
+)
+
+// Options say what to start beside the API server and etcd. The zero value is what a test of the controllers needs.
+type Options struct {
+	// Root is the repository's root. Empty looks for it upwards from the working directory.
+	Root string
+	// Bare leaves CRDs and policies out, for a test that installs them itself.
+	Bare bool
+	// WithoutPolicies leaves only the policies out, to measure what they cost.
+	WithoutPolicies bool
+	// ControllerManager starts kube-controller-manager as well, so that namespaces are deleted, garbage is collected and
+	// ClusterRoles are aggregated. Nothing else of it runs.
+	ControllerManager bool
+	// Output receives what the control plane's processes print. Nil discards it.
+	Output *os.File
+}
+
+// Environment is a running control plane. Its methods may be called concurrently.
+type Environment struct {
+	// Config is the administrator's: a member of system:masters, whom no policy and no role ever refuses. Prove refusals
+	// with User.
+	Config *rest.Config
+	// Client is the administrator's, without a cache.
+	Client client.WithWatch
+	// Scheme knows Kubernetes' own kinds, CustomResourceDefinitions and onebid's.
+	Scheme *runtime.Scheme
+	// Root is the repository's root.
+	Root string
+
+	plane *envtest.Environment
+	// assets is the directory of kubectl and the other binaries.
+	assets string
+	// dir holds kubeconfigs and logs; it goes with Stop.
+	dir     string
+	admin   *User
+	manager *process
+
+	// mu guards what follows.
+	mu             sync.Mutex
+	users          int
+	namespaces     int
+	rolesInstalled bool
+}
+
+// Start starts a control plane and returns once it serves onebid's kinds and the policies are in force; that takes about
+// 10 seconds. ctx bounds the start only: the control plane runs until Stop.
+func Start(ctx context.Context, options Options) (*Environment, error) {
+	env, err := prepare(options)
+	if err != nil {
+		return nil, err
+	}
+	if err := env.start(ctx, options); err != nil {
+		return nil, errors.Join(err, env.Stop())
+	}
+	return env, nil
+}
+
+func prepare(options Options) (*Environment, error) {
+	root, err := repositoryRoot(options.Root)
+	if err != nil {
+		return nil, err
+	}
+	assets, err := findAssets(root, options)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "onebid-testenv-")
+	if err != nil {
+		return nil, err
+	}
+	env := &Environment{Root: root, Scheme: newScheme(), assets: assets, dir: dir}
+	env.plane = &envtest.Environment{
+		BinaryAssetsDirectory: assets,
+		Scheme:                env.Scheme,
+		ErrorIfCRDPathMissing: true,
+	}
+	if !options.Bare {
+		env.plane.CRDDirectoryPaths = []string{filepath.Join(root, "config", "crd", "bases")}
+	}
+	apiserver := env.plane.ControlPlane.GetAPIServer()
+	if options.Output != nil {
+		env.plane.AttachControlPlaneOutput = true
+		apiserver.Out, apiserver.Err = options.Output, options.Output
+	}
+	return env, nil
+}
+
+func (e *Environment) start(ctx context.Context, options Options) error {
+	config, err := e.plane.Start()
+	if err != nil {
+		return fmt.Errorf("start kube-apiserver and etcd of %s: %w", e.assets, err)
+	}
+	// Throttling in the client would only hide how fast the API server is.
+	config.QPS = -1
+	e.Config = config
+	if e.Client, err = client.NewWithWatch(config, client.Options{Scheme: e.Scheme}); err != nil {
+		return err
+	}
+	if e.admin, err = e.newUser("admin", config, e.plane.KubeConfig); err != nil {
+		return err
+	}
+	if options.ControllerManager {
+		if err := e.startControllerManager(ctx, options.Output); err != nil {
+			return err
+		}
+	}
+	if options.Bare || options.WithoutPolicies {
+		return nil
+	}
+	if err := e.applyPolicies(ctx); err != nil {
+		return err
+	}
+	return e.WaitForAdmission(ctx)
+}
+
+// Stop ends the control plane and removes its files.
+func (e *Environment) Stop() error {
+	var errs []error
+	if e.manager != nil {
+		errs = append(errs, e.manager.stop())
+	}
+	if e.plane != nil {
+		errs = append(errs, e.plane.Stop())
+	}
+	return errors.Join(append(errs, os.RemoveAll(e.dir))...)
+}
+
+func newScheme() *runtime.Scheme {
+	scheme := runtime.NewScheme()
+	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
+	utilruntime.Must(apiextensionsv1.AddToScheme(scheme))
+	utilruntime.Must(v1alpha1.AddToScheme(scheme))
+	return scheme
+}
+
+// repositoryRoot is the given folder, or the one upwards of the working directory that holds onebid's go.mod.
+func repositoryRoot(given string) (string, error) {
+	if given != "" {
+		return filepath.Abs(given)
+	}
+	start, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for dir := start; ; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "config", "crd", "bases")); err == nil {
+			return dir, nil
+		}
+		if dir == filepath.Dir(dir) {
+			return "", fmt.Errorf("%s is not inside the onebid repository: no folder above it has config/crd/bases", start)
+		}
+	}
+}
+
+// findAssets is KUBEBUILDER_ASSETS when that is set, else where `make controlplane` builds to.
+func findAssets(root string, options Options) (string, error) {
+	dir, from := os.Getenv("KUBEBUILDER_ASSETS"), "KUBEBUILDER_ASSETS"
+	if dir == "" {
+		dir, from = filepath.Join(root, "bin", "controlplane"), "the default"
+	}
+	needed := []string{"kube-apiserver", "etcd", "kubectl"}
+	if options.ControllerManager {
+		needed = append(needed, controllerManager)
+	}
+	for _, name := range needed {
+		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
+			return "", fmt.Errorf("no %s in %s (%s): run `make controlplane` once to build it, which takes some minutes", name, dir, from)
+		}
+	}
+	return filepath.Abs(dir)
+}

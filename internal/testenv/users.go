@@ -1,0 +1,145 @@
+package testenv
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	authorizationv1 "k8s.io/api/authorization/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+)
+
+// User is somebody who may do only what roles were bound to them.
+type User struct {
+	// Name that the API server authenticates.
+	Name string
+	// Config to build clients from.
+	Config *rest.Config
+	// Client without a cache.
+	Client client.WithWatch
+	// Kubeconfig is the path of a file for programs.
+	Kubeconfig string
+
+	env    *Environment
+	groups []string
+}
+
+// User makes a user without any rights of their own; Grant gives some. Groups may be ones that roles are bound to already,
+// such as system:masters.
+func (e *Environment) User(name string, groups ...string) (*User, error) {
+	base := rest.CopyConfig(e.Config)
+	authenticated, err := e.plane.AddUser(envtest.User{Name: name, Groups: groups}, base)
+	if err != nil {
+		return nil, err
+	}
+	kubeconfig, err := authenticated.KubeConfig()
+	if err != nil {
+		return nil, err
+	}
+	user, err := e.newUser(name, authenticated.Config(), kubeconfig)
+	if err != nil {
+		return nil, err
+	}
+	user.groups = groups
+	return user, nil
+}
+
+// Admin is the user of Config.
+func (e *Environment) Admin() *User { return e.admin }
+
+func (e *Environment) newUser(name string, config *rest.Config, kubeconfig []byte) (*User, error) {
+	withWatch, err := client.NewWithWatch(config, client.Options{Scheme: e.Scheme})
+	if err != nil {
+		return nil, err
+	}
+	e.mu.Lock()
+	e.users++
+	file := filepath.Join(e.dir, fmt.Sprintf("%d.kubeconfig", e.users))
+	e.mu.Unlock()
+	if err := os.WriteFile(file, kubeconfig, 0o600); err != nil {
+		return nil, err
+	}
+	return &User{Name: name, Config: config, Client: withWatch, Kubeconfig: file, env: e}, nil
+}
+
+// marker is a right that nothing uses. It is given last, so that whoever has it has the others too.
+const (
+	markerRole     = "testenv-marker"
+	markerGroup    = "testenv.onebid.dev"
+	markerResource = "markers"
+)
+
+const grantWait = 20 * time.Second
+
+// InstallRoles applies the ClusterRoles of config/rbac. Only its first call does anything.
+func (e *Environment) InstallRoles(ctx context.Context) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.rolesInstalled {
+		return nil
+	}
+	objects, err := ReadManifests(filepath.Join(e.Root, "config", "rbac"))
+	if err != nil {
+		return err
+	}
+	for _, object := range objects {
+		if object.GetKind() != "ClusterRole" {
+			continue
+		}
+		if err := e.Apply(ctx, object); err != nil {
+			return err
+		}
+	}
+	e.rolesInstalled = true
+	return e.Client.Create(ctx, &rbacv1.ClusterRole{
+		ObjectMeta: metav1.ObjectMeta{Name: markerRole},
+		Rules: []rbacv1.PolicyRule{{
+			APIGroups: []string{markerGroup}, Resources: []string{markerResource}, Verbs: []string{"get"},
+		}},
+	})
+}
+
+// Grant gives the user ClusterRoles, those of config/rbac or Kubernetes' own, in one namespace, or everywhere when the
+// namespace is empty. It returns once the API server obeys.
+func (u *User) Grant(ctx context.Context, namespace string, clusterRoles ...string) error {
+	if err := u.env.InstallRoles(ctx); err != nil {
+		return err
+	}
+	for _, role := range append(slices.Clone(clusterRoles), markerRole) {
+		if err := u.bind(ctx, namespace, role); err != nil {
+			return fmt.Errorf("bind ClusterRole %s to %s: %w", role, u.Name, err)
+		}
+	}
+	return wait.PollUntilContextTimeout(ctx, pollInterval, grantWait, true, func(ctx context.Context) (bool, error) {
+		return u.Can(ctx, authorizationv1.ResourceAttributes{
+			Namespace: namespace, Verb: "get", Group: markerGroup, Resource: markerResource,
+		})
+	})
+}
+
+func (u *User) bind(ctx context.Context, namespace, clusterRole string) error {
+	meta := metav1.ObjectMeta{GenerateName: "testenv-", Namespace: namespace}
+	role := rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: clusterRole}
+	subjects := []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: u.Name}}
+	if namespace == "" {
+		return u.env.Client.Create(ctx, &rbacv1.ClusterRoleBinding{ObjectMeta: meta, RoleRef: role, Subjects: subjects})
+	}
+	return u.env.Client.Create(ctx, &rbacv1.RoleBinding{ObjectMeta: meta, RoleRef: role, Subjects: subjects})
+}
+
+// Can asks the API server whether the user may do something, as `kubectl auth can-i` does.
+func (u *User) Can(ctx context.Context, what authorizationv1.ResourceAttributes) (bool, error) {
+	review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
+		User: u.Name, Groups: append(slices.Clone(u.groups), "system:authenticated"), ResourceAttributes: &what,
+	}}
+	err := u.env.Client.Create(ctx, review)
+	return review.Status.Allowed, err
+}
