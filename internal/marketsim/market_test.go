@@ -1,6 +1,7 @@
 package marketsim
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"sync"
@@ -156,5 +157,31 @@ func TestThousandConcurrentPlaces(t *testing.T) {
 			}
 			b.wantRow(c.market, "p", calls, c.live, c.live, c.live)
 		})
+	}
+}
+
+// The oracle must not know a bid that its own file does not.
+func TestEffectThatCannotBeWrittenDoesNotHappen(t *testing.T) {
+	full := errors.New("disk full")
+	var broken error
+	m := newMarket("m", func(r Record) (Record, error) { return r, broken })
+	settings, err := Settings{Shape: ShapeRest, Class: ClassNone}.withDefaults()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.apply(Record{Kind: KindSetting, Settings: &settings})
+	placed, err := m.place(Record{Account: "alice", Posting: "p"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	broken = full
+	if _, err := m.place(Record{Account: "alice", Posting: "p"}); !errors.Is(err, full) {
+		t.Errorf("place: %v", err)
+	}
+	if _, err := m.withdraw(Record{Account: "alice", BidID: placed.bid.ID}); !errors.Is(err, full) {
+		t.Errorf("withdraw: %v", err)
+	}
+	if live := m.live(); len(live) != 1 || live[0].State != StateLive {
+		t.Errorf("live bids: %+v, want the first one alone, untouched", live)
 	}
 }

@@ -2,6 +2,7 @@ package marketsim
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -125,6 +126,21 @@ func TestRestartEndsCallsUnderWay(t *testing.T) {
 	}
 	clock.Step(time.Hour)
 	b.wantRow("unique", "p", 1, 0, 0, 0)
+}
+
+func TestAStepOfTheOldWorldIsRefused(t *testing.T) {
+	b := start(t, nil)
+	old := b.server.current()
+	if err := b.server.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	err := b.server.step(old, func() error {
+		t.Error("the step was made: its effect is in the ledger and not in the state")
+		return nil
+	})
+	if !errors.Is(err, errWorldGone) {
+		t.Errorf("error %v", err)
+	}
 }
 
 func TestRestartClosesIdleConnections(t *testing.T) {
