@@ -1,0 +1,318 @@
+package httpdriver
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/google/cel-go/cel"
+	"golang.org/x/net/http/httpguts"
+
+	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
+	"github.com/onebid-dev/onebid/internal/marketplace/egress"
+)
+
+const root = "spec.http"
+
+// parameter is one computed query parameter or header.
+type parameter struct {
+	name  string
+	value *expression
+}
+
+// template is a compiled request.
+type template struct {
+	field    string
+	method   string
+	path     *expression
+	query    []parameter
+	headers  []parameter
+	body     *expression
+	encoding onebidv1.HTTPEncoding
+}
+
+// sees says whether an expression of the request uses the variable.
+func (t *template) sees(variable string) bool {
+	for _, p := range slices.Concat(t.query, t.headers) {
+		if p.value.sees(variable) {
+			return true
+		}
+	}
+	return t.path.sees(variable) || t.body.sees(variable)
+}
+
+// needsPosting says whether an expression of the request asks for the posting of a remote bid.
+func (t *template) needsPosting() bool {
+	for _, p := range slices.Concat(t.query, t.headers) {
+		if p.value.posting {
+			return true
+		}
+	}
+	return t.path.posting || (t.body != nil && t.body.posting)
+}
+
+// mapping is the compiled reading of one bid.
+type mapping struct {
+	id, postingID, state, key, url, placedAt, amount, currency *expression
+}
+
+// listing is a compiled list.
+type listing struct {
+	request  *template
+	items    *expression
+	next     *expression
+	variants [][]parameter // at least one
+}
+
+func (l *listing) sees(variable string) bool {
+	for _, p := range slices.Concat(l.variants...) {
+		if p.value.sees(variable) {
+			return true
+		}
+	}
+	return l.request.sees(variable)
+}
+
+// single is a compiled call whose reply describes one bid.
+type single struct {
+	request *template
+	item    *expression
+}
+
+type errorRule struct {
+	when  *expression
+	class onebidv1.ErrorClass
+}
+
+// plan is a compiled spec.
+type plan struct {
+	account   *template
+	accountID *expression
+	place     single
+	lookup    *listing
+	list      *listing
+	get       *single
+	withdraw  *template
+	bid       mapping
+	states    map[string]onebidv1.RemoteState
+	errors    []errorRule
+}
+
+// compiler collects every mistake of a spec, so that a person sees them all at once.
+type compiler struct {
+	spec    *onebidv1.HTTPDriver
+	secrets map[string]string
+	errs    []error
+}
+
+func (c *compiler) wrong(field, format string, args ...any) {
+	c.errs = append(c.errs, &FieldError{field, fmt.Sprintf(format, args...)})
+}
+
+func (c *compiler) expression(s scope, field string, source onebidv1.CELExpression, want kind) *expression {
+	e, err := compile(s, field, source, want)
+	if err != nil {
+		c.errs = append(c.errs, err)
+	}
+	return e
+}
+
+func (c *compiler) needed(s scope, field string, source onebidv1.CELExpression, want kind) *expression {
+	if source == "" {
+		c.wrong(field, "must be given: an expression for %s", want.words)
+	}
+	return c.expression(s, field, source, want)
+}
+
+// compileSpec compiles everything. The error joins a *FieldError for each mistake.
+func compileSpec(spec *onebidv1.HTTPDriver, secrets map[string]string) (*plan, error) {
+	c := &compiler{spec: spec, secrets: secrets}
+	p := &plan{states: map[string]onebidv1.RemoteState{}}
+	if a := spec.Account; a != nil {
+		p.account = c.template(scope{}, root+".account.request", &a.Request, reading)
+		p.accountID = c.needed(replyScope, root+".account.accountID", a.AccountID, wantText)
+	}
+	p.place = single{
+		c.template(c.known(placeScope), root+".place.request", &spec.Place.Request, writing),
+		c.expression(replyScope, root+".place.item", spec.Place.Item, wantAny),
+	}
+	p.lookup = c.listing(c.known(lookupScope), root+".lookup", &spec.Lookup)
+	if spec.List != nil {
+		p.list = c.listing(c.known(listScope), root+".list", spec.List)
+	}
+	if g := spec.Get; g != nil {
+		p.get = &single{
+			c.template(c.known(getScope), root+".get.request", &g.Request, reading),
+			c.expression(replyScope, root+".get.item", g.Item, wantAny),
+		}
+	}
+	if w := spec.Withdraw; w != nil {
+		p.withdraw = c.template(c.known(withdrawScope), root+".withdraw.request", &w.Request, writing)
+	}
+	p.bid = c.mapping(root+".bid", &spec.Bid)
+	c.words(p)
+	c.headerName(root+".idempotencyHeader", spec.IdempotencyHeader)
+	return p, errors.Join(c.errs...)
+}
+
+// known adds the account where the driver can ask for it.
+func (c *compiler) known(s scope) scope {
+	if c.spec.Account == nil {
+		return s
+	}
+	return s.with("account", cel.StringType)
+}
+
+// intent of a request.
+type intent bool
+
+const (
+	reading intent = false
+	writing intent = true
+)
+
+func (c *compiler) template(s scope, field string, r *onebidv1.HTTPRequest, i intent) *template {
+	t := &template{field: field, method: string(r.Method), encoding: r.Encoding}
+	switch {
+	case r.Method == "":
+		c.wrong(field+".method", "must be GET, POST, PUT, PATCH or DELETE")
+	case i == writing && r.Method == http.MethodGet:
+		c.wrong(field+".method", "must be POST, PUT, PATCH or DELETE: a GET may be repeated by anybody on the way")
+	case r.Method == http.MethodGet && r.Body != "":
+		c.wrong(field+".body", "must be left out: a GET has no body")
+	}
+	private := s.with("secret", stringMap)
+	t.path = c.needed(s, field+".path", r.Path, wantText)
+	t.query = c.parameters(private, field+".query", r.Query)
+	t.headers = c.headers(private, field+".headers", r.Headers)
+	t.body = c.expression(s, field+".body", r.Body, wantMap)
+	return t
+}
+
+func (c *compiler) parameters(s scope, field string, given []onebidv1.HTTPParameter) []parameter {
+	out := make([]parameter, 0, len(given))
+	for _, p := range given {
+		at := fmt.Sprintf("%s[%s].value", field, p.Name)
+		e := c.needed(s, at, p.Value, wantText)
+		if e != nil {
+			c.keys(e)
+		}
+		out = append(out, parameter{p.Name, e})
+	}
+	return out
+}
+
+// keys checks that the Secret has what an expression cannot do without.
+func (c *compiler) keys(e *expression) {
+	for _, key := range e.secrets {
+		if _, ok := c.secrets[key]; ok {
+			continue
+		}
+		has := "it has none"
+		if len(c.secrets) > 0 {
+			has = "it has " + strings.Join(slices.Sorted(maps.Keys(c.secrets)), ", ")
+		}
+		c.wrong(e.field, "the Secret of spec.credentialsSecretRef must have the key %q; %s", key, has)
+	}
+}
+
+func (c *compiler) headers(s scope, field string, given []onebidv1.HTTPParameter) []parameter {
+	for _, p := range given {
+		c.headerName(fmt.Sprintf("%s[%s].name", field, p.Name), p.Name)
+		if c.spec.IdempotencyHeader != "" && strings.EqualFold(p.Name, c.spec.IdempotencyHeader) {
+			c.wrong(field, "must not have %s: the driver sends it, see %s.idempotencyHeader", p.Name, root)
+		}
+	}
+	return c.parameters(s, field, given)
+}
+
+// own headers belong to the transport.
+var own = []string{"Accept-Encoding", "Connection", "Content-Length", "Expect", "Host", "Keep-Alive", "Te", "Trailer",
+	"Transfer-Encoding", "Upgrade"}
+
+func (c *compiler) headerName(field, name string) {
+	switch {
+	case name == "":
+	case !httpguts.ValidHeaderFieldName(name):
+		c.wrong(field, "must be the name of a header: letters, digits and hyphens")
+	case slices.Contains(own, http.CanonicalHeaderKey(name)):
+		c.wrong(field, "must not be %s, which the driver sets", name)
+	}
+}
+
+func (c *compiler) listing(s scope, field string, l *onebidv1.HTTPBidList) *listing {
+	seen := replyScope
+	if bid, ok := s["bid"]; ok {
+		seen = seen.with("bid", bid)
+	}
+	out := &listing{
+		request: c.template(s, field+".request", &l.Request, reading),
+		items:   c.needed(seen, field+".items", l.Items, wantList),
+		next:    c.expression(replyScope.with("page", cel.IntType), field+".next", l.Next, wantMap),
+	}
+	for i, v := range l.Variants {
+		at := fmt.Sprintf("%s.variants[%d].query", field, i)
+		out.variants = append(out.variants, c.parameters(s.with("secret", stringMap), at, v.Query))
+	}
+	if len(out.variants) == 0 {
+		out.variants = [][]parameter{nil}
+	}
+	return out
+}
+
+func (c *compiler) mapping(field string, m *onebidv1.HTTPBidMapping) mapping {
+	optional := func(name string, e onebidv1.CELExpression) *expression {
+		return c.expression(itemScope, field+"."+name, e, wantText)
+	}
+	return mapping{
+		id:        c.needed(itemScope, field+".id", m.ID, wantText),
+		state:     c.needed(itemScope, field+".state", m.State, wantText),
+		postingID: optional("postingID", m.PostingID),
+		key:       optional("idempotencyKey", m.IdempotencyKey),
+		url:       optional("url", m.URL),
+		placedAt:  optional("placedAt", m.PlacedAt),
+		amount:    optional("amount", m.Amount),
+		currency:  optional("currency", m.Currency),
+	}
+}
+
+func (c *compiler) baseURL(p egress.Policy) {
+	field, u := root+".baseURL", c.spec.BaseURL
+	parsed, err := url.Parse(u)
+	if err != nil {
+		parsed = &url.URL{}
+	}
+	switch {
+	case parsed.Host == "" || parsed.User != nil || strings.ContainsAny(u, "?#"):
+		c.wrong(field, "must be https://, a host and an optional path: no user, query or fragment")
+	case parsed.Scheme == "http" && !p.AllowsPrivate():
+		c.wrong(field, "must begin with https://: credentials would travel in the clear; http:// is for marketplaces "+
+			"inside, which the manager's flag %s allows", egress.Flag)
+	case parsed.Scheme != "http" && parsed.Scheme != "https":
+		c.wrong(field, "must begin with https://")
+	}
+	if addr, err := netip.ParseAddr(parsed.Hostname()); err == nil && p.Check(addr) != nil {
+		c.wrong(field, "%v", p.Check(addr))
+	}
+}
+
+func (c *compiler) words(p *plan) {
+	if len(c.spec.States) == 0 {
+		c.wrong(root+".states", "must translate at least one word")
+	}
+	for _, rule := range c.spec.States {
+		p.states[rule.Word] = rule.State
+	}
+	for i, rule := range c.spec.Errors {
+		field := fmt.Sprintf("%s.errors[%d]", root, i)
+		if rule.Class == "" {
+			c.wrong(field+".class", "must be given")
+		}
+		p.errors = append(p.errors, errorRule{c.needed(errorScope, field+".when", rule.When, wantBool), rule.Class})
+	}
+}

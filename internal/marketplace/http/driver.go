@@ -1,0 +1,124 @@
+package httpdriver
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
+	"github.com/onebid-dev/onebid/internal/marketplace"
+	"github.com/onebid-dev/onebid/internal/marketplace/egress"
+)
+
+// Options are the manager's, not the tenant's. The zero value is safe.
+type Options struct {
+	// Egress says which addresses may be connected to; by default public ones.
+	Egress egress.Policy
+	// Timeout bounds each request beside the caller's deadline. Default: 10 s.
+	Timeout time.Duration
+	// UserAgent that marketplaces see. Default: onebid.
+	UserAgent string
+	// RootCAs are trusted. Default: the system's.
+	RootCAs *x509.CertPool
+	// MaxResponseBytes of a reply; a longer one is unreadable. Default: 1 MiB.
+	MaxResponseBytes int64
+	// MaxPages of a list; a longer one is an error. Default: 1,000.
+	MaxPages int
+	// Now tells the time. Default: time.Now.
+	Now func() time.Time
+}
+
+func (o Options) withDefaults() Options {
+	if o.Timeout <= 0 {
+		o.Timeout = 10 * time.Second
+	}
+	if o.UserAgent == "" {
+		o.UserAgent = "onebid"
+	}
+	if o.MaxResponseBytes <= 0 {
+		o.MaxResponseBytes = 1 << 20
+	}
+	if o.MaxPages <= 0 {
+		o.MaxPages = 1000
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return o
+}
+
+// Driver is a marketplace.Driver by description. Make it with New, close it when it is no longer used.
+type Driver struct {
+	base    string
+	plan    *plan
+	headers []parameter // of every request
+	secrets map[string]string
+	key     string // idempotency header
+	options Options
+	sender  *sender
+
+	mu      sync.Mutex
+	account string // once known
+}
+
+var _ marketplace.Driver = (*Driver)(nil)
+
+// New compiles the spec. It makes no call. The error joins a *FieldError for each mistake and holds no secret.
+func New(_ context.Context, spec *onebidv1.HTTPDriver, credentials map[string][]byte, o Options) (*Driver, error) {
+	o = o.withDefaults()
+	secrets, err := readSecrets(credentials)
+	if err != nil {
+		return nil, err
+	}
+	c := &compiler{spec: spec, secrets: secrets}
+	common := c.headers(scope{}.with("secret", stringMap), root+".headers", spec.Headers)
+	c.baseURL(o.Egress)
+	p, err := compileSpec(spec, secrets)
+	if err := errors.Join(errors.Join(c.errs...), err); err != nil {
+		return nil, err
+	}
+	return &Driver{
+		base: strings.TrimRight(spec.BaseURL, "/"), plan: p, headers: common, secrets: secrets,
+		key: spec.IdempotencyHeader, options: o, sender: newSender(o),
+	}, nil
+}
+
+// Factory builds drivers for Marketplaces with spec.http, each with its own timeout.
+func Factory(o Options) marketplace.Factory {
+	return func(
+		ctx context.Context, spec *onebidv1.MarketplaceSpec, credentials map[string][]byte,
+	) (marketplace.Driver, error) {
+		if spec.HTTP == nil {
+			return nil, &FieldError{root, "must be given"}
+		}
+		mine := o
+		mine.Timeout = time.Duration(spec.TimeoutSeconds) * time.Second
+		d, err := New(ctx, spec.HTTP, credentials, mine)
+		if err != nil {
+			return nil, err
+		}
+		return d, nil
+	}
+}
+
+func readSecrets(credentials map[string][]byte) (map[string]string, error) {
+	out := map[string]string{}
+	for key, value := range credentials {
+		if !utf8.Valid(value) {
+			return nil, &FieldError{"spec.credentialsSecretRef", fmt.Sprintf("the key %q must hold text", key)}
+		}
+		out[key] = strings.TrimRight(string(value), "\r\n")
+	}
+	return out, nil
+}
+
+// Close drops idle connections. Calls under way go on.
+func (d *Driver) Close() error {
+	d.sender.close()
+	return nil
+}

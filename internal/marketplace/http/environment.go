@@ -1,0 +1,168 @@
+package httpdriver
+
+import (
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/google/cel-go/cel"
+	"github.com/google/cel-go/common/types"
+	"github.com/google/cel-go/common/types/ref"
+	"github.com/google/cel-go/ext"
+)
+
+const maxExpression = 4096
+
+// objects are the types of the variables with named fields, so that a misspelt field is found when it is compiled.
+// Their values are plain maps.
+var objects = map[string]map[string]*cel.Type{
+	"bid": {
+		"postingID": cel.StringType, "amount": cel.StringType, "currency": cel.StringType, "deliveryDays": cel.IntType,
+		"proposal": cel.StringType, "attributes": cel.MapType(cel.StringType, cel.StringType),
+	},
+	"posting": {"postingID": cel.StringType},
+	"remote":  {"id": cel.StringType, "postingID": cel.StringType},
+	"response": {
+		"status": cel.IntType, "headers": cel.MapType(cel.StringType, cel.StringType), "body": cel.DynType,
+	},
+}
+
+// provider adds the objects to the types of CEL.
+type provider struct{ *types.Registry }
+
+func (p provider) FindStructType(name string) (*types.Type, bool) {
+	if _, ok := objects[name]; ok {
+		return types.NewTypeTypeWithParam(types.NewObjectType(name)), true
+	}
+	return p.Registry.FindStructType(name)
+}
+
+func (p provider) FindStructFieldNames(name string) ([]string, bool) {
+	if fields, ok := objects[name]; ok {
+		return slices.Sorted(maps.Keys(fields)), true
+	}
+	return p.Registry.FindStructFieldNames(name)
+}
+
+func (p provider) FindStructFieldType(name, field string) (*types.FieldType, bool) {
+	if fields, ok := objects[name]; ok {
+		t, found := fields[field]
+		return &types.FieldType{Type: t}, found
+	}
+	return p.Registry.FindStructFieldType(name, field)
+}
+
+// scope names the variables that an expression sees, with their types.
+type scope map[string]*cel.Type
+
+func (s scope) with(name string, t *cel.Type) scope {
+	out := maps.Clone(s)
+	out[name] = t
+	return out
+}
+
+func (s scope) names() string { return strings.Join(slices.Sorted(maps.Keys(s)), ", ") }
+
+// The variables of requests and replies.
+var (
+	stringMap = cel.MapType(cel.StringType, cel.StringType)
+	response  = cel.ObjectType("response")
+
+	placeScope    = scope{"bid": cel.ObjectType("bid"), "idempotencyKey": cel.StringType}
+	lookupScope   = scope{"bid": cel.ObjectType("posting"), "next": stringMap}
+	listScope     = scope{"next": stringMap}
+	getScope      = scope{"remote": cel.ObjectType("remote")}
+	withdrawScope = getScope.with("reason", cel.StringType)
+	replyScope    = scope{"response": response}
+	itemScope     = replyScope.with("item", cel.DynType)
+	errorScope    = replyScope.with("operation", cel.StringType)
+)
+
+// baseEnvironment has the functions and types, without variables. What can make a value much larger than its inputs,
+// such as replace and format, is left out: the cost limit counts an allocation only once it has been made.
+var baseEnvironment = sync.OnceValues(func() (*cel.Env, error) {
+	registry, err := types.NewRegistry()
+	if err != nil {
+		return nil, err
+	}
+	p := provider{registry}
+	return cel.NewEnv(
+		cel.CustomTypeAdapter(registry),
+		cel.CustomTypeProvider(p),
+		cel.OptionalTypes(),
+		ext.Encoders(ext.EncodersVersion(0)),
+		cel.ParserExpressionSizeLimit(maxExpression),
+		cel.ParserRecursionLimit(100),
+		cel.Function("number", cel.Overload("number_string", []*cel.Type{cel.StringType}, numberType,
+			cel.UnaryBinding(newNumber))),
+		cel.Function("string", cel.Overload("onebid_number_to_string", []*cel.Type{numberType}, cel.StringType,
+			cel.UnaryBinding(func(v ref.Val) ref.Val { return v.ConvertToType(types.StringType) }))),
+		stringFunction("pathEscape", url.PathEscape),
+		stringFunction("queryEscape", url.QueryEscape),
+		cel.Function("queryOf", cel.Overload("queryOf_string", []*cel.Type{cel.StringType}, stringMap,
+			cel.UnaryBinding(queryOf))),
+		stringMethod("lowerAscii", asciiLower),
+		stringMethod("trim", strings.TrimSpace),
+		cel.Function("split", cel.MemberOverload("string_split", []*cel.Type{cel.StringType, cel.StringType},
+			cel.ListType(cel.StringType), cel.BinaryBinding(split))),
+	)
+})
+
+func stringFunction(name string, f func(string) string) cel.EnvOption {
+	return cel.Function(name, cel.Overload(name+"_string", []*cel.Type{cel.StringType}, cel.StringType, onString(f)))
+}
+
+func stringMethod(name string, f func(string) string) cel.EnvOption {
+	return cel.Function(name, cel.MemberOverload("string_"+name, []*cel.Type{cel.StringType}, cel.StringType, onString(f)))
+}
+
+func onString(f func(string) string) cel.OverloadOpt {
+	return cel.UnaryBinding(func(v ref.Val) ref.Val {
+		s, ok := v.(types.String)
+		if !ok {
+			return types.MaybeNoSuchOverloadErr(v)
+		}
+		return types.String(f(string(s)))
+	})
+}
+
+func asciiLower(s string) string {
+	return strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			return r + 'a' - 'A'
+		}
+		return r
+	}, s)
+}
+
+func split(value, separator ref.Val) ref.Val {
+	s, ok := value.(types.String)
+	sep, fine := separator.(types.String)
+	if !ok || !fine || sep == "" {
+		return types.NewErr("split(): must be given a separator that is not empty")
+	}
+	return types.DefaultTypeAdapter.NativeToValue(strings.Split(string(s), string(sep)))
+}
+
+// queryOf gives the first value of each query parameter of a URL.
+func queryOf(value ref.Val) ref.Val {
+	s, ok := value.(types.String)
+	if !ok {
+		return types.MaybeNoSuchOverloadErr(value)
+	}
+	u, err := url.Parse(string(s))
+	if err != nil {
+		return types.NewErr("queryOf(): must be given a URL")
+	}
+	query, err := url.ParseQuery(u.RawQuery)
+	if err != nil {
+		return types.NewErr("queryOf(): must be given a URL with a query that can be read")
+	}
+	out := map[string]string{}
+	for name := range query {
+		out[name] = query.Get(name)
+	}
+	return types.DefaultTypeAdapter.NativeToValue(out)
+}

@@ -1,0 +1,150 @@
+package httpdriver
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+
+	"github.com/onebid-dev/onebid/internal/marketplace"
+)
+
+// reader reads a list to its end.
+type reader struct {
+	driver    *Driver
+	operation string
+	list      *listing
+	vars      map[string]any // of requests
+	seen      map[string]int // bid by ID, as an index of bids
+	bids      []marketplace.Bid
+	pages     int
+}
+
+// readAll reads every page of every variant, or fails.
+func (d *Driver) readAll(ctx context.Context, operation string, l *listing, vars map[string]any) ([]marketplace.Bid, error) {
+	r := &reader{driver: d, operation: operation, list: l, vars: vars, seen: map[string]int{}, bids: []marketplace.Bid{}}
+	for _, variant := range l.variants {
+		if err := r.readVariant(ctx, variant); err != nil {
+			return nil, err
+		}
+	}
+	return r.bids, nil
+}
+
+func (r *reader) readVariant(ctx context.Context, variant []parameter) error {
+	asked := map[string]bool{}
+	var last [sha256.Size]byte
+	next := map[string]string{}
+	for page := 1; ; page++ {
+		reply, call, err := r.fetch(ctx, variant, next, asked)
+		if err != nil {
+			return err
+		}
+		sum := sha256.Sum256(reply.raw)
+		if page > 1 && sum == last {
+			return call.unreadable(reply, fmt.Errorf("page %d is the same as the one before: %s.next does not move on",
+				page, r.field()))
+		}
+		last = sum
+		if err := r.take(ctx, reply); err != nil {
+			return call.unreadable(reply, err)
+		}
+		if next, err = r.next(ctx, reply, page); err != nil {
+			return call.unreadable(reply, err)
+		}
+		if len(next) == 0 {
+			return nil
+		}
+	}
+}
+
+func (r *reader) field() string { return root + "." + r.operation }
+
+// fetch gets one page. A page that was asked for already is an error: the marketplace leads in a circle.
+func (r *reader) fetch(
+	ctx context.Context, variant []parameter, next map[string]string, asked map[string]bool,
+) (*reply, *call, error) {
+	d := r.driver
+	if r.pages > 0 {
+		if err := marketplace.Pace(ctx); err != nil {
+			return nil, nil, d.call(r.operation, nil, "").unanswered(&sendError{false, err})
+		}
+	}
+	vars := maps.Clone(r.vars)
+	vars["next"] = next
+	m, err := d.build(ctx, r.list.request, vars, extras{query: variant, next: next})
+	call := d.call(r.operation, m, "")
+	if err != nil {
+		return nil, nil, call.unsent(err)
+	}
+	id := m.identity()
+	if asked[id] {
+		return nil, nil, call.fail(call.open(), fmt.Sprintf("page %d was read already: %s.next leads in a circle",
+			r.pages+1, r.field()), nil)
+	}
+	asked[id] = true
+	if r.pages++; r.pages > d.options.MaxPages {
+		return nil, nil, call.fail(call.open(), fmt.Sprintf("the list has more than %d pages", d.options.MaxPages), nil)
+	}
+	reply, failure := d.exchange(ctx, call, m)
+	return reply, call, failure
+}
+
+// identity tells requests for different pages apart.
+func (m *message) identity() string {
+	sum := sha256.Sum256(m.body)
+	return m.url.RawQuery + "\x00" + string(sum[:])
+}
+
+// take reads the bids of one page.
+func (r *reader) take(ctx context.Context, reply *reply) error {
+	if reply.status == http.StatusNoContent {
+		return errors.New("there is no list in the reply")
+	}
+	vars := reply.vars()
+	if bid, ok := r.vars["bid"]; ok {
+		vars["bid"] = bid
+	}
+	value, err := r.list.items.eval(ctx, vars)
+	if err != nil {
+		return err
+	}
+	items, err := list(value)
+	if err != nil {
+		return fmt.Errorf("%s: %w", r.list.items.field, err)
+	}
+	for i, item := range items {
+		vars["item"] = item
+		bid, err := r.driver.readBid(ctx, vars)
+		if err != nil {
+			return fmt.Errorf("item %d: %w", i, err)
+		}
+		// A bid that is met again moved between pages meanwhile; the later reading counts.
+		if at, ok := r.seen[bid.ID]; ok {
+			r.bids[at] = bid
+			continue
+		}
+		r.seen[bid.ID] = len(r.bids)
+		r.bids = append(r.bids, bid)
+	}
+	return nil
+}
+
+func (r *reader) next(ctx context.Context, reply *reply, page int) (map[string]string, error) {
+	if r.list.next == nil {
+		return nil, nil //nolint:nilnil // there is no next page
+	}
+	vars := reply.vars()
+	vars["page"] = int64(page)
+	value, err := r.list.next.eval(ctx, vars)
+	if err != nil {
+		return nil, err
+	}
+	next, err := textMap(value)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", r.list.next.field, err)
+	}
+	return next, nil
+}

@@ -1,0 +1,123 @@
+package httpdriver
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+const (
+	maxMessage = 512
+	mark       = "[…]"
+	// stretch is how many bytes in a row, found in the proposal too, are taken for a quotation of it.
+	stretch = 16
+)
+
+// redactor takes out of a text what no log, event or status may hold.
+type redactor struct {
+	secrets  []string
+	proposal string
+}
+
+func newRedactor(m *message, secrets map[string]string, proposal string) redactor {
+	r := redactor{proposal: proposal}
+	add := func(s string) {
+		if s != "" {
+			r.secrets = append(r.secrets, s, url.QueryEscape(s), url.PathEscape(s))
+		}
+	}
+	for _, s := range secrets {
+		add(s)
+	}
+	if m != nil {
+		for _, s := range m.sensitive {
+			add(s)
+		}
+	}
+	// The long ones first, or a short one could cut a long one in pieces that stay.
+	slices.SortFunc(r.secrets, func(a, b string) int { return len(b) - len(a) })
+	return r
+}
+
+// clean gives one line of bounded length without secrets, proposal and control characters.
+func (r redactor) clean(s string) string {
+	s = strings.ToValidUTF8(s, "�")
+	for _, secret := range r.secrets {
+		s = strings.ReplaceAll(s, secret, mark)
+	}
+	s = r.withoutProposal(s)
+	s = strings.Map(func(c rune) rune {
+		if unicode.IsControl(c) {
+			return ' '
+		}
+		return c
+	}, s)
+	return cut(strings.Join(strings.Fields(s), " "), maxMessage)
+}
+
+// withoutProposal marks every stretch of the text that the proposal holds too.
+func (r redactor) withoutProposal(s string) string {
+	if r.proposal == "" {
+		return s
+	}
+	if len(r.proposal) <= stretch {
+		return strings.ReplaceAll(s, r.proposal, mark)
+	}
+	s = cut(s, 4*maxMessage)
+	var out strings.Builder
+	for i := 0; i < len(s); {
+		n := 0
+		for i+n+stretch <= len(s) && strings.Contains(r.proposal, s[i+n:i+n+stretch]) {
+			n++
+		}
+		if n > 0 {
+			out.WriteString(mark)
+			i += n + stretch - 1
+			continue
+		}
+		out.WriteByte(s[i])
+		i++
+	}
+	return strings.ToValidUTF8(out.String(), "")
+}
+
+// cut shortens a text to so many bytes, between characters.
+func cut(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	n -= len("…")
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n] + "…"
+}
+
+// wordsOf finds a marketplace's own code and words in the usual places of a reply.
+func wordsOf(body any) string {
+	for _, path := range []string{"error", "errors"} {
+		if m, ok := body.(map[string]any); ok {
+			if l, ok := m[path].([]any); ok && len(l) > 0 {
+				m[path] = l[0]
+			}
+			if inner, ok := m[path].(map[string]any); ok {
+				if words := wordsOf(inner); words != "" {
+					return words
+				}
+			}
+		}
+	}
+	m, ok := body.(map[string]any)
+	if !ok {
+		return ""
+	}
+	var found []string
+	for _, name := range []string{"error_code", "code", "error", "type", "title", "message", "detail", "error_description"} {
+		if s, ok := m[name].(string); ok && s != "" && !slices.Contains(found, s) {
+			found = append(found, s)
+		}
+	}
+	return strings.Join(found, ": ")
+}
