@@ -35,21 +35,32 @@ type HTTPMethod string
 
 // HTTPRequest says how to build one request. Its expressions see
 //
-//   - bid: {marketplace, postingID, amount, currency, deliveryDays, proposal, attributes}, when placing; postingID in
-//     a look-up too;
-//   - remote: {id}, when getting or withdrawing;
-//   - idempotencyKey: string; reason: string, when withdrawing;
-//   - secret: a map of the credentials Secret's keys, only in headers and query values;
-//   - account: string, the account's ID, once known;
+//   - bid: {postingID, amount, currency, deliveryDays, proposal, attributes} when placing, {postingID} in a look-up;
+//     amount is the exact decimal as a string, deliveryDays is 0 when not given;
+//   - idempotencyKey: string, when placing;
+//   - remote: {id, postingID}, when getting or withdrawing;
+//   - reason: string, when withdrawing;
+//   - next: a map of strings, what the list's next gave for this page, empty on the first one; when listing;
+//   - account: string, the account's ID, where the driver has account; the driver asks for it once;
+//   - secret: a map of the credentials Secret's keys, only in headers and query values; a line break at the end of a
+//     value is cut off;
 //
-// and the functions pathEscape(string) and queryEscape(string).
+// and, beside those of CEL with optional values, the functions
+//
+//   - pathEscape(string), queryEscape(string): the string as one segment of a path, as one part of a query;
+//   - number(string): a JSON number spelled exactly so, for a body: number(bid.amount) sends 12.50 as 12.50;
+//   - queryOf(string): the query parameters of a URL as a map of strings;
+//   - base64.encode(bytes), base64.decode(string), string.lowerAscii(), string.trim(), string.split(separator).
+//
+// In replies a whole JSON number up to 64 bits is an int, or a uint above the largest int; any other number is a string
+// spelled as the marketplace spelled it, so that nothing is lost: string(x) reads both, double(x) calculates.
 type HTTPRequest struct {
 	// method is GET, POST, PUT, PATCH or DELETE.
 	// +required
 	Method HTTPMethod `json:"method,omitempty"`
 
-	// path is an expression of type string, appended to baseURL. Escape what comes from outside: '/bids/' +
-	// pathEscape(remote.id).
+	// path is an expression of type string that begins with a slash, appended to baseURL. Escape what comes from
+	// outside: '/bids/' + pathEscape(remote.id). A query belongs into query.
 	// +required
 	Path CELExpression `json:"path,omitempty"`
 
@@ -60,14 +71,14 @@ type HTTPRequest struct {
 	// +kubebuilder:validation:MaxItems=32
 	Query []HTTPParameter `json:"query,omitempty"`
 
-	// headers of this request, beside the driver's.
+	// headers of this request; they replace the driver's of the same name.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=32
 	Headers []HTTPParameter `json:"headers,omitempty"`
 
-	// body is an expression that gives the body as a map.
+	// body is an expression that gives the body as a map; none for a GET.
 	// +optional
 	Body CELExpression `json:"body,omitempty"`
 
@@ -79,7 +90,9 @@ type HTTPRequest struct {
 }
 
 // HTTPBidMapping reads one bid out of a reply. Its expressions see item, the JSON value that describes the bid, and
-// response {status, headers, body}.
+// response {status, headers, body}: the names of headers are in lower case, body is the JSON value and {} when there is
+// none. Where a string is asked for, a whole number is as good. A reply out of which id, postingID or state cannot be
+// read is unreadable.
 type HTTPBidMapping struct {
 	// id is the marketplace's ID of the bid, as a string.
 	// +required
@@ -94,7 +107,9 @@ type HTTPBidMapping struct {
 	// +required
 	State CELExpression `json:"state,omitempty"`
 
-	// idempotencyKey that the marketplace stored with the bid, as a string; "" when it stored none.
+	// idempotencyKey that the marketplace stored with the bid, as a string; "" or missing when it stored none. In a
+	// reply to place it must be ours, or the reply counts as unreadable. Leave it out where the marketplace does not
+	// give the key back: with it, a bid without our key is somebody else's.
 	// +optional
 	IdempotencyKey CELExpression `json:"idempotencyKey,omitempty"`
 
@@ -128,18 +143,39 @@ type HTTPPlace struct {
 
 // HTTPBidList reads a list of bids, every page of it.
 type HTTPBidList struct {
-	// request for the first page.
+	// request for the first page, and with next for the others.
 	// +required
 	Request HTTPRequest `json:"request,omitempty,omitzero"`
 
-	// items is an expression over response that gives the list of bids on this page.
+	// items is an expression that gives the list of bids on this page. It sees response, and in a look-up bid
+	// {postingID}, to filter by where the marketplace cannot.
 	// +required
 	Items CELExpression `json:"items,omitempty"`
 
-	// next is an expression over response that gives the query parameters of the next page as a map of strings, which
-	// replace those of the same name; an empty map after the last page. Without it there is one page.
+	// next is an expression over response and page (int, the number of this page, from 1) that gives the query
+	// parameters of the next page as a map of strings, which replace those of the same name; an empty map after the
+	// last page. Requests other than GET get them as next instead. Without it there is one page.
 	// +optional
 	Next CELExpression `json:"next,omitempty"`
+
+	// variants reads the list once for each entry, in this order, and joins the results: for marketplaces that filter
+	// by one state at a time. Put the state that a bid has first before the states that follow it.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	Variants []HTTPListVariant `json:"variants,omitempty"`
+}
+
+// HTTPListVariant is one of several readings of a list.
+type HTTPListVariant struct {
+	// query parameters of this reading, beside the request's.
+	// +required
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=32
+	Query []HTTPParameter `json:"query,omitempty"`
 }
 
 // HTTPGet reads one bid by its ID.
@@ -241,10 +277,12 @@ const (
 // HTTPErrorRule recognises one refusal. Rules are tried in order, the first match counts; after them the built-in ones
 // by status: 401 Auth, 403 Forbidden, 404 and 410 NotFound, 429 RateLimited, 400 and 422 Invalid, 409 AlreadyExists when
 // placing and NotWithdrawable when withdrawing; any other answer to a place or withdraw is UnknownOutcome, to a read
-// Transient.
+// Transient. No rule makes a refusal of a 3xx or 5xx answer to a place or withdraw: it is UnknownOutcome whatever it
+// says.
 type HTTPErrorRule struct {
 	// when is an expression of type bool over response {status, headers, body} and operation ("place", "lookup",
-	// "list", "get", "withdraw", "account"). A rule may match a 2xx too, where a marketplace reports errors so.
+	// "list", "get", "withdraw", "account"). A rule may match a 2xx too, where a marketplace reports errors so. A rule
+	// that asks for a field which the reply does not have does not match.
 	// +required
 	When CELExpression `json:"when,omitempty"`
 
@@ -297,7 +335,8 @@ type HTTPDriver struct {
 	// +optional
 	Get *HTTPGet `json:"get,omitempty"`
 
-	// withdraw takes one bid back by its ID. Without it bids there cannot be withdrawn.
+	// withdraw takes one bid back by its ID. Without it bids there cannot be withdrawn. Any 2xx that no rule takes for
+	// an error accepts the withdrawal; the bid is read back afterwards.
 	// +optional
 	Withdraw *HTTPWithdraw `json:"withdraw,omitempty"`
 
