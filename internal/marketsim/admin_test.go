@@ -42,7 +42,8 @@ func TestBadAdminInput(t *testing.T) {
 		r := b.call(c.method, "/_sim/"+c.path, "", c.body)
 		message, _ := r.at(t, "error", "message").(string)
 		if r.status != http.StatusBadRequest || !strings.Contains(message, c.field) || !strings.Contains(message, c.hint) {
-			t.Errorf("%s %s %s: %d %q, want 400 with %q and %q", c.method, c.path, c.body, r.status, message, c.field, c.hint)
+			t.Errorf("%s %s %s: %d %q, want 400 with %q and %q",
+				c.method, c.path, c.body, r.status, message, c.field, c.hint)
 		}
 	}
 	rules, err := b.Faults(t.Context())

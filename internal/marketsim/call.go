@@ -203,6 +203,7 @@ func (s *Server) decide(x *exchange, res *result) (*refusal, error) {
 			account: x.record.Account, posting: x.request.posting, states: x.request.states, after: x.request.cursor,
 			skip: max(x.request.page-1, 0) * x.perPage, limit: x.perPage,
 		}, now)
+	case VerbMe, VerbOther: // the account is known, and a call without a route was refused before
 	}
 	return nil, nil
 }

@@ -31,58 +31,52 @@ func (c *Client) MarketURL(market string) string { return c.base + "/" + url.Pat
 
 // Healthy returns nil when the server answers.
 func (c *Client) Healthy(ctx context.Context) error {
-	return c.do(ctx, http.MethodGet, "/healthz", nil, nil)
+	return c.tell(ctx, http.MethodGet, "/healthz", nil)
 }
 
 // PutMarket makes a market or changes its settings, and returns them with their defaults.
 func (c *Client) PutMarket(ctx context.Context, name string, s Settings) (Settings, error) {
-	var out Settings
-	return out, c.do(ctx, http.MethodPut, "/markets/"+url.PathEscape(name), s, &out)
+	return ask[Settings](ctx, c, http.MethodPut, "/markets/"+url.PathEscape(name), s)
 }
 
 // Markets returns the settings of every market, by name.
 func (c *Client) Markets(ctx context.Context) (map[string]Settings, error) {
-	var out map[string]Settings
-	return out, c.do(ctx, http.MethodGet, "/markets", nil, &out)
+	return ask[map[string]Settings](ctx, c, http.MethodGet, "/markets", nil)
 }
 
 // PutToken revokes a token, makes it valid again or maps it to an account.
 func (c *Client) PutToken(ctx context.Context, t Token) error {
-	return c.do(ctx, http.MethodPost, "/tokens", t, nil)
+	return c.tell(ctx, http.MethodPost, "/tokens", t)
 }
 
 // AddFault adds a rule behind those that are there, and returns it with its ID and defaults.
 func (c *Client) AddFault(ctx context.Context, f Fault) (Fault, error) {
-	var out Fault
-	return out, c.do(ctx, http.MethodPost, "/faults", f, &out)
+	return ask[Fault](ctx, c, http.MethodPost, "/faults", f)
 }
 
 // Faults returns the rules, spent ones too, in the order in which they were added.
 func (c *Client) Faults(ctx context.Context) ([]Fault, error) {
-	var out []Fault
-	return out, c.do(ctx, http.MethodGet, "/faults", nil, &out)
+	return ask[[]Fault](ctx, c, http.MethodGet, "/faults", nil)
 }
 
 // RemoveFault removes one rule; it is an error when there is none of that ID.
 func (c *Client) RemoveFault(ctx context.Context, id string) error {
-	return c.do(ctx, http.MethodDelete, "/faults/"+url.PathEscape(id), nil, nil)
+	return c.tell(ctx, http.MethodDelete, "/faults/"+url.PathEscape(id), nil)
 }
 
 // ClearFaults removes every rule. Calls that have met one are not disturbed.
 func (c *Client) ClearFaults(ctx context.Context) error {
-	return c.do(ctx, http.MethodDelete, "/faults", nil, nil)
+	return c.tell(ctx, http.MethodDelete, "/faults", nil)
 }
 
 // Summary returns what the ledger says about one market, or about all when market is empty.
 func (c *Client) Summary(ctx context.Context, market string) (Summary, error) {
-	var out Summary
-	return out, c.do(ctx, http.MethodGet, "/summary"+marketQuery(market), nil, &out)
+	return ask[Summary](ctx, c, http.MethodGet, "/summary"+marketQuery(market), nil)
 }
 
 // Live returns the live bids of one market, or of all when market is empty, sorted by market and bid ID.
 func (c *Client) Live(ctx context.Context, market string) ([]LiveBid, error) {
-	var out []LiveBid
-	return out, c.do(ctx, http.MethodGet, "/live"+marketQuery(market), nil, &out)
+	return ask[[]LiveBid](ctx, c, http.MethodGet, "/live"+marketQuery(market), nil)
 }
 
 // Ledger returns every record behind the one with seq after; 0 for all.
@@ -112,7 +106,7 @@ func (c *Client) Ledger(ctx context.Context, after int64) ([]Record, error) {
 // SetState brings a bid into a state by hand: to award it, or to withdraw it as a person at the marketplace would.
 func (c *Client) SetState(ctx context.Context, market, bidID string, state State) error {
 	path := "/bids/" + url.PathEscape(market) + "/" + url.PathEscape(bidID)
-	return c.do(ctx, http.MethodPost, path, map[string]State{"state": state}, nil)
+	return c.tell(ctx, http.MethodPost, path, map[string]State{"state": state})
 }
 
 // ClosePosting makes the market refuse further bids on a posting. Bids that are there stay as they are.
@@ -127,12 +121,12 @@ func (c *Client) ReopenPosting(ctx context.Context, market, posting string) erro
 
 func (c *Client) setClosed(ctx context.Context, market, posting string, closed bool) error {
 	in := map[string]any{"market": market, "posting": posting, "closed": closed}
-	return c.do(ctx, http.MethodPost, "/postings", in, nil)
+	return c.tell(ctx, http.MethodPost, "/postings", in)
 }
 
 // Restart makes the server do what [Server.Restart] does.
 func (c *Client) Restart(ctx context.Context) error {
-	return c.do(ctx, http.MethodPost, "/restart", nil, nil)
+	return c.tell(ctx, http.MethodPost, "/restart", nil)
 }
 
 func marketQuery(market string) string {
@@ -142,13 +136,16 @@ func marketQuery(market string) string {
 	return "?" + url.Values{"market": {market}}.Encode()
 }
 
-func (c *Client) do(ctx context.Context, method, path string, in, out any) error {
-	return c.send(ctx, method, path, in, func(body io.Reader) error {
-		if out == nil {
-			return nil
-		}
-		return json.NewDecoder(body).Decode(out)
-	})
+// ask makes a call and decodes its reply.
+func ask[T any](ctx context.Context, c *Client, method, path string, in any) (T, error) {
+	var out T
+	err := c.send(ctx, method, path, in, func(body io.Reader) error { return json.NewDecoder(body).Decode(&out) })
+	return out, err
+}
+
+// tell makes a call whose reply says nothing new.
+func (c *Client) tell(ctx context.Context, method, path string, in any) error {
+	return c.send(ctx, method, path, in, func(io.Reader) error { return nil })
 }
 
 func (c *Client) send(ctx context.Context, method, path string, in any, read func(io.Reader) error) error {

@@ -129,13 +129,13 @@ func (m *market) applyPlaced(r Record) {
 }
 
 // commit writes the effect to the ledger and then applies it. The caller holds the lock.
-func (m *market) commit(r Record) (Record, error) {
+func (m *market) commit(r Record) error {
 	r.Kind, r.Market = KindEffect, m.name
 	r, err := m.record(r)
 	if err == nil {
 		m.apply(r)
 	}
-	return r, err
+	return err
 }
 
 // outcome is what became of a place or a withdrawal: a bid or a refusal.
@@ -185,7 +185,7 @@ func (m *market) placeLocked(r Record) (outcome, error) {
 	if !*m.settings.EchoKey {
 		r.Key = ""
 	}
-	if _, err := m.commit(r); err != nil {
+	if err := m.commit(r); err != nil {
 		return outcome{}, err
 	}
 	return outcome{bid: *m.bids[r.BidID]}, nil
@@ -213,7 +213,7 @@ func (m *market) withdrawLocked(r Record) (outcome, error) {
 	default:
 		return refused(http.StatusConflict, codeNotLive, "the bid is not live but "+string(b.State)), nil
 	}
-	_, err := m.commit(Record{
+	err := m.commit(Record{
 		Call: r.Call, Account: b.Account, Posting: b.Posting, BidID: b.ID, Key: b.Key, Amount: b.Amount,
 		Currency: b.Currency, Effect: EffectWithdrawn, Reason: r.Reason,
 	})
@@ -225,8 +225,7 @@ func (m *market) schedule(r Record) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	r.Effect = EffectScheduled
-	_, err := m.commit(r)
-	return err
+	return m.commit(r)
 }
 
 // commitScheduled carries out what was promised for a call, as if it arrived only now.
@@ -253,8 +252,7 @@ func (m *market) commitScheduled(call int64) error {
 	if out.refusal != nil {
 		r.Code = out.refusal.code
 	}
-	_, err = m.commit(r)
-	return err
+	return m.commit(r)
 }
 
 // setState brings a bid into a state by hand, as the marketplace's own people could.
@@ -269,7 +267,7 @@ func (m *market) setState(bidID string, state State) (bid, bool, error) {
 		return *b, true, nil
 	}
 	effect, _ := effectOf(state)
-	_, err := m.commit(Record{
+	err := m.commit(Record{
 		Account: b.Account, Posting: b.Posting, BidID: b.ID, Key: b.Key, Amount: b.Amount, Currency: b.Currency,
 		Effect: effect,
 	})
@@ -287,8 +285,7 @@ func (m *market) setClosed(posting string, closed bool) error {
 	if closed {
 		effect = EffectClosed
 	}
-	_, err := m.commit(Record{Posting: posting, Effect: effect})
-	return err
+	return m.commit(Record{Posting: posting, Effect: effect})
 }
 
 func (m *market) currentSettings() Settings {

@@ -181,7 +181,7 @@ func TestEffectThatCannotBeWrittenDoesNotHappen(t *testing.T) {
 	if _, err := m.withdraw(Record{Account: "alice", BidID: placed.bid.ID}); !errors.Is(err, full) {
 		t.Errorf("withdraw: %v", err)
 	}
-	if live := m.live(); len(live) != 1 || live[0].State != StateLive {
+	if live := m.live(); len(live) != 1 || live[0].BidID != placed.bid.ID {
 		t.Errorf("live bids: %+v, want the first one alone, untouched", live)
 	}
 }

@@ -133,8 +133,8 @@ func TestStateRebuiltFromTheLedgerIsTheLiveState(t *testing.T) {
 		w := &walk{t: rt, server: server, live: map[place]int{}, max: map[place]int{}}
 		w.call("PUT", "/_sim/markets/again", "", `{"shape":"rest","class":"UniquePerPosting","reuseIDs":true}`)
 		rt.Repeat(map[string]func(*rapid.T){
-			"place": w.place, "withdraw": w.withdraw, "state": w.setState, "close": w.setClosed, "hide": w.hide, "late": w.scheduleLate,
-			"restart": w.restart, "": w.check,
+			"place": w.place, "withdraw": w.withdraw, "state": w.setState, "close": w.setClosed, "hide": w.hide,
+			"late": w.scheduleLate, "restart": w.restart, "": w.check,
 		})
 	})
 }

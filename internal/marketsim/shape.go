@@ -62,6 +62,14 @@ type result struct {
 	more     bool  // list, lookup: there is another page
 }
 
+// bidStatus is the HTTP status of a reply with one bid.
+func (r result) bidStatus() int {
+	if r.request.verb == VerbPlace && !r.replayed {
+		return http.StatusCreated
+	}
+	return http.StatusOK
+}
+
 // view is what a shape needs to know about the market to word a reply.
 type view struct {
 	base string // the URL of the market
@@ -94,6 +102,21 @@ func bearer(r *http.Request) string {
 
 func badRequest(code, format string, args ...any) *refusal {
 	return &refusal{status: http.StatusBadRequest, code: code, message: fmt.Sprintf(format, args...)}
+}
+
+// matches reports whether the call fits a pattern such as "POST bids/*/withdraw", where * is any one segment.
+func matches(r *http.Request, path []string, pattern string) bool {
+	method, route, _ := strings.Cut(pattern, " ")
+	segments := strings.Split(route, "/")
+	if r.Method != method || len(path) != len(segments) {
+		return false
+	}
+	for i, s := range segments {
+		if s != "*" && s != path[i] {
+			return false
+		}
+	}
+	return true
 }
 
 func noRoute(r *http.Request) (request, *refusal) {

@@ -21,21 +21,21 @@ var freelancehuntWords = words{
 func (freelancehuntShape) token(r *http.Request) string { return bearer(r) }
 
 func (s freelancehuntShape) parse(r *http.Request, path []string, body []byte) (request, *refusal) {
-	in := func(n int, method string) bool { return len(path) == n && r.Method == method }
+	is := func(pattern string) bool { return matches(r, path, pattern) }
 	switch {
-	case in(3, http.MethodPost) && path[0] == "projects" && path[2] == "bids":
+	case is("POST projects/*/bids"):
 		return s.parsePlace(path[1], body)
-	case in(5, http.MethodPost) && path[0] == "projects" && path[2] == "bids" && path[4] == "revoke":
+	case is("POST projects/*/bids/*/revoke"):
 		var why struct {
 			Comment string `json:"comment"`
 		}
 		bad := decode(body, &why)
 		return request{verb: VerbWithdraw, posting: path[1], bidID: path[3], reason: why.Comment}, bad
-	case in(2, http.MethodGet) && path[0] == "my" && path[1] == "bids":
+	case is("GET my/bids"):
 		return s.parseList(r)
-	case in(3, http.MethodGet) && path[0] == "my" && path[1] == "bids":
+	case is("GET my/bids/*"):
 		return request{verb: VerbGet, bidID: path[2]}, nil
-	case in(2, http.MethodGet) && path[0] == "my" && path[1] == "profile":
+	case is("GET my/profile"):
 		return request{verb: VerbMe}, nil
 	}
 	return noRoute(r)
@@ -120,12 +120,9 @@ func (s freelancehuntShape) success(v view, res result) (int, any) {
 			links["next"] = v.pageURL("page[number]", res.request.page+1)
 		}
 		return http.StatusOK, map[string]any{"data": data, "links": links}
-	case VerbPlace:
-		if !res.replayed {
-			return http.StatusCreated, map[string]any{"data": s.bid(v, res.bid)}
-		}
+	default:
+		return res.bidStatus(), map[string]any{"data": s.bid(v, res.bid)}
 	}
-	return http.StatusOK, map[string]any{"data": s.bid(v, res.bid)}
 }
 
 func (freelancehuntShape) failure(f refusal) any {

@@ -12,20 +12,21 @@ type restShape struct{}
 func (restShape) token(r *http.Request) string { return bearer(r) }
 
 func (s restShape) parse(r *http.Request, path []string, body []byte) (request, *refusal) {
+	is := func(pattern string) bool { return matches(r, path, pattern) }
 	switch {
-	case len(path) == 1 && path[0] == "bids" && r.Method == http.MethodPost:
+	case is("POST bids"):
 		return s.parsePlace(body)
-	case len(path) == 1 && path[0] == "bids" && r.Method == http.MethodGet:
+	case is("GET bids"):
 		return s.parseList(r)
-	case len(path) == 2 && path[0] == "bids" && r.Method == http.MethodGet:
+	case is("GET bids/*"):
 		return request{verb: VerbGet, bidID: path[1]}, nil
-	case len(path) == 3 && path[0] == "bids" && path[2] == "withdraw" && r.Method == http.MethodPost:
+	case is("POST bids/*/withdraw"):
 		var in struct {
 			Reason string `json:"reason"`
 		}
 		bad := decode(body, &in)
 		return request{verb: VerbWithdraw, bidID: path[1], reason: in.Reason}, bad
-	case len(path) == 1 && path[0] == "me" && r.Method == http.MethodGet:
+	case is("GET me"):
 		return request{verb: VerbMe}, nil
 	}
 	return noRoute(r)
@@ -113,12 +114,9 @@ func (s restShape) success(v view, res result) (int, any) {
 			page.NextPage = &next
 		}
 		return http.StatusOK, page
-	case VerbPlace:
-		if !res.replayed {
-			return http.StatusCreated, s.bid(v, res.bid)
-		}
+	default:
+		return res.bidStatus(), s.bid(v, res.bid)
 	}
-	return http.StatusOK, s.bid(v, res.bid)
 }
 
 func (restShape) failure(f refusal) any {

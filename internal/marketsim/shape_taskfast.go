@@ -25,25 +25,21 @@ func (taskfastShape) token(r *http.Request) string {
 }
 
 func (s taskfastShape) parse(r *http.Request, path []string, body []byte) (request, *refusal) {
-	if len(path) == 0 || path[0] != "api" {
-		return noRoute(r)
-	}
-	path = path[1:]
-	in := func(n int, method string) bool { return len(path) == n && r.Method == method }
+	is := func(pattern string) bool { return matches(r, path, pattern) }
 	switch {
-	case in(3, http.MethodPost) && path[0] == "tasks" && path[2] == "bids":
-		return s.parsePlace(path[1], body)
-	case in(2, http.MethodGet) && path[0] == "bids":
-		return request{verb: VerbGet, bidID: path[1]}, nil
-	case in(3, http.MethodPost) && path[0] == "bids" && path[2] == "withdraw":
+	case is("POST api/tasks/*/bids"):
+		return s.parsePlace(path[2], body)
+	case is("GET api/bids/*"):
+		return request{verb: VerbGet, bidID: path[2]}, nil
+	case is("POST api/bids/*/withdraw"):
 		var in struct {
 			Reason string `json:"reason"`
 		}
 		bad := decode(body, &in)
-		return request{verb: VerbWithdraw, bidID: path[1], reason: in.Reason}, bad
-	case in(3, http.MethodGet) && path[0] == "agents" && path[1] == "me" && path[2] == "bids":
+		return request{verb: VerbWithdraw, bidID: path[2], reason: in.Reason}, bad
+	case is("GET api/agents/me/bids"):
 		return s.parseList(r)
-	case in(2, http.MethodGet) && path[0] == "agents" && path[1] == "me":
+	case is("GET api/agents/me"):
 		return request{verb: VerbMe}, nil
 	}
 	return noRoute(r)
@@ -120,12 +116,9 @@ func (s taskfastShape) success(v view, res result) (int, any) {
 			page.NextCursor = &next
 		}
 		return http.StatusOK, page
-	case VerbPlace:
-		if !res.replayed {
-			return http.StatusCreated, s.bid(v, res.bid)
-		}
+	default:
+		return res.bidStatus(), s.bid(v, res.bid)
 	}
-	return http.StatusOK, s.bid(v, res.bid)
 }
 
 func (taskfastShape) failure(f refusal) any {

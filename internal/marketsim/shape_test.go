@@ -138,7 +138,7 @@ func TestTokens(t *testing.T) {
 
 func TestTaskfastTakesAnAPIKey(t *testing.T) {
 	b := start(t, nil)
-	req, err := http.NewRequestWithContext(t.Context(), "GET", b.url+"/taskfast/api/agents/me", nil)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, b.url+"/taskfast/api/agents/me", http.NoBody)
 	if err != nil {
 		t.Fatal(err)
 	}

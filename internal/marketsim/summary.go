@@ -118,10 +118,10 @@ func (s *Summarizer) addEffect(r Record) {
 		return
 	}
 	t := s.tally(r)
-	switch r.Effect {
-	case EffectPlaced:
+	if r.Effect == EffectPlaced {
 		t.row.Placed++
-	case EffectWithdrawn:
+	}
+	if r.Effect == EffectWithdrawn {
 		t.row.Withdrawn++
 	}
 	if state.Live() {
