@@ -17,7 +17,7 @@ type Money struct {
 
 	// currency is the ISO 4217 code, such as "USD".
 	// +required
-	// +kubebuilder:validation:MinLength=3
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=3
 	// +kubebuilder:validation:XValidation:rule="self.matches(r'^[A-Z]{3}$')",message="must be an ISO 4217 code of three capital letters, such as \"USD\""
 	Currency string `json:"currency"`
@@ -301,7 +301,7 @@ type BidStatus struct {
 // +kubebuilder:printcolumn:name="Attempts",type=integer,priority=1,JSONPath=`.status.attempts.count`
 // +kubebuilder:printcolumn:name="Next",type=string,priority=1,JSONPath=`.status.attempts.nextTime`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
-// +kubebuilder:validation:XValidation:rule="oldSelf.hasValue() || !self.spec.postingID.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$') || self.metadata.name == self.spec.marketplace + '.' + self.spec.postingID",optionalOldSelf=true,fieldPath=".spec.postingID",messageExpression="'metadata.name must be \"' + self.spec.marketplace + '.' + self.spec.postingID + '\", the one name of this posting'"
+// +kubebuilder:validation:XValidation:rule="oldSelf.hasValue() || !self.spec.marketplace.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$') || !self.spec.postingID.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$') || self.metadata.name == self.spec.marketplace + '.' + self.spec.postingID",optionalOldSelf=true,fieldPath=".spec.postingID",messageExpression="'metadata.name must be \"' + self.spec.marketplace + '.' + self.spec.postingID + '\", the one name of this posting'"
 type Bid struct {
 	metav1.TypeMeta `json:",inline"`
 

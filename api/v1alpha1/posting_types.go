@@ -23,7 +23,7 @@ type PostingBudget struct {
 
 	// currency is the ISO 4217 code, such as "USD".
 	// +required
-	// +kubebuilder:validation:MinLength=3
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=3
 	// +kubebuilder:validation:XValidation:rule="self.matches(r'^[A-Z]{3}$')",message="must be an ISO 4217 code of three capital letters, such as \"USD\""
 	Currency string `json:"currency,omitempty"`
@@ -232,7 +232,7 @@ type PostingStatus struct {
 // +kubebuilder:printcolumn:name="Title",type=string,JSONPath=`.spec.title`
 // +kubebuilder:printcolumn:name="Cached",type=date,JSONPath=`.spec.cachedAt`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
-// +kubebuilder:validation:XValidation:rule="oldSelf.hasValue() || !self.spec.postingID.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$') || self.metadata.name == self.spec.marketplace + '.' + self.spec.postingID",optionalOldSelf=true,fieldPath=".spec.postingID",messageExpression="'metadata.name must be \"' + self.spec.marketplace + '.' + self.spec.postingID + '\", the one name of this posting'"
+// +kubebuilder:validation:XValidation:rule="oldSelf.hasValue() || !self.spec.marketplace.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$') || !self.spec.postingID.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$') || self.metadata.name == self.spec.marketplace + '.' + self.spec.postingID",optionalOldSelf=true,fieldPath=".spec.postingID",messageExpression="'metadata.name must be \"' + self.spec.marketplace + '.' + self.spec.postingID + '\", the one name of this posting'"
 type Posting struct {
 	metav1.TypeMeta `json:",inline"`
 
