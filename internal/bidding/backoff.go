@@ -1,0 +1,43 @@
+package bidding
+
+import (
+	"time"
+
+	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
+)
+
+// QuotaPause is how long a Bid is parked when the marketplace says that the account's bids are used up: such quotas are
+// refilled by the day or the month.
+const QuotaPause = 6 * time.Hour
+
+// authMax bounds the wait after refused credentials, so that a mended Secret heals everything within a minute. The
+// account as a whole is paused meanwhile, so that not every Bid asks.
+const authMax = time.Minute
+
+// Backoff is how long to wait after the given number of failed attempts: exponential with full jitter between the
+// policy's bounds, and never shorter than what the marketplace asked for. Jitter is in [0,1).
+func Backoff(policy onebidv1.RetryPolicy, failures int32, retryAfter time.Duration, jitter float64) time.Duration {
+	ceiling := time.Duration(policy.InitialSeconds) * time.Second
+	limit := time.Duration(policy.MaxSeconds) * time.Second
+	for i := int32(1); i < failures && ceiling < limit; i++ {
+		ceiling *= 2
+	}
+	ceiling = min(ceiling, limit)
+	// Full jitter spreads retries over the whole interval. A tenth is the floor: no hot loop on an unlucky draw.
+	wait := time.Duration(float64(ceiling) * (0.1 + 0.9*jitter))
+	// Those who were all told the same time must not all come back at it.
+	return max(wait, retryAfter+time.Duration(float64(retryAfter)*0.1*jitter))
+}
+
+// RetryDelay is Backoff with the classes' own bounds: a spent quota parks for hours, refused credentials are tried again
+// within a minute, and from manualReviewAfter on the longest interval applies.
+func RetryDelay(policy onebidv1.RetryPolicy, class onebidv1.ErrorClass, failures int32, retryAfter time.Duration, jitter float64) time.Duration {
+	switch class {
+	case onebidv1.ErrorQuotaExhausted:
+		return max(QuotaPause, retryAfter) + time.Duration(jitter*float64(time.Hour))
+	case onebidv1.ErrorAuth:
+		policy.MaxSeconds = min(policy.MaxSeconds, int32(authMax/time.Second))
+	default:
+	}
+	return Backoff(policy, failures, retryAfter, jitter)
+}

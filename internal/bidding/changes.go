@@ -1,0 +1,315 @@
+package bidding
+
+import (
+	"fmt"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
+)
+
+// Held notes why the Bid may not be placed; a Hold with an outcome ends it.
+func Held(hold Hold) Change {
+	return Change{apply: func(e *edit) {
+		e.set(onebidv1.ConditionAccepted, metav1.ConditionFalse, hold.Reason, hold.Message)
+		if !hold.Until.IsZero() {
+			e.attempts(onebidv1.OperationPlace, Attempts(e.bid, onebidv1.OperationPlace), hold.Until, "")
+		}
+		switch {
+		case hold.Outcome != "":
+			e.end(hold.Outcome)
+		case hold.Stalled:
+			e.stalled = &note{hold.Reason, hold.Message}
+		default:
+			e.reconciling = &note{onebidv1.ReasonProgressing, hold.Message}
+		}
+	}}
+}
+
+// DryRun notes that all guards passed and that nothing is sent.
+func DryRun(marketplace string) Change {
+	return Change{apply: func(e *edit) {
+		e.accept()
+		message := fmt.Sprintf("Marketplace %q is in mode DryRun: nothing is sent; set its spec.mode to Live to place this bid", marketplace)
+		e.set(onebidv1.ConditionPlaced, metav1.ConditionFalse, onebidv1.ReasonDryRun, message)
+		e.reconciling = &note{onebidv1.ReasonProgressing, message}
+	}}
+}
+
+// Remote is what a marketplace told about a bid of ours.
+type Remote struct {
+	ID, URL  string
+	PlacedAt time.Time
+	State    onebidv1.RemoteState
+	// Adopted is true when a look-up found the bid after an unknown outcome.
+	Adopted bool
+}
+
+// Placed notes a bid of ours at the marketplace, under the attempt that it answers.
+func Placed(remote Remote, attempt int32) Change {
+	return Change{Learned: true, apply: func(e *edit) {
+		e.accept()
+		reason, message := onebidv1.ReasonPlaced, "The marketplace confirmed the bid"
+		if remote.Adopted {
+			reason, message = onebidv1.ReasonAdopted, "Found at the marketplace after an unknown outcome, and taken over"
+		}
+		e.set(onebidv1.ConditionPlaced, metav1.ConditionTrue, reason, message)
+		e.status.Remote = &onebidv1.RemoteBid{BidID: remote.ID, URL: remote.URL}
+		at := metav1.NewTime(e.now)
+		if !remote.PlacedAt.IsZero() {
+			at = metav1.NewTime(remote.PlacedAt)
+		}
+		e.status.Remote.PlacedAt = &at
+		if remote.Adopted {
+			e.status.Remote.Adopted = &remote.Adopted
+		}
+		e.status.SettlingSince = nil
+		// A verdict reached without knowing of this bid is void: what is live must be withdrawn or polled.
+		e.status.Outcome = ""
+		e.attempts(onebidv1.OperationPlace, max(attempt, Attempts(e.bid, onebidv1.OperationPlace)), time.Time{}, "")
+		e.observe(remote.State)
+		e.requested()
+	}}
+}
+
+// Observed notes what the marketplace says of the Bid's remote bid by now.
+func Observed(state onebidv1.RemoteState) Change {
+	return Change{apply: func(e *edit) {
+		e.observe(state)
+		e.requested()
+	}}
+}
+
+// observe ends the Bid when the marketplace ended the bid.
+func (e *edit) observe(state onebidv1.RemoteState) {
+	outcome := OutcomeOf(state)
+	if outcome == onebidv1.StateWithdrawn {
+		e.withdrawn("The marketplace reports that the bid was withdrawn there")
+		return
+	}
+	if outcome != "" {
+		e.end(outcome)
+	}
+}
+
+// OutcomeOf translates the marketplace's state of a bid into the Bid's terminal state, "" while there is none.
+func OutcomeOf(state onebidv1.RemoteState) onebidv1.BidState {
+	switch state {
+	case onebidv1.RemoteWon:
+		return onebidv1.StateWon
+	case onebidv1.RemoteLost:
+		return onebidv1.StateLost
+	case onebidv1.RemoteWithdrawn:
+		return onebidv1.StateWithdrawn
+	case onebidv1.RemoteRejected:
+		return onebidv1.StateRejected
+	case onebidv1.RemoteExpired:
+		return onebidv1.StateExpired
+	default:
+		return ""
+	}
+}
+
+// end writes the terminal state; attempts keep their count, since intents are judged by it, and lose what is to come.
+func (e *edit) end(outcome onebidv1.BidState) {
+	e.status.Outcome = outcome
+	e.status.SettlingSince = nil
+	if a := e.status.Attempts; a != nil {
+		a.NextTime = nil
+	}
+}
+
+// requested notes that a withdrawal is under way, when one is wanted.
+func (e *edit) requested() {
+	if e.status.Outcome != "" || !Withdrawing(e.bid) {
+		return
+	}
+	e.set(onebidv1.ConditionWithdrawn, metav1.ConditionFalse, onebidv1.ReasonRequested, "The bid is live and being withdrawn")
+	e.reconciling = &note{onebidv1.ReasonWithdrawing, "The bid is live and being withdrawn"}
+}
+
+// Failure is a refused or failed attempt.
+type Failure struct {
+	Class   onebidv1.ErrorClass
+	Message string
+	// Attempt that failed, from 1.
+	Attempt int32
+	// Next is when the next one is due.
+	Next time.Time
+	// ReviewAfter this many failed attempts a person is called.
+	ReviewAfter int32
+}
+
+// PlaceFailed notes an attempt that certainly had no effect. Permanent refusals end the Bid.
+func PlaceFailed(f Failure) Change {
+	return Change{apply: func(e *edit) {
+		e.accept()
+		e.set(onebidv1.ConditionPlaced, metav1.ConditionFalse, reasonOf(f.Class), f.Message)
+		e.status.SettlingSince = nil
+		e.attempts(onebidv1.OperationPlace, f.Attempt, f.Next, f.Message)
+		if outcome := refusal(f.Class); outcome != "" {
+			e.end(outcome)
+			return
+		}
+		e.retrying(f, "Placing")
+	}}
+}
+
+// refusal is the terminal state that a class of refusal to place leads to, "" when it may pass.
+func refusal(class onebidv1.ErrorClass) onebidv1.BidState {
+	switch class {
+	case onebidv1.ErrorForbidden, onebidv1.ErrorInvalid, onebidv1.ErrorNotFound:
+		return onebidv1.StateRejected
+	case onebidv1.ErrorPostingClosed:
+		return onebidv1.StateExpired
+	default:
+		return ""
+	}
+}
+
+func (e *edit) retrying(f Failure, doing string) {
+	if f.Attempt >= f.ReviewAfter {
+		e.stalled = &note{onebidv1.ReasonManualReview, fmt.Sprintf(
+			"%s failed %d times and is still tried at the longest interval; look into it: %s", doing, f.Attempt, f.Message)}
+		return
+	}
+	e.reconciling = &note{onebidv1.ReasonRetrying, doing + " is tried again: " + f.Message}
+}
+
+func reasonOf(class onebidv1.ErrorClass) string {
+	switch class {
+	case onebidv1.ErrorRateLimited:
+		return onebidv1.ReasonRateLimited
+	case onebidv1.ErrorQuotaExhausted:
+		return onebidv1.ReasonQuotaExhausted
+	case onebidv1.ErrorAuth:
+		return onebidv1.ReasonAuthenticationFailed
+	case onebidv1.ErrorForbidden:
+		return onebidv1.ReasonForbidden
+	case onebidv1.ErrorInvalid, onebidv1.ErrorNotFound:
+		return onebidv1.ReasonInvalid
+	case onebidv1.ErrorPostingClosed:
+		return onebidv1.ReasonPostingClosed
+	case onebidv1.ErrorNotWithdrawable:
+		return onebidv1.ReasonNotWithdrawable
+	default:
+		return onebidv1.ReasonMarketplaceError
+	}
+}
+
+// Unknown fences: it notes that a place may have had its effect, so that whoever comes late to record meets a conflict.
+func Unknown(attempt int32, message string) Change {
+	return Change{apply: func(e *edit) {
+		e.accept()
+		text := "A place call may have taken effect; looking it up once the marketplace has settled: " + message
+		e.set(onebidv1.ConditionPlaced, metav1.ConditionUnknown, onebidv1.ReasonOutcomeUnknown, text)
+		if e.status.SettlingSince == nil {
+			at := metav1.NewTime(e.now)
+			e.status.SettlingSince = &at
+		}
+		e.status.Outcome = ""
+		e.attempts(onebidv1.OperationPlace, max(attempt, Attempts(e.bid, onebidv1.OperationPlace)), time.Time{}, message)
+		e.reconciling = &note{onebidv1.ReasonResolving, text}
+	}}
+}
+
+// Unsettled notes that the look-up after an unknown outcome failed and when it is tried again.
+func Unsettled(f Failure) Change {
+	return Change{apply: func(e *edit) {
+		text := "A place call may have taken effect, and looking it up failed: " + f.Message
+		e.set(onebidv1.ConditionPlaced, metav1.ConditionUnknown, onebidv1.ReasonOutcomeUnknown, text)
+		e.attempts(onebidv1.OperationPlace, Attempts(e.bid, onebidv1.OperationPlace), f.Next, f.Message)
+		e.reconciling = &note{onebidv1.ReasonResolving, text}
+	}}
+}
+
+// Absent notes that an unknown outcome was looked up and nothing of ours is there.
+func Absent(attempt int32) Change {
+	return Change{apply: func(e *edit) {
+		e.set(onebidv1.ConditionPlaced, metav1.ConditionFalse, onebidv1.ReasonNotYet, "Looked up after an unknown outcome: nothing was placed")
+		e.status.SettlingSince = nil
+		e.attempts(onebidv1.OperationPlace, max(attempt, Attempts(e.bid, onebidv1.OperationPlace)), time.Time{}, "")
+		e.reconciling = &note{onebidv1.ReasonProgressing, "Nothing was placed; trying again"}
+	}}
+}
+
+// Undecidable notes that nobody but a person can say what became of a place.
+func Undecidable(why string) Change {
+	return Change{apply: func(e *edit) {
+		text := why + ". Look at the marketplace. If a bid of ours is there, withdraw it there; then delete this Bid" +
+			" with the annotation " + onebidv1.AnnotationAbandon + ": <reason>, and create it again if you still want it"
+		e.set(onebidv1.ConditionPlaced, metav1.ConditionUnknown, onebidv1.ReasonIndeterminate, text)
+		e.stalled = &note{onebidv1.ReasonIndeterminate, text}
+	}}
+}
+
+// Foreign notes that the account has another bid on the posting, which we never touch.
+func Foreign(remoteID string, attempt int32) Change {
+	return Change{apply: func(e *edit) {
+		e.accept()
+		message := fmt.Sprintf("The account already has bid %q on this posting, which was not placed by this Bid; it is left alone", remoteID)
+		e.set(onebidv1.ConditionDuplicate, metav1.ConditionTrue, onebidv1.ReasonForeignBid, message)
+		e.set(onebidv1.ConditionPlaced, metav1.ConditionFalse, onebidv1.ReasonAlreadyExists, message)
+		e.attempts(onebidv1.OperationPlace, max(attempt, Attempts(e.bid, onebidv1.OperationPlace)), time.Time{}, "")
+		e.end(onebidv1.StateDuplicate)
+	}}
+}
+
+// Withdrawn notes that the marketplace was read back and shows no live bid of ours.
+func Withdrawn() Change {
+	return Change{apply: func(e *edit) { e.withdrawn("Read back from the marketplace: no live bid of ours is left") }}
+}
+
+// NeverPlaced notes that a withdrawal found nothing to withdraw.
+func NeverPlaced() Change {
+	return Change{apply: func(e *edit) {
+		e.set(onebidv1.ConditionPlaced, metav1.ConditionFalse, onebidv1.ReasonNotNeeded, "Withdrawn before it was placed")
+		e.withdrawn("Nothing had been placed")
+	}}
+}
+
+func (e *edit) withdrawn(message string) {
+	reason := onebidv1.ReasonWithdrawn
+	if e.status.Remote == nil {
+		reason = onebidv1.ReasonNeverPlaced
+	}
+	e.set(onebidv1.ConditionWithdrawn, metav1.ConditionTrue, reason, message)
+	at := metav1.NewTime(e.now)
+	e.status.WithdrawalTimestamp = &at
+	if w := e.bid.Spec.Withdraw; w != nil {
+		e.status.WithdrawnReason = w.Reason
+	}
+	e.end(onebidv1.StateWithdrawn)
+}
+
+// WithdrawFailed notes an attempt to withdraw that did not end with the bid gone.
+func WithdrawFailed(f Failure) Change {
+	return Change{apply: func(e *edit) {
+		e.set(onebidv1.ConditionWithdrawn, metav1.ConditionFalse, reasonOf(f.Class), f.Message)
+		e.attempts(onebidv1.OperationWithdraw, f.Attempt, f.Next, f.Message)
+		if f.Class == onebidv1.ErrorNotWithdrawable {
+			e.stalled = &note{onebidv1.ReasonNotWithdrawable, "The marketplace does not let the bid be withdrawn: settle it there; it is read again from time to time: " + f.Message}
+			return
+		}
+		e.retrying(f, "Withdrawing")
+	}}
+}
+
+// Stuck notes that nothing can be withdrawn or looked up, and what a person can do.
+func Stuck(reason, message string) Change {
+	return Change{apply: func(e *edit) {
+		if Withdrawing(e.bid) {
+			e.set(onebidv1.ConditionWithdrawn, metav1.ConditionFalse, reason, message)
+		}
+		e.stalled = &note{reason, message}
+	}}
+}
+
+// Seen changes nothing but the answer to the annotation onebid.dev/requestedAt, which every change gives.
+func Seen() Change {
+	return Change{apply: func(e *edit) {
+		e.reconciling = e.current(onebidv1.ConditionReconciling)
+		e.stalled = e.current(onebidv1.ConditionStalled)
+	}}
+}
