@@ -23,9 +23,16 @@ const (
 )
 
 // startControllerManager returns once namespaces are really deleted, which is the slowest of its controllers to begin.
+// Its controllers act under service accounts of their own, as in a real cluster: none of them is in system:masters, whom no
+// policy refuses.
 func (e *Environment) startControllerManager(ctx context.Context, output *os.File) error {
+	identity, err := e.User("system:kube-controller-manager")
+	if err != nil {
+		return err
+	}
 	cmd := exec.Command(filepath.Join(e.assets, controllerManager),
-		"--kubeconfig="+e.admin.Kubeconfig,
+		"--kubeconfig="+identity.Kubeconfig,
+		"--use-service-account-credentials=true",
 		"--controllers=namespace-controller,garbage-collector-controller,clusterrole-aggregation-controller",
 		"--leader-elect=false",
 		"--secure-port=0",
@@ -53,7 +60,7 @@ func (e *Environment) startControllerManager(ctx context.Context, output *os.Fil
 	if err := e.Client.Delete(ctx, probe); err != nil {
 		return err
 	}
-	err := wait.PollUntilContextTimeout(ctx, pollInterval, controllerManagerWait, true, func(ctx context.Context) (bool, error) {
+	err = wait.PollUntilContextTimeout(ctx, pollInterval, controllerManagerWait, true, func(ctx context.Context) (bool, error) {
 		if e.manager.ended() {
 			return false, fmt.Errorf("it ended: %w", e.manager.err)
 		}
