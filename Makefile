@@ -88,8 +88,8 @@ uninstall: $(filter bin/%,$(KUBECTL)) ## Remove the CRDs; refuses while Bids exi
 	@hack/remove.sh $(KUBECTL) config/crd
 
 .PHONY: deploy
-deploy: $(filter bin/%,$(KUBECTL)) ## Install or upgrade CRDs, policies, RBAC and the manager
-	@$(KUBECTL) apply --server-side -k config/default
+deploy: $(filter bin/%,$(KUBECTL)) ## Install or upgrade CRDs, policies, RBAC and the manager from IMAGE
+	@IMAGE="$(IMAGE)" hack/deploy.sh $(KUBECTL)
 
 .PHONY: undeploy
 undeploy: $(filter bin/%,$(KUBECTL)) ## Remove what deploy installed; refuses while Bids exist
