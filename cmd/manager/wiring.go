@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+
+	"github.com/go-logr/logr"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/metadata"
+	"k8s.io/client-go/tools/pager"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+
+	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
+	"github.com/onebid-dev/onebid/internal/apiclock"
+	bidctrl "github.com/onebid-dev/onebid/internal/controller/bid"
+	mktctrl "github.com/onebid-dev/onebid/internal/controller/marketplace"
+	postingctrl "github.com/onebid-dev/onebid/internal/controller/posting"
+	"github.com/onebid-dev/onebid/internal/marketplace"
+	httpdriver "github.com/onebid-dev/onebid/internal/marketplace/http"
+	"github.com/onebid-dev/onebid/internal/marketplace/registry"
+	"github.com/onebid-dev/onebid/internal/ownership"
+	"github.com/onebid-dev/onebid/internal/secretwatch"
+)
+
+// process is one replica of the manager.
+type process struct {
+	*options
+	log     logr.Logger
+	me      ownership.Identity
+	members *ownership.Members
+	leases  *kubernetes.Clientset
+	wall    *apiclock.Clock
+	mgr     manager.Manager
+}
+
+func (p *process) setup(ctx context.Context) error {
+	calls := marketplace.NewMetrics()
+	if err := metrics.Registry.Register(calls); err != nil {
+		return err
+	}
+	connections := registry.New(registry.Options{
+		Replicas: func() int { return max(1, len(p.members.Live())) }, Metrics: calls,
+	})
+	postings := postingctrl.NewRecorder(p.mgr.GetClient(), p.mgr.GetAPIReader(), p.wall)
+	for _, setup := range []func() error{
+		func() error { return p.bids(ctx, connections, postings) },
+		func() error { return p.marketplaces(connections) },
+		func() error {
+			return postingctrl.Setup(p.mgr, postingctrl.Options{Members: p.members, Recorder: postings, Clock: p.wall})
+		},
+		func() error { return p.mgr.Add(p.sweeper()) },
+		func() error { return probes(p.mgr, p.members) },
+	} {
+		if err := setup(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *process) bids(ctx context.Context, connections *registry.Registry, postings *postingctrl.Recorder) error {
+	leases := ownership.NewClient(p.leases.CoordinationV1(), p.me, p.members, clock.RealClock{}, p.log.WithName("leases"),
+		ownership.WithWallClock(p.wall))
+	return bidctrl.New(bidctrl.Options{
+		Client: p.mgr.GetClient(), Live: p.mgr.GetAPIReader(), Leases: leases, Members: p.members, Connections: connections,
+		Postings: postings, Events: p.mgr.GetEventRecorder("onebid"), Clock: clock.RealClock{}, Wall: p.wall,
+		Jitter: rand.Float64, //nolint:gosec // spreads retries, keeps no secret
+	}).Setup(ctx, p.mgr, p.concurrency)
+}
+
+func (p *process) marketplaces(connections *registry.Registry) error {
+	secrets, err := metadata.NewForConfig(p.mgr.GetConfig())
+	if err != nil {
+		return err
+	}
+	return mktctrl.Setup(p.mgr, mktctrl.Options{
+		Members: p.members,
+		Secrets: secretwatch.New(secrets),
+		Factory: httpdriver.Factory(httpdriver.Options{Egress: p.egress, UserAgent: "onebid/" + version}),
+		Connect: func(mkt *onebidv1.Marketplace, driver marketplace.Driver) {
+			connections.Connect(mkt, driver, p.settle(&mkt.Spec))
+		},
+		Disconnect: connections.Delete,
+		Settle:     p.settle,
+		Clock:      p.wall,
+	})
+}
+
+// settle is how long an unknown outcome must settle at a marketplace, from its timings and this manager's.
+func (p *process) settle(spec *onebidv1.MarketplaceSpec) time.Duration {
+	return p.timing.Settle(time.Duration(spec.TimeoutSeconds)*time.Second, secondsOf(spec.LateCommitSeconds), secondsOf(spec.VisibilitySeconds))
+}
+
+// secondsOf an optional field; 5 is its default, which only an object from before the default can lack.
+func secondsOf(value *int32) time.Duration {
+	if value == nil {
+		return 5 * time.Second
+	}
+	return time.Duration(*value) * time.Second
+}
+
+// sweeper deletes tombstones past their time. It lists now and then instead of watching: nobody waits for it, and the
+// Leases of many thousand bids need not be kept in memory for it.
+func (p *process) sweeper() *ownership.Sweeper {
+	return &ownership.Sweeper{
+		Leases: p.leases.CoordinationV1(), List: p.listLeases, Acts: p.members.Acts,
+		Retention: p.tombstoneRetention, Interval: p.sweepInterval, Pause: 50 * time.Millisecond,
+		Clock: clock.RealClock{}, Wall: p.wall, Log: p.log.WithName("sweeper"),
+	}
+}
+
+func (p *process) listLeases(ctx context.Context) ([]*coordinationv1.Lease, error) {
+	var out []*coordinationv1.Lease
+	list := pager.New(pager.SimplePageFunc(func(opts metav1.ListOptions) (runtime.Object, error) {
+		return p.leases.CoordinationV1().Leases("").List(ctx, opts)
+	}))
+	err := list.EachListItem(ctx, metav1.ListOptions{LabelSelector: onebidv1.LabelLease + "=" + onebidv1.LeaseKindPosting},
+		func(o runtime.Object) error {
+			out = append(out, o.(*coordinationv1.Lease))
+			return nil
+		})
+	return out, err
+}

@@ -1,0 +1,85 @@
+package bid
+
+import (
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
+)
+
+// EventRecorder writes events for people. See k8s.io/client-go/tools/events.
+type EventRecorder interface {
+	Eventf(regarding, related runtime.Object, eventtype, reason, action, note string, args ...any)
+}
+
+// Reasons of events that are no reasons of a condition. All others are the reason of the condition that changed.
+const (
+	// EventAbandoned is written when the annotation onebid.dev/abandon released a Bid.
+	EventAbandoned = "Abandoned"
+)
+
+// tell writes an event when a Bid came to a point that a person should know of. What goes well makes none: an event is
+// an API-server write, and the conditions say it.
+func (r *Reconciler) tell(s *situation, before *onebidv1.BidStatus, bid *onebidv1.Bid) {
+	reason, note := notable(before, &bid.Status)
+	if reason == "" {
+		return
+	}
+	kind := corev1.EventTypeWarning
+	if bid.Status.Outcome == onebidv1.StateWon || bid.Status.Outcome == onebidv1.StateLost {
+		kind = corev1.EventTypeNormal
+	}
+	s.log.Info("Bid", "state", bid.Status.State, "reason", reason)
+	r.Events.Eventf(bid, nil, kind, reason, "Reconcile", "%s", note)
+}
+
+// notable picks what changed for people between two statuses; "" when nothing did.
+func notable(before, after *onebidv1.BidStatus) (reason, note string) {
+	stalled := meta.FindStatusCondition(after.Conditions, onebidv1.ConditionStalled)
+	was := meta.FindStatusCondition(before.Conditions, onebidv1.ConditionStalled)
+	if stalled != nil && (was == nil || was.Reason != stalled.Reason) {
+		return stalled.Reason, stalled.Message
+	}
+	placed := meta.FindStatusCondition(after.Conditions, onebidv1.ConditionPlaced)
+	if placed != nil && placed.Status == metav1.ConditionUnknown && !meta.IsStatusConditionPresentAndEqual(before.Conditions, onebidv1.ConditionPlaced, metav1.ConditionUnknown) {
+		return placed.Reason, placed.Message
+	}
+	if after.Outcome != before.Outcome && after.Outcome != "" && after.Outcome != onebidv1.StateWithdrawn {
+		ready := meta.FindStatusCondition(after.Conditions, onebidv1.ConditionReady)
+		return ready.Reason, ready.Message
+	}
+	return failing(before, after)
+}
+
+// failing reports the first failure of a row.
+func failing(before, after *onebidv1.BidStatus) (reason, note string) {
+	if after.Attempts == nil || after.Attempts.LastError == "" || after.Outcome != "" {
+		return "", ""
+	}
+	if before.Attempts != nil && before.Attempts.LastError != "" && before.Attempts.Operation == after.Attempts.Operation {
+		return "", ""
+	}
+	return string(after.Attempts.Operation) + "Failed", after.Attempts.LastError
+}
+
+func endReason(bid *onebidv1.Bid) string {
+	if c := meta.FindStatusCondition(bid.Status.Conditions, onebidv1.ConditionReady); c != nil && bid.Status.Outcome != "" {
+		return c.Message
+	}
+	return ""
+}
+
+func endTime(bid *onebidv1.Bid, now time.Time) *metav1.Time {
+	if bid.Status.WithdrawalTimestamp != nil {
+		return bid.Status.WithdrawalTimestamp
+	}
+	if c := meta.FindStatusCondition(bid.Status.Conditions, onebidv1.ConditionReady); c != nil && bid.Status.Outcome != "" {
+		return &c.LastTransitionTime
+	}
+	at := metav1.NewTime(now)
+	return &at
+}

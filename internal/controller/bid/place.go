@@ -1,0 +1,229 @@
+package bid
+
+import (
+	"context"
+	"errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
+	"github.com/onebid-dev/onebid/internal/bidding"
+	"github.com/onebid-dev/onebid/internal/marketplace"
+	"github.com/onebid-dev/onebid/internal/ownership"
+)
+
+// place claims the posting with the intent in the same write, makes sure on a live read that the Bid still wants to be
+// placed and that nothing unresolved is in the way, sends once and records the outcome. Two API-server writes.
+func (r *Reconciler) place(ctx context.Context, s *situation) (reconcile.Result, error) {
+	if result, ok := r.paced(ctx, s); !ok {
+		return result, nil
+	}
+	if r.flights.open(s.bid.UID) {
+		return r.resolve(ctx, s)
+	}
+	attempt := bidding.Attempts(s.bid, onebidv1.OperationPlace) + 1
+	claim, err := r.claim(ctx, s, r.placeIntent(s.bid, attempt))
+	if err != nil {
+		return r.notClaimed(ctx, s, err)
+	}
+	live, err := r.readLive(ctx, s.bid.UID, nameOf(s.bid))
+	switch {
+	case errors.Is(err, errGone):
+		return reconcile.Result{}, r.unclaim(ctx, s, claim)
+	case err != nil:
+		return reconcile.Result{}, err
+	case r.openPlace(live, claim) > 0 || len(foreignIntents(claim, live.UID)) > 0:
+		return r.resolveClaimed(ctx, s, claim, live)
+	case !placeable(s.bid, live):
+		return r.unplaceable(ctx, s, claim)
+	}
+	if s.needsLook(claim) {
+		if done, err := r.preflight(ctx, s, claim, live); done || err != nil {
+			return reconcile.Result{}, err
+		}
+	}
+	return r.send(ctx, s, claim, live, attempt)
+}
+
+func (r *Reconciler) placeIntent(bid *onebidv1.Bid, attempt int32) *ownership.Intent {
+	return &ownership.Intent{
+		Operation: onebidv1.OperationPlace, BidUID: bid.UID, Attempt: attempt, Time: r.Wall.Now(),
+		Key: bidding.IdempotencyKey(bid.Namespace, bidding.KeyOf(bid), bid.UID),
+	}
+}
+
+// placeable compares the live Bid with the cached one that the guards looked at. The spec cannot have changed but for
+// approval and withdraw; the status must not have: somebody may have recorded an outcome.
+func placeable(cached, live *onebidv1.Bid) bool {
+	return !bidding.Withdrawing(live) && !bidding.Settled(live) &&
+		bidding.PlacedStatus(live) == metav1.ConditionFalse && live.Status.Remote == nil &&
+		live.Generation == cached.Generation &&
+		bidding.Attempts(live, onebidv1.OperationPlace) == bidding.Attempts(cached, onebidv1.OperationPlace)
+}
+
+// unplaceable takes back an intent that was not used, so that nobody has to resolve it.
+func (r *Reconciler) unplaceable(ctx context.Context, s *situation, claim *ownership.Claim) (reconcile.Result, error) {
+	if intent, ok := claim.Intents.Of(s.bid.UID); ok {
+		if _, inherited := claim.Prior.Of(s.bid.UID); !inherited && intent.Attempt > bidding.Attempts(s.bid, onebidv1.OperationPlace) {
+			if err := r.Leases.SetIntents(ctx, claim, claim.Intents.Without(s.bid.UID)); err != nil {
+				return reconcile.Result{}, err
+			}
+		}
+	}
+	return reconcile.Result{}, errMoved
+}
+
+// unclaim leaves a posting whose Bid went away before anything was sent for it.
+func (r *Reconciler) unclaim(ctx context.Context, s *situation, claim *ownership.Claim) error {
+	if len(foreignIntents(claim, s.bid.UID)) > 0 || r.flights.open(s.bid.UID) || hasPrior(claim) {
+		// Somebody's call may have had its effect: the claim stays until that is known.
+		return nil
+	}
+	return r.bury(ctx, s, claim, &onebidv1.Bid{ObjectMeta: s.bid.ObjectMeta}, onebidv1.StateWithdrawn)
+}
+
+func hasPrior(claim *ownership.Claim) bool { return len(claim.Prior) > 0 }
+
+// needsLook is true when the marketplace must be asked before anything is sent.
+func (s *situation) needsLook(claim *ownership.Claim) bool {
+	return s.conn.Spec.Class == onebidv1.ClassNone || s.conn.Spec.Preflight == onebidv1.PreflightAlways || claim.Inherited
+}
+
+// preflight looks for a bid that is there already. It is done when it ended the Bid's way to a place call.
+func (r *Reconciler) preflight(ctx context.Context, s *situation, claim *ownership.Claim, live *onebidv1.Bid) (bool, error) {
+	found, err := r.lookup(ctx, s)
+	attempt := bidding.Attempts(live, onebidv1.OperationPlace)
+	if err != nil {
+		// Nothing was sent: the intent is taken back with the count, so that nobody resolves it.
+		return true, r.record(ctx, s, live, bidding.PlaceFailed(r.failure(s, err, attempt+1)))
+	}
+	switch match := r.match(s, live, found, attempt > 0); match.Verdict {
+	case bidding.VerdictOurs:
+		return true, r.placed(ctx, s, claim, live, remoteOf(found[match.Index], true), attempt+1)
+	case bidding.VerdictForeign, bidding.VerdictAmbiguous:
+		return true, r.conclude(ctx, s, live, bidding.Foreign(found[match.Index].ID, attempt+1))
+	default:
+		return false, nil
+	}
+}
+
+// send makes the one call and records what came of it. From here on the process remembers that it may have sent.
+func (r *Reconciler) send(ctx context.Context, s *situation, claim *ownership.Claim, live *onebidv1.Bid, attempt int32) (reconcile.Result, error) {
+	if err := r.Leases.Authorize(claim, s.timeout()); err != nil {
+		s.log.Info("Not sending: ownership is not certain enough", "why", err.Error())
+		return reconcile.Result{RequeueAfter: time.Second}, nil
+	}
+	r.flights.start(live.UID, attempt)
+	remote, err := call(ctx, r, s, func(ctx context.Context) (marketplace.Bid, error) {
+		return s.conn.Driver.Place(ctx, placeRequest(live))
+	})
+	var learned *bidding.Remote
+	if err == nil {
+		told := remoteOf(remote, false)
+		learned = &told
+	}
+	r.flights.land(live.UID, r.Clock.Now(), learned)
+	switch class := marketplace.ClassOf(err); class {
+	case "":
+		return reconcile.Result{}, r.placed(ctx, s, claim, live, *learned, attempt)
+	case onebidv1.ErrorAlreadyExists:
+		return r.alreadyThere(ctx, s, claim, live, attempt, err)
+	case onebidv1.ErrorUnknownOutcome, onebidv1.ErrorAlreadyWithdrawn, onebidv1.ErrorNotWithdrawable:
+		return reconcile.Result{}, r.record(ctx, s, live, bidding.Unknown(attempt, err.Error()))
+	default:
+		return reconcile.Result{}, r.conclude(ctx, s, live, bidding.PlaceFailed(r.failure(s, err, attempt)))
+	}
+}
+
+func placeRequest(bid *onebidv1.Bid) marketplace.PlaceRequest {
+	request := marketplace.PlaceRequest{
+		PostingID: bid.Spec.PostingID, Price: bid.Spec.Price, Proposal: bid.Spec.Proposal,
+		IdempotencyKey: bidding.IdempotencyKey(bid.Namespace, bidding.KeyOf(bid), bid.UID),
+		Attributes:     make(map[string]string, len(bid.Spec.Attributes)),
+	}
+	if days := bid.Spec.DeliveryDays; days != nil {
+		request.DeliveryDays = *days
+	}
+	for name, value := range bid.Spec.Attributes {
+		request.Attributes[name] = string(value)
+	}
+	return request
+}
+
+// alreadyThere finds out whose the bid is that the marketplace refused ours for. On the first attempt of a Bid it can be
+// ours only where the key says so; later ones may meet what an earlier one left.
+func (r *Reconciler) alreadyThere(ctx context.Context, s *situation, claim *ownership.Claim, live *onebidv1.Bid, attempt int32, refusal error) (reconcile.Result, error) {
+	found, err := r.lookup(ctx, s)
+	if err != nil {
+		return reconcile.Result{}, r.record(ctx, s, live, bidding.Unknown(attempt, refusal.Error()))
+	}
+	switch match := r.match(s, live, found, attempt > 1); match.Verdict {
+	case bidding.VerdictOurs:
+		return reconcile.Result{}, r.placed(ctx, s, claim, live, remoteOf(found[match.Index], true), attempt)
+	case bidding.VerdictForeign:
+		return reconcile.Result{}, r.conclude(ctx, s, live, bidding.Foreign(found[match.Index].ID, attempt))
+	default:
+		// It is there and not shown yet, or cannot be told apart yet: look again when it has settled.
+		return reconcile.Result{}, r.record(ctx, s, live, bidding.Unknown(attempt, refusal.Error()))
+	}
+}
+
+// placed records a bid of ours. Who learns of a bid owes it a home: when the Bid is gone, what was just learned of is
+// withdrawn.
+func (r *Reconciler) placed(ctx context.Context, s *situation, claim *ownership.Claim, live *onebidv1.Bid, remote bidding.Remote, attempt int32) error {
+	err := r.record(ctx, s, live, bidding.Placed(remote, attempt))
+	switch {
+	case errors.Is(err, errGone):
+		return r.retractOrphan(ctx, s, claim, live.UID, remote.ID)
+	case err != nil:
+		return err
+	}
+	r.flights.forget(live.UID)
+	r.Leases.Resolved(claim)
+	if bidding.Settled(live) {
+		return r.concluded(ctx, s, live)
+	}
+	return r.Postings.BidActive(ctx, live)
+}
+
+// conclude records a verdict, and when it ended the Bid tidies up behind it.
+func (r *Reconciler) conclude(ctx context.Context, s *situation, live *onebidv1.Bid, change bidding.Change) error {
+	err := r.record(ctx, s, live, change)
+	if errors.Is(err, errGone) {
+		r.flights.forget(live.UID) // the verdict was that nothing of ours is there
+	}
+	if err != nil {
+		return err
+	}
+	r.flights.forget(live.UID)
+	if !bidding.Settled(live) {
+		return nil
+	}
+	return r.concluded(ctx, s, live)
+}
+
+// concluded tells the Posting and buries the claim of a Bid whose end is recorded.
+func (r *Reconciler) concluded(ctx context.Context, s *situation, live *onebidv1.Bid) error {
+	if err := r.ended(ctx, live, live.Status.Outcome); err != nil {
+		return err
+	}
+	return r.settle(ctx, s, live)
+}
+
+// retractOrphan withdraws a bid whose Bid went away while it was being placed.
+func (r *Reconciler) retractOrphan(ctx context.Context, s *situation, claim *ownership.Claim, uid types.UID, remoteID string) error {
+	s.log.Info("The Bid went away while it was being placed; withdrawing what was placed", "remoteID", remoteID)
+	ref := marketplace.Ref{BidID: remoteID, PostingID: s.bid.Spec.PostingID}
+	gone, err := r.retract(ctx, s, ref, "the Bid was deleted while it was being placed")
+	if err != nil {
+		return err
+	}
+	if !gone {
+		return errMoved // still shown: the flight stays open and the next look goes on from there
+	}
+	r.flights.forget(uid)
+	return r.Leases.SetIntents(ctx, claim, claim.Intents.Without(uid))
+}

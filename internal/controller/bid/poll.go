@@ -1,0 +1,46 @@
+package bid
+
+import (
+	"context"
+
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
+	"github.com/onebid-dev/onebid/internal/bidding"
+	"github.com/onebid-dev/onebid/internal/marketplace"
+)
+
+// poll reads what the marketplace says of a bid that we took for live, or withdrew. Nothing new costs no write.
+func (r *Reconciler) poll(ctx context.Context, s *situation) (reconcile.Result, error) {
+	if s.conn == nil {
+		return reconcile.Result{}, nil
+	}
+	if result, ok := r.paced(ctx, s); !ok {
+		return result, nil
+	}
+	bid, err := r.look(ctx, s)
+	r.polls.asked(s, r.Wall.Now())
+	again := reconcile.Result{RequeueAfter: r.until(r.polls.due(s, r.Wall.Now()))}
+	if err != nil {
+		s.log.Info("Reading the bid back failed; it is tried again at the next interval", "error", err.Error())
+		return again, nil
+	}
+	outcome := bidding.OutcomeOf(bid.State)
+	if outcome == "" || outcome == s.bid.Status.Outcome {
+		return again, r.record(ctx, s, s.bid, bidding.Seen())
+	}
+	return again, r.conclude(ctx, s, s.bid, bidding.Observed(bid.State))
+}
+
+// look asks for one bid when somebody asked for it or it is not among the live ones, and else lets one list answer for
+// all bids of the account.
+func (r *Reconciler) look(ctx context.Context, s *situation) (marketplace.Bid, error) {
+	asked := bidding.Requested(s.bid) != s.bid.Status.LastHandledReconcileAt
+	if !asked && s.bid.Status.Outcome == "" && s.conn.Driver.Capabilities().CanList {
+		listed, live, err := s.conn.Outcomes.Live(ctx, refOf(s.bid))
+		if err != nil || live && listed.State == onebidv1.RemoteLive {
+			return listed, err
+		}
+	}
+	return r.readBack(ctx, s, refOf(s.bid))
+}

@@ -1,0 +1,190 @@
+package bid
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
+	"github.com/onebid-dev/onebid/internal/bidding"
+)
+
+// Priorities in the work queue. Withdrawals go before placements; what a restart merely finds goes last, so that new
+// work is not held up behind it.
+const (
+	priorityWithdraw = 10
+	priorityNormal   = 0
+	priorityFound    = -100
+)
+
+type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
+
+// Setup registers the controller with the manager. Concurrency is how many Bids are worked on at once.
+func (r *Reconciler) Setup(ctx context.Context, mgr ctrl.Manager, concurrency int) error {
+	err := mgr.GetFieldIndexer().IndexField(ctx, &onebidv1.Bid{}, IndexMarketplace, func(o client.Object) []string {
+		return []string{o.(*onebidv1.Bid).Spec.Marketplace}
+	})
+	if err != nil {
+		return err
+	}
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("bid").
+		Watches(&onebidv1.Bid{}, bidHandler()).
+		Watches(&onebidv1.Marketplace{}, handler.EnqueueRequestsFromMapFunc(r.bidsOf), builder.WithPredicates(marketplaceMatters())).
+		Watches(&onebidv1.Posting{}, &handler.EnqueueRequestForObject{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		WatchesRawSource(r.wakeups()).
+		WithOptions(controller.Options{
+			MaxConcurrentReconciles: concurrency,
+			NeedLeaderElection:      ptr.To(false),
+			RateLimiter:             retryLimiter(),
+		}).
+		Complete(r)
+}
+
+// retryLimiter spaces retries after API-server errors. What failed at a marketplace is spaced by status.attempts.
+func retryLimiter() workqueue.TypedRateLimiter[reconcile.Request] {
+	return workqueue.NewTypedMaxOfRateLimiter(
+		workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](100*time.Millisecond, 30*time.Second),
+		&workqueue.TypedBucketRateLimiter[reconcile.Request]{Limiter: rate.NewLimiter(100, 1000)},
+	)
+}
+
+func bidHandler() handler.EventHandler {
+	return handler.Funcs{
+		CreateFunc: func(_ context.Context, e event.CreateEvent, q queue) {
+			enqueue(q, e.Object.(*onebidv1.Bid), e.IsInInitialList)
+		},
+		UpdateFunc: func(_ context.Context, e event.UpdateEvent, q queue) {
+			enqueue(q, e.ObjectNew.(*onebidv1.Bid), e.ObjectOld.GetResourceVersion() == e.ObjectNew.GetResourceVersion())
+		},
+	}
+}
+
+func enqueue(q queue, bid *onebidv1.Bid, found bool) {
+	request := reconcile.Request{NamespacedName: client.ObjectKeyFromObject(bid)}
+	pq, ok := q.(priorityqueue.PriorityQueue[reconcile.Request])
+	if !ok {
+		q.Add(request)
+		return
+	}
+	priority := priorityNormal
+	switch {
+	case bidding.Withdrawing(bid) && !bidding.Settled(bid):
+		priority = priorityWithdraw
+	case found:
+		priority = priorityFound
+	}
+	pq.AddWithOpts(priorityqueue.AddOpts{Priority: &priority}, request)
+}
+
+// marketplaceMatters lets through what changes whether bids can be placed, and not every new count.
+func marketplaceMatters() predicate.Predicate {
+	return predicate.Funcs{
+		UpdateFunc: func(e event.UpdateEvent) bool {
+			was, is := e.ObjectOld.(*onebidv1.Marketplace), e.ObjectNew.(*onebidv1.Marketplace)
+			return was.Generation != is.Generation ||
+				meta.IsStatusConditionTrue(was.Status.Conditions, onebidv1.ConditionReady) !=
+					meta.IsStatusConditionTrue(is.Status.Conditions, onebidv1.ConditionReady)
+		},
+		GenericFunc: func(event.GenericEvent) bool { return false },
+	}
+}
+
+// bidsOf lists the Marketplace's Bids that are not settled, or are being deleted.
+func (r *Reconciler) bidsOf(ctx context.Context, mkt client.Object) []reconcile.Request {
+	var requests []reconcile.Request
+	for _, bid := range r.unfinished(ctx, client.InNamespace(mkt.GetNamespace()), client.MatchingFields{IndexMarketplace: mkt.GetName()}) {
+		requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&bid)})
+	}
+	return requests
+}
+
+func (r *Reconciler) unfinished(ctx context.Context, opts ...client.ListOption) []onebidv1.Bid {
+	bids := &onebidv1.BidList{}
+	if err := r.Client.List(ctx, bids, append(opts, client.UnsafeDisableDeepCopy)...); err != nil {
+		// The cache fails only while it is not started or is stopping; both bring every Bid again.
+		ctrl.LoggerFrom(ctx).Error(err, "Listing Bids from the cache")
+		return nil
+	}
+	var out []onebidv1.Bid
+	for i := range bids.Items {
+		if bid := &bids.Items[i]; !bidding.Settled(bid) || !bid.DeletionTimestamp.IsZero() {
+			out = append(out, *bid)
+		}
+	}
+	return out
+}
+
+// wakeups looks at Bids again when the replicas' membership or a connection to a marketplace changed: no object changed,
+// but what this process is to do may have.
+func (r *Reconciler) wakeups() source.Source {
+	return source.Func(func(ctx context.Context, q queue) error {
+		w := newWaker()
+		r.Members.Subscribe(func() { w.wake(types.NamespacedName{}) })
+		r.Connections.Subscribe(func(key types.NamespacedName) { w.wake(key) })
+		go w.run(ctx, func(key types.NamespacedName) {
+			var opts []client.ListOption
+			if key.Name != "" {
+				opts = []client.ListOption{client.InNamespace(key.Namespace), client.MatchingFields{IndexMarketplace: key.Name}}
+			}
+			for _, bid := range r.unfinished(ctx, opts...) {
+				enqueue(q, &bid, false)
+			}
+		})
+		return nil
+	})
+}
+
+// waker hands changes over without ever blocking who reports them; the same change reported twice is handed over once.
+type waker struct {
+	mu      sync.Mutex
+	pending map[types.NamespacedName]struct{}
+	signal  chan struct{}
+}
+
+func newWaker() *waker {
+	return &waker{pending: map[types.NamespacedName]struct{}{}, signal: make(chan struct{}, 1)}
+}
+
+func (w *waker) wake(key types.NamespacedName) {
+	w.mu.Lock()
+	w.pending[key] = struct{}{}
+	w.mu.Unlock()
+	select {
+	case w.signal <- struct{}{}:
+	default:
+	}
+}
+
+func (w *waker) run(ctx context.Context, do func(types.NamespacedName)) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-w.signal:
+		}
+		w.mu.Lock()
+		pending := w.pending
+		w.pending = map[types.NamespacedName]struct{}{}
+		w.mu.Unlock()
+		for key := range pending {
+			do(key)
+		}
+	}
+}

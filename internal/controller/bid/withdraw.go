@@ -1,0 +1,141 @@
+package bid
+
+import (
+	"context"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
+	"github.com/onebid-dev/onebid/internal/bidding"
+	"github.com/onebid-dev/onebid/internal/marketplace"
+	"github.com/onebid-dev/onebid/internal/ownership"
+)
+
+// withdraw takes the live bid back by its recorded ID and believes it only when the marketplace was read back. For a
+// deleted Bid that costs two API-server writes: the tombstone and the finalizer.
+func (r *Reconciler) withdraw(ctx context.Context, s *situation) (reconcile.Result, error) {
+	if s.conn == nil {
+		return reconcile.Result{}, r.stuck(ctx, s)
+	}
+	if result, ok := r.paced(ctx, s); !ok {
+		return result, nil
+	}
+	claim, err := r.claim(ctx, s, nil)
+	if err != nil {
+		return r.notClaimed(ctx, s, err)
+	}
+	live, err := r.readLive(ctx, s.bid.UID, nameOf(s.bid))
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	if !withdrawable(live) {
+		return reconcile.Result{}, errMoved
+	}
+	if others := foreignIntents(claim, live.UID); len(others) > 0 {
+		return r.resolveForeign(ctx, s, claim, others)
+	}
+	if err := r.Leases.Authorize(claim, s.timeout()); err != nil {
+		return reconcile.Result{RequeueAfter: bidRetry}, nil //nolint:nilerr // validity comes back by itself; nothing failed
+	}
+	return r.takeBack(ctx, s, claim, live)
+}
+
+func withdrawable(live *onebidv1.Bid) bool {
+	return bidding.Withdrawing(live) && !bidding.Settled(live) && live.Status.Remote != nil &&
+		bidding.PlacedStatus(live) == metav1.ConditionTrue
+}
+
+func (r *Reconciler) takeBack(ctx context.Context, s *situation, claim *ownership.Claim, live *onebidv1.Bid) (reconcile.Result, error) {
+	attempt := bidding.Attempts(live, onebidv1.OperationWithdraw) + 1
+	state, err := r.retractAndRead(ctx, s, refOf(live), withdrawReason(live))
+	if err != nil {
+		f := r.failure(s, err, attempt)
+		if marketplace.ClassOf(err) == onebidv1.ErrorNotWithdrawable {
+			// Only the marketplace can change that, in hours or days.
+			f.Next = r.Wall.Now().Add(r.longest(s))
+		}
+		return reconcile.Result{RequeueAfter: r.until(f.Next)}, r.record(ctx, s, live, bidding.WithdrawFailed(f))
+	}
+	return reconcile.Result{}, r.takenBack(ctx, s, claim, live, state)
+}
+
+// takenBack ends a Bid whose remote bid is not live any more: withdrawn, or otherwise ended before we came. A deleted
+// Bid gets no status write of its own: the tombstone and the Posting's history say what happened.
+func (r *Reconciler) takenBack(ctx context.Context, s *situation, claim *ownership.Claim, live *onebidv1.Bid, state onebidv1.RemoteState) error {
+	change := bidding.Withdrawn()
+	if outcome := bidding.OutcomeOf(state); outcome != "" && outcome != onebidv1.StateWithdrawn {
+		change = bidding.Observed(state)
+	}
+	if live.DeletionTimestamp.IsZero() {
+		return r.conclude(ctx, s, live, change)
+	}
+	change.Apply(live, r.Wall.Now())
+	if err := r.ended(ctx, live, live.Status.Outcome); err != nil {
+		return err
+	}
+	if err := r.bury(ctx, s, claim, live, live.Status.Outcome); err != nil {
+		return err
+	}
+	return r.removeFinalizer(ctx, live)
+}
+
+// retract withdraws one bid and says whether it was read back as not live.
+func (r *Reconciler) retract(ctx context.Context, s *situation, ref marketplace.Ref, reason string) (bool, error) {
+	_, err := r.retractAndRead(ctx, s, ref, reason)
+	return err == nil, err
+}
+
+// retractAndRead withdraws and reads back. It fails unless the marketplace shows the bid as not live; the state that it
+// shows is returned.
+func (r *Reconciler) retractAndRead(ctx context.Context, s *situation, ref marketplace.Ref, reason string) (onebidv1.RemoteState, error) {
+	_, refused := call(ctx, r, s, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, s.conn.Driver.Withdraw(ctx, ref, reason)
+	})
+	switch marketplace.ClassOf(refused) {
+	case "", onebidv1.ErrorNotFound, onebidv1.ErrorAlreadyWithdrawn, onebidv1.ErrorNotWithdrawable, onebidv1.ErrorUnknownOutcome:
+	default:
+		return "", refused
+	}
+	bid, err := r.readBack(ctx, s, ref)
+	switch {
+	case err != nil:
+		return "", err
+	case !bid.Live() && bid.State != onebidv1.RemoteUnknown:
+		return bid.State, nil
+	case refused != nil:
+		return "", refused
+	default:
+		return "", &marketplace.Error{
+			Class: onebidv1.ErrorTransient, Operation: "withdraw",
+			Message: "the marketplace accepted the withdrawal and still shows the bid as " + bid.Word,
+		}
+	}
+}
+
+// readBack reads one bid. "Not found" is believed only when the posting's look-up does not show it as live either.
+func (r *Reconciler) readBack(ctx context.Context, s *situation, ref marketplace.Ref) (marketplace.Bid, error) {
+	bid, err := call(ctx, r, s, func(ctx context.Context) (marketplace.Bid, error) {
+		return s.conn.Driver.Get(ctx, ref)
+	})
+	if marketplace.ClassOf(err) != onebidv1.ErrorNotFound {
+		return bid, err
+	}
+	found, err := r.lookup(ctx, s)
+	if err != nil {
+		return marketplace.Bid{}, err
+	}
+	for _, b := range found {
+		if b.ID == ref.BidID {
+			return b, nil
+		}
+	}
+	return marketplace.Bid{ID: ref.BidID, State: onebidv1.RemoteWithdrawn}, nil
+}
+
+func withdrawReason(bid *onebidv1.Bid) string {
+	if w := bid.Spec.Withdraw; w != nil {
+		return w.Reason
+	}
+	return "the Bid was deleted"
+}

@@ -1,0 +1,321 @@
+package lifecycle_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+
+	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
+	"github.com/onebid-dev/onebid/internal/marketsim"
+	"github.com/onebid-dev/onebid/internal/testenv"
+	"github.com/onebid-dev/onebid/internal/testenv/build"
+)
+
+const (
+	patience = 40 * time.Second
+	poll     = 20 * time.Millisecond
+)
+
+// tenant is a namespace with a Marketplace at a market of its own, so that tests do not see each other's bids. The
+// managers of a test watch everything, so tests do not run beside each other.
+type tenant struct {
+	t      *testing.T
+	g      *WithT
+	ns     string
+	market string
+	system string
+}
+
+func newTenant(t *testing.T, class onebidv1.MarketplaceClass, edit ...func(*onebidv1.Marketplace)) *tenant {
+	t.Helper()
+	ns := env.Namespace(t)
+	x := &tenant{t: t, g: NewWithT(t), ns: ns, market: "m-" + ns, system: env.Namespace(t)}
+	x.g.SetDefaultEventuallyTimeout(patience)
+	x.g.SetDefaultEventuallyPollingInterval(poll)
+	_, err := sim.PutMarket(t.Context(), x.market, marketsim.Settings{Shape: "rest", Class: marketsim.Class(class), PageSize: 3})
+	x.g.Expect(err).NotTo(HaveOccurred())
+	x.create(&corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "account"}, StringData: map[string]string{"token": "token-" + ns},
+	})
+	mkt := x.sample(class)
+	for _, e := range edit {
+		e(mkt)
+	}
+	x.create(mkt)
+	t.Cleanup(x.checkInvariants)
+	return x
+}
+
+// sample is the Marketplace of config/samples for a class, at this tenant's market and with times that tests can wait for.
+func (x *tenant) sample(class onebidv1.MarketplaceClass) *onebidv1.Marketplace {
+	x.t.Helper()
+	file := map[onebidv1.MarketplaceClass]string{
+		onebidv1.ClassIdempotencyKey: "rest", onebidv1.ClassUniquePerPosting: "unique", onebidv1.ClassNone: "none",
+	}[class]
+	text, err := os.ReadFile(filepath.Join(env.Root, "config", "samples", "marketplace-"+file+".yaml"))
+	x.g.Expect(err).NotTo(HaveOccurred())
+	m := &onebidv1.Marketplace{}
+	x.g.Expect(yaml.UnmarshalStrict(text, m)).To(Succeed())
+	m.Name, m.Namespace = "rest", x.ns
+	m.Spec.HTTP.BaseURL = sim.MarketURL(x.market)
+	m.Spec.CredentialsSecretRef = &onebidv1.SecretReference{Name: "account"}
+	m.Spec.RateLimit = nil
+	m.Spec.TimeoutSeconds = 1
+	m.Spec.LateCommitSeconds, m.Spec.VisibilitySeconds = ptr.To[int32](0), ptr.To[int32](0)
+	m.Spec.Retry = onebidv1.RetryPolicy{InitialSeconds: 1, MaxSeconds: 2, ManualReviewAfter: 3}
+	m.Spec.RebidCooldownSeconds = ptr.To[int32](0)
+	return m
+}
+
+func (x *tenant) create(o client.Object) {
+	x.t.Helper()
+	x.g.Expect(env.Client.Create(x.t.Context(), o)).To(Succeed())
+}
+
+func (x *tenant) bid(posting string, edit ...func(*onebidv1.Bid)) *onebidv1.Bid {
+	x.t.Helper()
+	bid := build.Bid(x.ns, "rest", posting, edit...)
+	x.create(bid)
+	return bid
+}
+
+// get reads the Bid as it is now.
+func (x *tenant) get(bid *onebidv1.Bid) *onebidv1.Bid {
+	x.t.Helper()
+	live := &onebidv1.Bid{}
+	x.g.Expect(env.Client.Get(x.t.Context(), client.ObjectKeyFromObject(bid), live)).To(Succeed())
+	return live
+}
+
+// eventually waits until the Bid is as wanted, and shows its status when it never is.
+func (x *tenant) eventually(bid *onebidv1.Bid, want string, ok func(*onebidv1.Bid) bool) *onebidv1.Bid {
+	x.t.Helper()
+	var live *onebidv1.Bid
+	x.g.Eventually(func() bool {
+		live = x.get(bid)
+		return ok(live)
+	}).Should(BeTrue(), func() string { return fmt.Sprintf("want %s, have\n%s", want, describe(live)) })
+	return live
+}
+
+func (x *tenant) state(bid *onebidv1.Bid, want onebidv1.BidState) *onebidv1.Bid {
+	x.t.Helper()
+	return x.eventually(bid, string(want), func(b *onebidv1.Bid) bool { return b.Status.State == want })
+}
+
+func (x *tenant) reason(bid *onebidv1.Bid, condition, reason string) *onebidv1.Bid {
+	x.t.Helper()
+	return x.eventually(bid, condition+" "+reason, func(b *onebidv1.Bid) bool { return reasonOf(b, condition) == reason })
+}
+
+func reasonOf(bid *onebidv1.Bid, condition string) string {
+	if c := meta.FindStatusCondition(bid.Status.Conditions, condition); c != nil {
+		return c.Reason
+	}
+	return ""
+}
+
+func messageOf(bid *onebidv1.Bid, condition string) string {
+	if c := meta.FindStatusCondition(bid.Status.Conditions, condition); c != nil {
+		return c.Message
+	}
+	return ""
+}
+
+func (x *tenant) delete(bid *onebidv1.Bid) {
+	x.t.Helper()
+	x.g.Expect(env.Client.Delete(x.t.Context(), bid)).To(Succeed())
+}
+
+func (x *tenant) gone(bid *onebidv1.Bid) {
+	x.t.Helper()
+	live := &onebidv1.Bid{}
+	x.g.Eventually(func() error {
+		return env.Client.Get(x.t.Context(), client.ObjectKeyFromObject(bid), live)
+	}).Should(MatchError(ContainSubstring("not found")), func() string { return describe(live) })
+}
+
+func (x *tenant) withdraw(bid *onebidv1.Bid, reason string) {
+	x.t.Helper()
+	patch := fmt.Sprintf(`{"spec":{"withdraw":{"reason":%q}}}`, reason)
+	x.g.Expect(env.Client.Patch(x.t.Context(), bid.DeepCopy(), client.RawPatch("application/merge-patch+json", []byte(patch)))).To(Succeed())
+}
+
+func (x *tenant) annotate(bid *onebidv1.Bid, name, value string) {
+	x.t.Helper()
+	patch := fmt.Sprintf(`{"metadata":{"annotations":{%q:%q}}}`, name, value)
+	x.g.Expect(env.Client.Patch(x.t.Context(), bid.DeepCopy(), client.RawPatch("application/merge-patch+json", []byte(patch)))).To(Succeed())
+}
+
+func (x *tenant) fault(f marketsim.Fault) {
+	x.t.Helper()
+	f.Market = x.market
+	_, err := sim.AddFault(x.t.Context(), f)
+	x.g.Expect(err).NotTo(HaveOccurred())
+	x.t.Cleanup(func() { _ = sim.ClearFaults(context.Background()) })
+}
+
+func (x *tenant) row(posting string) marketsim.Row {
+	x.t.Helper()
+	summary, err := sim.Summary(x.t.Context(), x.market)
+	x.g.Expect(err).NotTo(HaveOccurred())
+	return summary.Row(x.market, "token-"+x.ns, posting)
+}
+
+// checkInvariants holds after every test: I1, one live bid per posting at every instant.
+func (x *tenant) checkInvariants() {
+	summary, err := sim.Summary(context.Background(), x.market)
+	if err != nil {
+		x.t.Errorf("read the ledger: %v", err)
+		return
+	}
+	if summary.Totals.PlacedTwice > 0 {
+		x.t.Errorf("I1 broken: %d postings had two live bids at once", summary.Totals.PlacedTwice)
+	}
+}
+
+func describe(bid *onebidv1.Bid) string {
+	if bid == nil {
+		return "(no Bid)"
+	}
+	out := fmt.Sprintf("%s: state %q outcome %q remote %v attempts %v deleted %v\n", bid.Name, bid.Status.State, bid.Status.Outcome,
+		bid.Status.Remote, bid.Status.Attempts, bid.DeletionTimestamp)
+	for _, c := range bid.Status.Conditions {
+		out += fmt.Sprintf("  %s=%s %s: %s\n", c.Type, c.Status, c.Reason, c.Message)
+	}
+	return out
+}
+
+// manager is one process.
+type manager struct {
+	t       *testing.T
+	cmd     *exec.Cmd
+	log     string
+	health  string
+	done    chan struct{}
+	metrics string
+}
+
+// manager starts a replica that has the rights of config/rbac and no more, and waits until it is ready.
+func (x *tenant) manager(flags ...string) *manager {
+	x.t.Helper()
+	user := env.AsUser(x.t, "", "manager-"+x.ns, "onebid-manager")
+	return startManager(x.t, user, x.system, flags...)
+}
+
+func startManager(t *testing.T, user *testenv.User, system string, flags ...string) *manager {
+	t.Helper()
+	m := &manager{t: t, log: filepath.Join(t.TempDir(), "manager.log"), health: freeAddress(t), done: make(chan struct{})}
+	out, err := os.Create(m.log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.cmd = exec.Command(binary, append([]string{
+		"--kubeconfig", user.Kubeconfig, "--namespace", system, "--pod-name", "manager", "--metrics-bind-address", "0",
+		"--health-probe-bind-address", m.health, "--allow-private-addresses", "--log-level", "debug",
+		"--heartbeat-duration", "2s", "--heartbeat-interval", "400ms", "--heartbeat-margin", "500ms", "--max-pause", "500ms",
+	}, flags...)...)
+	m.cmd.Stdout, m.cmd.Stderr = out, out
+	m.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := m.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		_ = m.cmd.Wait()
+		_ = out.Close()
+		close(m.done)
+	}()
+	t.Cleanup(func() {
+		m.kill()
+		if t.Failed() {
+			t.Logf("log of the manager:\n%s", tail(m.log))
+		}
+	})
+	NewWithT(t).Eventually(func() (int, error) {
+		resp, err := http.Get("http://" + m.health + "/readyz")
+		if err != nil {
+			return 0, err
+		}
+		return resp.StatusCode, resp.Body.Close()
+	}).WithTimeout(patience).Should(Equal(http.StatusOK), func() string { return tail(m.log) })
+	return m
+}
+
+func tail(file string) string {
+	text, _ := os.ReadFile(file)
+	lines := strings.Split(string(text), "\n")
+	return strings.Join(lines[max(0, len(lines)-60):], "\n")
+}
+
+// kill ends the process at once, as a node that loses power does.
+func (m *manager) kill() {
+	_ = m.cmd.Process.Kill()
+	<-m.done
+}
+
+// stop asks the process to end and waits until it did.
+func (m *manager) stop() {
+	m.t.Helper()
+	_ = m.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-m.done:
+	case <-time.After(patience):
+		m.t.Fatal("the manager does not end after SIGTERM")
+	}
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().String()
+}
+
+func keyOf(ns, name string) client.ObjectKey { return client.ObjectKey{Namespace: ns, Name: name} }
+
+// calls are the records of one kind of call on a posting, in their order.
+func (x *tenant) calls(verb marketsim.Verb, posting string) []marketsim.Record {
+	x.t.Helper()
+	records, err := sim.Ledger(x.t.Context(), 0)
+	x.g.Expect(err).NotTo(HaveOccurred())
+	var out []marketsim.Record
+	for _, r := range records {
+		if r.Kind == marketsim.KindCall && r.Market == x.market && r.Verb == verb && r.Posting == posting {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// placeByHand puts a bid on a posting as a person would, in the marketplace's own pages.
+func (x *tenant) placeByHand(posting string) {
+	x.t.Helper()
+	body := strings.NewReader(fmt.Sprintf(`{"posting_id":%q,"amount":"99","currency":"USD"}`, posting))
+	req, err := http.NewRequestWithContext(x.t.Context(), http.MethodPost, sim.MarketURL(x.market)+"/bids", body)
+	x.g.Expect(err).NotTo(HaveOccurred())
+	req.Header.Set("Authorization", "Bearer token-"+x.ns)
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := http.DefaultClient.Do(req)
+	x.g.Expect(err).NotTo(HaveOccurred())
+	x.g.Expect(resp.Body.Close()).To(Succeed())
+	x.g.Expect(resp.StatusCode).To(Equal(http.StatusCreated))
+}
