@@ -10,8 +10,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 )
 
 // startTimeout bounds Start in tests: everything together takes some 10 seconds on a quiet machine.
@@ -25,6 +27,8 @@ func Main(m *testing.M, options Options, env **Environment) int {
 		fmt.Fprintln(os.Stderr, "testenv: skipped, these tests need a control plane (-short)")
 		return 0
 	}
+	// Has no effect where the package has set a logger already; without any, controller-runtime complains.
+	log.SetLogger(logr.Discard())
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
 	started, err := Start(ctx, options)
