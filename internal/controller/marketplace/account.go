@@ -1,0 +1,86 @@
+package marketplace
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
+	contract "github.com/onebid-dev/onebid/internal/marketplace"
+)
+
+// Credentials that were refused are tried again seldom: most often somebody has to change the Secret, which is noticed
+// at once, but an account can also be unlocked at the marketplace.
+const (
+	refusedRetryInitial = time.Minute
+	refusedRetryMax     = time.Hour
+)
+
+// account is what the marketplace said when it was asked who we are.
+type account struct {
+	// asked is true once there was an answer, or none, for the present driver.
+	asked bool
+	// requested is the value of the annotation requestedAt when it was asked.
+	requested string
+	// id is what it said; it may be "".
+	id string
+	// class of the failure, "" after success.
+	class onebidv1.ErrorClass
+	// failures in a row.
+	failures int
+	// next is when to ask again; zero when there is no need to.
+	next time.Time
+}
+
+// probe asks the marketplace for the account when that is due, and so proves the credentials.
+func (r *Reconciler) probe(ctx context.Context, v *visit) {
+	known := &v.entry.account
+	now, requested := r.Clock.Now(), v.marketplace.Annotations[onebidv1.AnnotationRequestedAt]
+	if v.entry.driver == nil || v.missing != "" || v.deleting() || !known.due(now, requested) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(v.marketplace.Spec.TimeoutSeconds)*time.Second)
+	defer cancel()
+	id, err := v.entry.driver.Account(ctx)
+	if err != nil && errors.Is(context.Cause(ctx), context.Canceled) {
+		return // the manager stops: that says nothing about the marketplace
+	}
+	if err != nil {
+		ctrl.LoggerFrom(ctx).Info("The marketplace was asked for the account and refused or did not answer", "error", err)
+	}
+	*known = known.after(id, err, v.marketplace.Spec.Retry, r.Clock.Now())
+	known.requested = requested
+}
+
+func (a account) due(now time.Time, requested string) bool {
+	return !a.asked || a.requested != requested || (!a.next.IsZero() && !now.Before(a.next))
+}
+
+// after is what is known once an answer has come. An account that was known stays known through failures.
+func (a account) after(id string, err error, retry onebidv1.RetryPolicy, now time.Time) account {
+	if err == nil {
+		return account{asked: true, id: id}
+	}
+	a.asked, a.class = true, contract.ClassOf(err)
+	a.failures++
+	initial, most := time.Duration(retry.InitialSeconds)*time.Second, time.Duration(retry.MaxSeconds)*time.Second
+	if a.class == onebidv1.ErrorAuth {
+		initial, most = refusedRetryInitial, refusedRetryMax
+	}
+	a.next = now.Add(max(backoff(initial, most, a.failures), contract.RetryAfter(err)))
+	return a
+}
+
+// backoff doubles from initial with each failure after the first.
+func backoff(initial, most time.Duration, failures int) time.Duration {
+	wait := max(initial, time.Second)
+	for range failures - 1 {
+		if wait >= most {
+			break
+		}
+		wait *= 2
+	}
+	return min(wait, max(most, time.Second))
+}

@@ -1,0 +1,314 @@
+package marketplace
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	. "github.com/onsi/gomega"
+	"github.com/shopspring/decimal"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	clocktesting "k8s.io/utils/clock/testing"
+	"pgregory.net/rapid"
+
+	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
+	contract "github.com/onebid-dev/onebid/internal/marketplace"
+	"github.com/onebid-dev/onebid/internal/testenv/build"
+)
+
+func placed(bid *onebidv1.Bid) {
+	bid.Status.Conditions = []metav1.Condition{{
+		Type: onebidv1.ConditionPlaced, Status: metav1.ConditionTrue, Reason: onebidv1.ReasonPlaced,
+		LastTransitionTime: metav1.Unix(1, 0),
+	}}
+}
+
+func TestCounts(t *testing.T) {
+	settled := func(bid *onebidv1.Bid) { bid.Status.Outcome = onebidv1.StateWithdrawn }
+	held := func(bid *onebidv1.Bid) { bid.Finalizers = []string{onebidv1.FinalizerWithdraw} }
+	cases := map[string]struct {
+		why       string
+		bids      []*onebidv1.Bid
+		active    int
+		committed string
+		unsettled int
+	}{
+		"none": {why: "nothing committed is no text at all"},
+		"not placed yet": {
+			why: "a Bid that waits costs nothing, but needs its Marketplace", unsettled: 1,
+			bids: []*onebidv1.Bid{build.Bid("ns", "m", "1")},
+		},
+		"live": {
+			why: "sums are exact, by currency, and keep the decimals that were bid", active: 4, unsettled: 4,
+			committed: "12.50 EUR, 250.30 USD",
+			bids: []*onebidv1.Bid{
+				build.Bid("ns", "m", "1", placed, build.Price("250", "USD")),
+				build.Bid("ns", "m", "2", placed, build.Price("0.1", "USD")),
+				build.Bid("ns", "m", "3", placed, build.Price("0.20", "USD")),
+				build.Bid("ns", "m", "4", placed, build.Price("12.50", "EUR")),
+			},
+		},
+		"settled": {
+			why:  "what ended is neither live nor in the way",
+			bids: []*onebidv1.Bid{build.Bid("ns", "m", "1", placed, settled)},
+		},
+		"settled with its finalizer": {
+			why: "until the finalizer is gone the last word may not have been read back", unsettled: 1,
+			bids: []*onebidv1.Bid{build.Bid("ns", "m", "1", placed, settled, held)},
+		},
+		"no amount": {
+			why: "what admission cannot have let in is not counted as money", active: 1, unsettled: 1,
+			bids: []*onebidv1.Bid{build.Bid("ns", "m", "1", placed, build.Price("many", "USD"))},
+		},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			var sum counts
+			for _, bid := range c.bids {
+				sum.add(bid)
+			}
+			g.Expect(sum.active).To(Equal(c.active), c.why)
+			g.Expect(sum.unsettled).To(Equal(c.unsettled), c.why)
+			g.Expect(sum.committedText()).To(Equal(c.committed), c.why)
+		})
+	}
+}
+
+func TestCommittedFitsTheSchema(t *testing.T) {
+	g := NewWithT(t)
+	sum := counts{committed: map[string]decimal.Decimal{}}
+	for i := range 200 {
+		sum.committed[fmt.Sprintf("A%c%c", 'A'+i/26, 'A'+i%26)] = decimal.RequireFromString("123456789012.3456")
+	}
+	text := sum.committedText()
+	g.Expect(len(text)).To(BeNumerically("<=", maxCommittedLength))
+	g.Expect(text).To(HaveSuffix(", …"))
+	for _, part := range strings.Split(strings.TrimSuffix(text, ", …"), ", ") {
+		g.Expect(part).To(MatchRegexp(`^123456789012\.3456 A[A-Z]{2}$`))
+	}
+}
+
+// The sum is the same whatever the order, and no cent gets lost.
+func TestCommittedIsExact(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		cents := rapid.SliceOfN(rapid.Int64Range(1, 1_000_000_000), 1, 30).Draw(t, "cents")
+		var sum counts
+		var total int64
+		for _, c := range cents {
+			total += c
+			sum.add(build.Bid("ns", "m", "1", placed, build.Price(decimal.New(c, -2).StringFixed(2), "USD")))
+		}
+		if want := fmt.Sprintf("%d.%02d USD", total/100, total%100); sum.committedText() != want {
+			t.Fatalf("got %s, want %s", sum.committedText(), want)
+		}
+	})
+}
+
+func TestAccountBackoff(t *testing.T) {
+	g := NewWithT(t)
+	now := time.Unix(1000, 0)
+	retry := onebidv1.RetryPolicy{InitialSeconds: 2, MaxSeconds: 10}
+	fail := func(a account, class onebidv1.ErrorClass, after time.Duration) (account, time.Duration) {
+		a = a.after("", &contract.Error{Class: class, RetryAfter: after}, retry, now)
+		return a, a.next.Sub(now)
+	}
+
+	var waits []time.Duration
+	var a account
+	var wait time.Duration
+	for range 5 {
+		a, wait = fail(a, onebidv1.ErrorTransient, 0)
+		waits = append(waits, wait)
+	}
+	g.Expect(waits).To(Equal([]time.Duration{2e9, 4e9, 8e9, 10e9, 10e9}), "as spec.retry says")
+
+	_, wait = fail(a, onebidv1.ErrorRateLimited, time.Minute)
+	g.Expect(wait).To(Equal(time.Minute), "never before the marketplace allows it")
+
+	refused, wait := fail(account{}, onebidv1.ErrorAuth, 0)
+	g.Expect(wait).To(Equal(refusedRetryInitial), "refused credentials are tried seldom")
+	for range 100 {
+		refused, wait = fail(refused, onebidv1.ErrorAuth, 0)
+	}
+	g.Expect(wait).To(Equal(refusedRetryMax), "and ever more seldom, up to a bound")
+	g.Expect(refused.due(now, "")).To(BeFalse())
+	g.Expect(refused.due(now, "please")).To(BeTrue(), "a person may ask for it")
+	g.Expect(refused.due(now.Add(refusedRetryMax), "")).To(BeTrue())
+
+	known := refused.after("me", nil, retry, now)
+	g.Expect(known).To(Equal(account{asked: true, id: "me"}), "success forgets the failures")
+	g.Expect(known.due(now.Add(1000*time.Hour), "")).To(BeFalse(), "what is known is not asked again")
+
+	_, wait = fail(known, onebidv1.ErrorTransient, 0)
+	g.Expect(wait).To(Equal(2 * time.Second))
+	g.Expect(backoff(0, 0, 3)).To(Equal(time.Second), "a spec that no API server has defaulted does not spin")
+}
+
+func visitOf(market *onebidv1.Marketplace, entry entry) *visit {
+	return &visit{marketplace: market, entry: &entry, counts: entry.counts}
+}
+
+func TestReadyCondition(t *testing.T) {
+	withSecret := func(m *onebidv1.Marketplace) {
+		m.Spec.CredentialsSecretRef = &onebidv1.SecretReference{Name: "token"}
+	}
+	wasReady := func(m *onebidv1.Marketplace) {
+		m.Generation = 3
+		m.Status.Conditions = []metav1.Condition{{
+			Type: "Ready", Status: "True", Reason: "Ready", Message: "as before", ObservedGeneration: 3,
+		}}
+	}
+	deleted := func(m *onebidv1.Marketplace) { m.DeletionTimestamp = &metav1.Time{Time: time.Unix(1, 0)} }
+	cases := map[string]struct {
+		why             string
+		change          func(*onebidv1.Marketplace)
+		entry           entry
+		missing         string
+		status          metav1.ConditionStatus
+		reason, message string
+	}{
+		"ready": {
+			why: "nothing is in the way", entry: entry{account: account{asked: true}}, status: "True", reason: "Ready",
+			message: "The driver is built and the credentials are there; spec.mode says whether bids are placed",
+		},
+		"missing before invalid": {
+			why: "without credentials the driver was not even tried", missing: "no Secret",
+			entry: entry{invalid: errors.New("bad")}, status: "False", reason: "CredentialsMissing", message: "no Secret",
+		},
+		"invalid": {
+			why:    "the factory's text is for the person who wrote the spec",
+			entry:  entry{invalid: errors.New("spec.http.place: 1:3: no")},
+			status: "False", reason: "InvalidDriver", message: "spec.http.place: 1:3: no",
+		},
+		"refused": {
+			why: "the Secret is what has to change", change: withSecret,
+			entry: entry{account: account{asked: true, class: onebidv1.ErrorAuth}}, status: "False", reason: "CredentialsInvalid",
+			message: `The marketplace does not accept the credentials in Secret "token" of namespace "ns": correct that Secret; ` +
+				"it is tried again as soon as it changes",
+		},
+		"refused without a Secret": {
+			why:   "there is no Secret to correct",
+			entry: entry{account: account{asked: true, class: onebidv1.ErrorAuth}}, status: "False", reason: "CredentialsInvalid",
+			message: "The marketplace wants credentials: create a Secret with them and name it in spec.credentialsSecretRef",
+		},
+		"not reached": {
+			why:    "nothing is proved yet",
+			entry:  entry{account: account{asked: true, class: onebidv1.ErrorTransient}},
+			status: "Unknown", reason: "MarketplaceError",
+			message: "The marketplace was asked for the account, and that failed as Transient; it is asked again by itself. " +
+				"If this lasts, check the address and the account request in spec.http",
+		},
+		"not reached any more": {
+			why: "a marketplace that is down is still configured well", change: wasReady,
+			entry:  entry{account: account{asked: true, class: onebidv1.ErrorTransient}},
+			status: "True", reason: "Ready", message: "as before",
+		},
+		"one Bid in the way": {
+			why: "deletion comes first, whatever else is wrong", change: deleted, missing: "no Secret",
+			entry: entry{counts: counts{unsettled: 1}}, status: "False", reason: "InUse",
+			message: "The Marketplace is being deleted, but 1 Bid that is not settled needs it: delete what `kubectl get bids " +
+				"--field-selector spec.marketplace=m` lists, and it goes once all are withdrawn",
+		},
+		"Bids in the way": {
+			why: "people read numbers", change: deleted,
+			entry: entry{counts: counts{unsettled: 2}}, status: "False", reason: "InUse",
+			message: "The Marketplace is being deleted, but 2 Bids that are not settled need it: delete what `kubectl get bids " +
+				"--field-selector spec.marketplace=m` lists, and it goes once all are withdrawn",
+		},
+		"none in the way": {
+			why: "somebody else's finalizer may hold it", change: deleted, status: "False", reason: "InUse",
+			message: "The Marketplace is being deleted",
+		},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			market := build.Marketplace("ns", "m", "https://example.com")
+			if c.change != nil {
+				c.change(market)
+			}
+			v := visitOf(market, c.entry)
+			v.missing = c.missing
+			got := readyCondition(v)
+			g.Expect(got.Status).To(Equal(c.status), c.why)
+			g.Expect(got.Reason).To(Equal(c.reason), c.why)
+			g.Expect(got.Message).To(Equal(c.message), c.why)
+		})
+	}
+}
+
+func TestSuspendedCondition(t *testing.T) {
+	g := NewWithT(t)
+	for mode, want := range map[onebidv1.MarketplaceMode]string{
+		onebidv1.ModeLive: "False ModeLive", onebidv1.ModeDryRun: "False ModeDryRun", onebidv1.ModeSuspended: "True ModeSuspended",
+	} {
+		got := suspendedCondition(&onebidv1.Marketplace{Spec: onebidv1.MarketplaceSpec{Mode: mode}})
+		g.Expect(string(got.Status) + " " + got.Reason).To(Equal(want))
+	}
+}
+
+func TestBounds(t *testing.T) {
+	g := NewWithT(t)
+	g.Expect(*settleSeconds(1500 * time.Millisecond)).To(Equal(int32(2)), "rounded up: never too short")
+	g.Expect(*settleSeconds(-1)).To(Equal(int32(0)))
+	g.Expect(bounded(strings.Repeat("ä", 300))).To(Equal(strings.Repeat("ä", 256)))
+	rapid.Check(t, func(t *rapid.T) {
+		text := rapid.String().Draw(t, "text")
+		most := rapid.IntRange(3, 40).Draw(t, "most")
+		got := cut(text, most)
+		if len(got) > most || !utf8.ValidString(got) || (len(text) <= most && got != text) {
+			t.Fatalf("cut(%q, %d) = %q", text, most, got)
+		}
+	})
+}
+
+// However Bids change, each change is counted in the end, and never are they counted twice within the interval.
+func TestTrackerCountsInTheEnd(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		clock := clocktesting.NewFakePassiveClock(time.Unix(0, 0))
+		tracker, name := newTracker(clock), types.NamespacedName{Namespace: "ns", Name: "m"}
+		var last time.Time
+		uncounted, deleting := true, false
+		var due []time.Time
+		for range rapid.IntRange(1, 50).Draw(t, "steps") {
+			switch rapid.IntRange(0, 3).Draw(t, "step") {
+			case 0:
+				if wait, needed := tracker.touch(name, false); needed {
+					uncounted = true
+					due = append(due, clock.Now().Add(wait))
+				}
+			case 1:
+				clock.SetTime(clock.Now().Add(time.Duration(rapid.IntRange(0, 12000).Draw(t, "ms")) * time.Millisecond))
+			case 2:
+				turned := !deleting && rapid.IntRange(0, 9).Draw(t, "delete") == 0
+				deleting = deleting || turned
+				tracker.visit(name, deleting)
+				if !tracker.beginCount(name) {
+					continue
+				}
+				interval := countInterval
+				if deleting {
+					interval = countIntervalDeleting
+				}
+				if !last.IsZero() && !turned && clock.Now().Sub(last) < interval {
+					t.Fatalf("counted again after %s", clock.Now().Sub(last))
+				}
+				last, uncounted = clock.Now(), false
+			default:
+				tracker.touch(name, true)
+			}
+		}
+		if uncounted && len(due) > 0 {
+			clock.SetTime(due[len(due)-1])
+			tracker.visit(name, deleting)
+			if !tracker.beginCount(name) {
+				t.Fatal("a change was announced and then not counted")
+			}
+		}
+	})
+}
