@@ -6,8 +6,9 @@ import (
 
 // Money is an exact amount of one currency.
 type Money struct {
-	// amount in major units, as a decimal string: "250" or "12.50". Greater than zero, at most 12 digits before and 4
-	// after the point. Never a float: what is written here is what is sent.
+	// amount in major units, as a decimal string: "250" or "12.50". Greater than
+	// zero, at most 12 digits before and 4 after the point. Never a float: what is
+	// written here is what is sent.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=17
@@ -36,8 +37,8 @@ const (
 
 // BidApproval binds a person's decision to one Bid. The spec cannot change, so price and text are bound with it.
 type BidApproval struct {
-	// bidUID is metadata.uid of the Bid that was read and decided on; a Bid re-created under the same name needs a new
-	// decision.
+	// bidUID is metadata.uid of the Bid that was read and decided on; a Bid
+	// re-created under the same name needs a new decision.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
@@ -56,7 +57,8 @@ type BidApproval struct {
 
 // BidWithdraw asks for the bid to be taken back while the Bid object stays.
 type BidWithdraw struct {
-	// reason is kept in status.withdrawnReason, and sent to the marketplace where it takes one.
+	// reason is kept in status.withdrawnReason, and sent to the marketplace where
+	// it takes one.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024
@@ -72,7 +74,8 @@ type BidWithdraw struct {
 // +kubebuilder:validation:XValidation:rule="has(self.attributes) == has(oldSelf.attributes)",fieldPath=".attributes",reason=FieldValueForbidden,message="must not be added or removed: a Bid's spec cannot change; delete the Bid and create it anew"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.withdraw) || has(self.withdraw)",fieldPath=".withdraw",reason=FieldValueForbidden,message="must stay: a withdrawal cannot be taken back; delete the Bid and create it anew to bid again"
 type BidSpec struct {
-	// marketplace names the Marketplace in the same namespace: a DNS label of at most 40 characters.
+	// marketplace names the Marketplace in the same namespace: a DNS label of at
+	// most 40 characters.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=40
@@ -80,8 +83,9 @@ type BidSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",reason=FieldValueForbidden,messageExpression="'must stay ' + oldSelf + ': it is part of the name'"
 	Marketplace string `json:"marketplace,omitempty"`
 
-	// postingID is the posting's ID, spelled as the marketplace spells it: 1 to 100 bytes of UTF-8 without control
-	// characters. Quote it in YAML: an unquoted 39211345 is a number.
+	// postingID is the posting's ID, spelled as the marketplace spells it: 1 to
+	// 100 bytes of UTF-8 without control characters. Quote it in YAML: an unquoted
+	// 39211345 is a number.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=100
@@ -95,39 +99,43 @@ type BidSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",reason=FieldValueForbidden,messageExpression="'must stay ' + oldSelf.amount + ' ' + oldSelf.currency + ': a Bid cannot change; delete it, wait for the cooldown and create it anew'"
 	Price Money `json:"price,omitempty,omitzero"`
 
-	// deliveryDays is how long we need, in days.
+	// deliveryDays is how many days we need.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=3650
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",reason=FieldValueForbidden,message="must not change: a Bid's spec cannot change; delete the Bid and create it anew"
 	DeliveryDays *int32 `json:"deliveryDays,omitempty"`
 
-	// proposal is the text that the marketplace shows to the client, at most 16 KiB.
+	// proposal is the text that the marketplace shows to the client, at most 16
+	// KiB.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=16384
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",reason=FieldValueForbidden,message="must not change: a Bid's spec cannot change; delete the Bid and create it anew"
 	Proposal string `json:"proposal,omitempty"`
 
-	// postingCachedAt is when the scanner read the posting; too old, and the Bid ends as Expired. Without it the
-	// Posting's cachedAt counts, and without a Posting the Bid's creation.
+	// postingCachedAt is when the scanner read the posting; too old, and the Bid
+	// ends as Expired. Without it the Posting's cachedAt counts, and without a
+	// Posting the Bid's creation.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",reason=FieldValueForbidden,message="must not change: a Bid's spec cannot change; delete the Bid and create it anew"
 	PostingCachedAt *metav1.Time `json:"postingCachedAt,omitempty"`
 
-	// attributes are extras that one marketplace understands, handed to its driver as they are: at most 32, of at most
-	// 1,024 characters.
+	// attributes are extras that one marketplace understands, handed to its driver
+	// as they are: at most 32, of at most 1,024 characters.
 	// +optional
 	// +kubebuilder:validation:MinProperties=1
 	// +kubebuilder:validation:MaxProperties=32
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",reason=FieldValueForbidden,message="must not change: a Bid's spec cannot change; delete the Bid and create it anew"
 	Attributes map[string]AttributeValue `json:"attributes,omitempty"`
 
-	// approval is a person's decision, where the Marketplace asks for one. Setting it needs the verb "approve" on bids.
+	// approval is a person's decision, where the Marketplace's approval is Manual.
+	// Setting it needs the verb "approve" on bids.
 	// +optional
 	Approval *BidApproval `json:"approval,omitempty"`
 
 	// withdraw takes the bid back while the object stays. Set once, never unset.
+	// Deleting the Bid withdraws as well.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",reason=FieldValueForbidden,message="must not change once set"
 	Withdraw *BidWithdraw `json:"withdraw,omitempty"`
@@ -178,11 +186,13 @@ type RemoteBid struct {
 	// +kubebuilder:validation:MaxLength=2048
 	URL string `json:"url,omitempty"`
 
-	// placedAt is when the marketplace says that the bid was placed, else when we learned of it.
+	// placedAt is when the marketplace says that the bid was placed, else when we
+	// learned of it.
 	// +optional
 	PlacedAt *metav1.Time `json:"placedAt,omitempty"`
 
-	// adopted is true when the bid was found by a look-up after an unknown outcome instead of being told by the reply.
+	// adopted is true when the bid was found by a look-up after an unknown outcome
+	// instead of being told by the reply.
 	// +optional
 	Adopted *bool `json:"adopted,omitempty"`
 }
@@ -222,14 +232,16 @@ type BidAttempts struct {
 
 // BidStatus is what the controller knows.
 type BidStatus struct {
-	// conditions explain the Bid: Accepted, Placed, Duplicate, Withdrawn, Ready; Reconciling and Stalled while True.
+	// conditions explain the Bid: Accepted, Placed, Duplicate, Withdrawn, Ready;
+	// Reconciling and Stalled while True.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
 	// +kubebuilder:validation:MaxItems=16
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
-	// observedGeneration is the metadata.generation that this status speaks of; -1 before the first visit.
+	// observedGeneration is the metadata.generation that this status speaks of; -1
+	// before the first visit.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
@@ -237,8 +249,9 @@ type BidStatus struct {
 	// +optional
 	State BidState `json:"state,omitempty"`
 
-	// atomicEventID is the idempotency key: hex SHA-256 of namespace, marketplace, postingID and the Bid's UID. Stable
-	// over attempts and take-overs, new after a deliberate re-bid.
+	// atomicEventID is the idempotency key: hex SHA-256 of namespace, marketplace,
+	// postingID and the Bid's UID. Stable over attempts and take-overs, new after
+	// a deliberate re-bid.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
@@ -248,7 +261,8 @@ type BidStatus struct {
 	// +optional
 	Remote *RemoteBid `json:"remote,omitempty"`
 
-	// attempts is the memory of retries.
+	// attempts counts the tries of the call that is under way, and says when the
+	// next one is due.
 	// +optional
 	Attempts *BidAttempts `json:"attempts,omitempty"`
 
@@ -258,7 +272,8 @@ type BidStatus struct {
 	// +kubebuilder:validation:MaxLength=1024
 	WithdrawnReason string `json:"withdrawnReason,omitempty"`
 
-	// withdrawalTimestamp is when the marketplace was read back without a live bid of ours.
+	// withdrawalTimestamp is when the marketplace was read back without a live bid
+	// of ours.
 	// +optional
 	WithdrawalTimestamp *metav1.Time `json:"withdrawalTimestamp,omitempty"`
 
@@ -266,15 +281,18 @@ type BidStatus struct {
 	// +optional
 	PostingCachedAt *metav1.Time `json:"postingCachedAt,omitempty"`
 
-	// outcome is the terminal state, once there is one. Withdrawn may still become Rejected.
+	// outcome is the terminal state, once there is one. Withdrawn may still become
+	// Rejected.
 	// +optional
 	Outcome BidState `json:"outcome,omitempty"`
 
-	// settlingSince is when an unknown outcome was fenced; it is cleared when the outcome is resolved.
+	// settlingSince is when an unknown outcome was fenced; it is cleared when the
+	// outcome is resolved.
 	// +optional
 	SettlingSince *metav1.Time `json:"settlingSince,omitempty"`
 
-	// lastHandledReconcileAt acknowledges the value of the annotation onebid.dev/requestedAt.
+	// lastHandledReconcileAt acknowledges the value of the annotation
+	// onebid.dev/requestedAt.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
@@ -305,17 +323,20 @@ type BidStatus struct {
 type Bid struct {
 	metav1.TypeMeta `json:",inline"`
 
-	// metadata is the standard object's metadata; name must be the one of marketplace and postingID.
+	// metadata is the standard object's metadata; name must be the one of
+	// marketplace and postingID.
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty,omitzero"`
 
-	// spec is what to bid.
+	// spec is what to bid. It cannot change once written, but for approval and
+	// withdraw: to bid otherwise, delete the Bid, wait for the cooldown and create
+	// it anew.
 	// +required
 	Spec BidSpec `json:"spec,omitempty,omitzero"`
 
-	// status is what the controller knows.
+	// status is what the controller knows; nobody else may write it.
 	// +optional
-	// +kubebuilder:default={"observedGeneration":-1,"state":"Pending","conditions":{{"type":"Ready","status":"Unknown","reason":"Pending","message":"Waiting for the controller","lastTransitionTime":"1970-01-01T00:00:00Z"}}}
+	// +kubebuilder:default={"observedGeneration":-1,"state":"Pending","conditions":{{"type":"Ready","status":"Unknown","reason":"Pending","message":"Waiting for the controller; if this stays, see whether the Deployment onebid-manager runs","lastTransitionTime":"1970-01-01T00:00:00Z"}}}
 	Status BidStatus `json:"status,omitempty,omitzero"`
 }
 

@@ -71,7 +71,8 @@ type RateLimit struct {
 	// +kubebuilder:validation:Maximum=10000
 	RequestsPerSecond int32 `json:"requestsPerSecond,omitempty"`
 
-	// burst is how many calls may go out at once after a quiet time. Defaults to 1.
+	// burst is how many calls may go out at once after a quiet time. Defaults to
+	// 1.
 	// +optional
 	// +default=1
 	// +kubebuilder:default=1
@@ -82,7 +83,8 @@ type RateLimit struct {
 
 // MarketplaceLock is the posting Lease's timing.
 type MarketplaceLock struct {
-	// ttlSeconds is the Lease's duration: how long a scanner that died keeps a posting. Defaults to 300.
+	// ttlSeconds is the Lease's duration: how long a scanner that died keeps a
+	// posting. Defaults to 300.
 	// +optional
 	// +default=300
 	// +kubebuilder:default=300
@@ -90,7 +92,8 @@ type MarketplaceLock struct {
 	// +kubebuilder:validation:Maximum=86400
 	TTLSeconds int32 `json:"ttlSeconds,omitempty"`
 
-	// acquireTimeoutSeconds is how long to wait for a Lease that somebody else holds. Defaults to 10.
+	// acquireTimeoutSeconds is how long to wait for a Lease that somebody else
+	// holds. Defaults to 10.
 	// +optional
 	// +default=10
 	// +kubebuilder:default=10
@@ -114,7 +117,8 @@ type MarketplaceLimits struct {
 	// +optional
 	MaxPrice *Money `json:"maxPrice,omitempty"`
 
-	// maxCommitted is the most that all live bids together may sum up to. Bids in another currency are not accepted.
+	// maxCommitted is the most that all live bids together may sum up to. Bids in
+	// another currency are not accepted.
 	// +optional
 	MaxCommitted *Money `json:"maxCommitted,omitempty"`
 }
@@ -138,7 +142,8 @@ type RetryPolicy struct {
 	// +kubebuilder:validation:Maximum=86400
 	MaxSeconds int32 `json:"maxSeconds,omitempty"`
 
-	// manualReviewAfter this many failed attempts a person is called; attempts go on at maxSeconds. Defaults to 10.
+	// manualReviewAfter this many failed attempts a person is called; attempts go
+	// on at maxSeconds. Defaults to 10.
 	// +optional
 	// +default=10
 	// +kubebuilder:default=10
@@ -160,7 +165,8 @@ type SecretReference struct {
 //
 // +kubebuilder:validation:ExactlyOneOf=http
 type MarketplaceSpec struct {
-	// mode is Live, DryRun or Suspended. Defaults to Live.
+	// mode is Live, DryRun (place nothing, say what would be placed) or Suspended
+	// (place nothing); withdrawals go on in all of them. Defaults to Live.
 	// +optional
 	// +default="Live"
 	// +kubebuilder:default=Live
@@ -174,8 +180,8 @@ type MarketplaceSpec struct {
 	// +optional
 	CredentialsSecretRef *SecretReference `json:"credentialsSecretRef,omitempty"`
 
-	// class says what the marketplace does against double bids: IdempotencyKey, UniquePerPosting or None. When unsure,
-	// None is the safe choice.
+	// class says what the marketplace does against double bids: IdempotencyKey,
+	// UniquePerPosting or None. When unsure, None is the safe choice.
 	// +required
 	Class MarketplaceClass `json:"class,omitempty"`
 
@@ -187,9 +193,10 @@ type MarketplaceSpec struct {
 	// +kubebuilder:validation:Maximum=300
 	TimeoutSeconds int32 `json:"timeoutSeconds,omitempty"`
 
-	// lateCommitSeconds is the longest time after our timeout at which the marketplace may still carry a call out.
-	// Together with timeoutSeconds and visibilitySeconds it decides how long an unknown outcome must settle. Defaults
-	// to 5.
+	// lateCommitSeconds is the longest time after our timeout at which the
+	// marketplace may still carry a call out. Together with timeoutSeconds and
+	// visibilitySeconds it decides how long an unknown outcome must settle.
+	// Defaults to 5.
 	// +optional
 	// +default=5
 	// +kubebuilder:default=5
@@ -197,7 +204,8 @@ type MarketplaceSpec struct {
 	// +kubebuilder:validation:Maximum=3600
 	LateCommitSeconds *int32 `json:"lateCommitSeconds,omitempty"`
 
-	// visibilitySeconds is the longest time until the marketplace's own lists show a new bid. Defaults to 5.
+	// visibilitySeconds is the longest time until the marketplace's own lists show
+	// a new bid. Defaults to 5.
 	// +optional
 	// +default=5
 	// +kubebuilder:default=5
@@ -205,13 +213,15 @@ type MarketplaceSpec struct {
 	// +kubebuilder:validation:Maximum=3600
 	VisibilitySeconds *int32 `json:"visibilitySeconds,omitempty"`
 
-	// preflight is WhenNeeded or Always: whether to look for a bid of ours before each place. Defaults to WhenNeeded.
+	// preflight is WhenNeeded or Always: whether to look for a bid of ours before
+	// each place. Defaults to WhenNeeded.
 	// +optional
 	// +default="WhenNeeded"
 	// +kubebuilder:default=WhenNeeded
 	Preflight PreflightPolicy `json:"preflight,omitempty"`
 
-	// rateLimit bounds all calls of this account. Without it only the marketplace's own answers do.
+	// rateLimit bounds all calls of this account. Without it only the
+	// marketplace's own answers do.
 	// +optional
 	RateLimit *RateLimit `json:"rateLimit,omitempty"`
 
@@ -221,7 +231,8 @@ type MarketplaceSpec struct {
 	// +kubebuilder:default={}
 	Lock MarketplaceLock `json:"lock,omitempty,omitzero"`
 
-	// postingTTLSeconds is how long a posting's reading stays fresh. Defaults to 86400, a day.
+	// postingTTLSeconds is how long a posting's reading stays fresh. Defaults to
+	// 86400, a day.
 	// +optional
 	// +default=86400
 	// +kubebuilder:default=86400
@@ -229,7 +240,8 @@ type MarketplaceSpec struct {
 	// +kubebuilder:validation:Maximum=31536000
 	PostingTTLSeconds int32 `json:"postingTTLSeconds,omitempty"`
 
-	// rebidCooldownSeconds is how long after a bid ended no second one is placed on its posting. Defaults to 300.
+	// rebidCooldownSeconds is how long after a bid ended no second one is placed
+	// on its posting. Defaults to 300.
 	// +optional
 	// +default=300
 	// +kubebuilder:default=300
@@ -237,13 +249,14 @@ type MarketplaceSpec struct {
 	// +kubebuilder:validation:Maximum=31536000
 	RebidCooldownSeconds *int32 `json:"rebidCooldownSeconds,omitempty"`
 
-	// approval is Automatic or Manual. Defaults to Automatic.
+	// approval is Automatic, or Manual: each Bid then waits for its spec.approval.
+	// Defaults to Automatic.
 	// +optional
 	// +default="Automatic"
 	// +kubebuilder:default=Automatic
 	Approval ApprovalPolicy `json:"approval,omitempty"`
 
-	// limits guard the money.
+	// limits guard the money: how many bids, how large, and how much together.
 	// +optional
 	Limits *MarketplaceLimits `json:"limits,omitempty"`
 
@@ -253,7 +266,8 @@ type MarketplaceSpec struct {
 	// +kubebuilder:default={}
 	Retry RetryPolicy `json:"retry,omitempty,omitzero"`
 
-	// auditIntervalSeconds is how often the account's bids are read to learn outcomes. Defaults to 600.
+	// auditIntervalSeconds is how often the account's bids are read to learn
+	// outcomes. Defaults to 600.
 	// +optional
 	// +default=600
 	// +kubebuilder:default=600
@@ -261,7 +275,8 @@ type MarketplaceSpec struct {
 	// +kubebuilder:validation:Maximum=86400
 	AuditIntervalSeconds int32 `json:"auditIntervalSeconds,omitempty"`
 
-	// orphans is Withdraw or Report: what happens to a live bid of ours that no Bid accounts for. Defaults to Report.
+	// orphans is Withdraw or Report: what happens to a live bid of ours that no
+	// Bid accounts for. Defaults to Report.
 	// +optional
 	// +default="Report"
 	// +kubebuilder:default=Report
@@ -277,7 +292,8 @@ type MarketplaceStatus struct {
 	// +kubebuilder:validation:MaxItems=16
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
-	// observedGeneration is the metadata.generation that this status speaks of; -1 before the first visit.
+	// observedGeneration is the metadata.generation that this status speaks of; -1
+	// before the first visit.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
@@ -287,30 +303,34 @@ type MarketplaceStatus struct {
 	// +kubebuilder:validation:MaxLength=64
 	Driver string `json:"driver,omitempty"`
 
-	// activeBids is how many Bids are live; refreshed every few seconds at the most.
+	// activeBids is how many Bids are live; refreshed every few seconds at the
+	// most.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	ActiveBids *int32 `json:"activeBids,omitempty"`
 
-	// committed is the sum of the live bids' prices, one entry a currency, as "250 USD"; refreshed as activeBids is.
+	// committed is the sum of the live bids' prices, one entry a currency, as "250
+	// USD"; refreshed as activeBids is.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024
 	Committed string `json:"committed,omitempty"`
 
-	// accountID is the account as the marketplace knows it, where the driver can ask.
+	// accountID is the account as the marketplace knows it, where the driver can
+	// ask.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
 	AccountID string `json:"accountID,omitempty"`
 
-	// settleSeconds is how long an unknown outcome settles before it is looked up, computed from the timings above and
-	// the manager's own.
+	// settleSeconds is how long an unknown outcome settles before it is looked up,
+	// computed from the timings above and the manager's own.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	SettleSeconds *int32 `json:"settleSeconds,omitempty"`
 
-	// lastHandledReconcileAt acknowledges the value of the annotation onebid.dev/requestedAt.
+	// lastHandledReconcileAt acknowledges the value of the annotation
+	// onebid.dev/requestedAt.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
@@ -334,17 +354,19 @@ type MarketplaceStatus struct {
 type Marketplace struct {
 	metav1.TypeMeta `json:",inline"`
 
-	// metadata is the standard object's metadata; name must be a DNS label of at most 40 characters.
+	// metadata is the standard object's metadata; name must be a DNS label of at
+	// most 40 characters.
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty,omitzero"`
 
-	// spec is one account at one marketplace.
+	// spec is one account at one marketplace: how to reach it, what it promises,
+	// and how much may be bid there.
 	// +required
 	Spec MarketplaceSpec `json:"spec,omitempty,omitzero"`
 
-	// status is what the controller knows.
+	// status is what the controller knows; nobody else may write it.
 	// +optional
-	// +kubebuilder:default={"observedGeneration":-1,"conditions":{{"type":"Ready","status":"Unknown","reason":"Pending","message":"Waiting for the controller","lastTransitionTime":"1970-01-01T00:00:00Z"}}}
+	// +kubebuilder:default={"observedGeneration":-1,"conditions":{{"type":"Ready","status":"Unknown","reason":"Pending","message":"Waiting for the controller; if this stays, see whether the Deployment onebid-manager runs","lastTransitionTime":"1970-01-01T00:00:00Z"}}}
 	Status MarketplaceStatus `json:"status,omitempty,omitzero"`
 }
 

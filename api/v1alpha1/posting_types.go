@@ -31,7 +31,8 @@ type PostingBudget struct {
 
 // PostingEvaluation is the remembered verdict of an evaluation that may have been expensive.
 type PostingEvaluation struct {
-	// suitable is whether the posting is worth a bid; false is kept too, so that nobody pays for the verdict again.
+	// suitable is whether the posting is worth a bid; false is kept too, so that
+	// nobody pays for the verdict again.
 	// +required
 	Suitable *bool `json:"suitable,omitempty"`
 
@@ -62,15 +63,16 @@ type PostingEvaluation struct {
 //
 // +kubebuilder:validation:XValidation:rule="self.marketplace == oldSelf.marketplace && self.postingID == oldSelf.postingID",fieldPath=".postingID",reason=FieldValueForbidden,message="marketplace and postingID must not change: they are the Posting's name"
 type PostingSpec struct {
-	// marketplace names the Marketplace in the same namespace: a DNS label of at most 40 characters.
+	// marketplace names the Marketplace in the same namespace: a DNS label of at
+	// most 40 characters.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=40
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="must be a DNS label: lower-case letters, digits and inner hyphens"
 	Marketplace string `json:"marketplace,omitempty"`
 
-	// postingID is the posting's ID, spelled as the marketplace spells it: 1 to 100 bytes of UTF-8 without control
-	// characters. Quote it in YAML.
+	// postingID is the posting's ID, spelled as the marketplace spells it: 1 to
+	// 100 bytes of UTF-8 without control characters. Quote it in YAML.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=100
@@ -113,7 +115,8 @@ type PostingSpec struct {
 	// +optional
 	CachedAt *metav1.Time `json:"cachedAt,omitempty"`
 
-	// ttlSeconds is how long that reading stays fresh; it overrides the Marketplace's postingTTLSeconds.
+	// ttlSeconds is how long that reading stays fresh; it overrides the
+	// Marketplace's postingTTLSeconds.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=31536000
@@ -197,7 +200,8 @@ type PostingStatus struct {
 	// +kubebuilder:validation:MaxItems=16
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
-	// observedGeneration is the metadata.generation that this status speaks of; -1 before the first visit.
+	// observedGeneration is the metadata.generation that this status speaks of; -1
+	// before the first visit.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
@@ -205,14 +209,16 @@ type PostingStatus struct {
 	// +optional
 	ActiveBid *ActiveBid `json:"activeBid,omitempty"`
 
-	// history holds the last 10 bids that ended, newest first; it outlives the Bids.
+	// history holds the last 10 bids that ended, newest first; it outlives the
+	// Bids.
 	// +optional
 	// +listType=map
 	// +listMapKey=uid
 	// +kubebuilder:validation:MaxItems=10
 	History []BidRecord `json:"history,omitempty"`
 
-	// lastHandledReconcileAt acknowledges the value of the annotation onebid.dev/requestedAt.
+	// lastHandledReconcileAt acknowledges the value of the annotation
+	// onebid.dev/requestedAt.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
@@ -236,17 +242,19 @@ type PostingStatus struct {
 type Posting struct {
 	metav1.TypeMeta `json:",inline"`
 
-	// metadata is the standard object's metadata; name must be the one of marketplace and postingID.
+	// metadata is the standard object's metadata; name must be the one of
+	// marketplace and postingID.
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty,omitzero"`
 
-	// spec is the posting as a scanner read it.
+	// spec is the posting as a scanner read it. Its marketplace and postingID
+	// cannot change.
 	// +required
 	Spec PostingSpec `json:"spec,omitempty,omitzero"`
 
-	// status is what the controller knows.
+	// status is what the controller knows; nobody else may write it.
 	// +optional
-	// +kubebuilder:default={"observedGeneration":-1,"conditions":{{"type":"Ready","status":"Unknown","reason":"Pending","message":"Waiting for the controller","lastTransitionTime":"1970-01-01T00:00:00Z"}}}
+	// +kubebuilder:default={"observedGeneration":-1,"conditions":{{"type":"Ready","status":"Unknown","reason":"Pending","message":"Waiting for the controller; if this stays, see whether the Deployment onebid-manager runs","lastTransitionTime":"1970-01-01T00:00:00Z"}}}
 	Status PostingStatus `json:"status,omitempty,omitzero"`
 }
 
