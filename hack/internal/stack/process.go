@@ -147,13 +147,20 @@ func (g *Group) Start(c Command) (*Process, error) {
 	return p, nil
 }
 
+// Processes returns what was started, in that order, also what has ended since.
+func (g *Group) Processes() []*Process {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.Clone(g.running)
+}
+
 // Stop ends the processes, the last started first, and lets no more be started. Each gets the grace time, processes
 // whose names begin alike ("manager-1", "manager-2") together.
 func (g *Group) Stop(grace time.Duration) {
 	g.mu.Lock()
 	g.closed = true
-	running := slices.Clone(g.running)
 	g.mu.Unlock()
+	running := g.Processes()
 	for len(running) > 0 {
 		last := running[len(running)-1].kind()
 		from := len(running)
