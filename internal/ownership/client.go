@@ -189,8 +189,7 @@ func (c *Client) end(h *holding) {
 func lockName(namespace, name string) string { return namespace + "/" + name }
 
 func (h *holding) intents() Intents {
-	intents, _ := ParseIntents(h.lease.Annotations[onebidv1.AnnotationIntent]) //nolint:errcheck // Gives an unknown intent.
-	return intents
+	return intentsOf(h.lease)
 }
 
 func (h *holding) claim() *Claim {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	coordinationv1 "k8s.io/api/coordination/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
@@ -71,6 +72,12 @@ func ParseIntents(text string) (Intents, error) {
 		intents = append(intents, Intent(w))
 	}
 	return intents, nil
+}
+
+// intentsOf reads a Lease; what cannot be read is an unknown intent.
+func intentsOf(lease *coordinationv1.Lease) Intents {
+	intents, _ := ParseIntents(lease.Annotations[onebidv1.AnnotationIntent])
+	return intents
 }
 
 func (w wireIntent) validate() error {
@@ -140,6 +147,6 @@ func (s Intents) kept(others Intents) Intents {
 
 func (i Intent) equal(other Intent) bool {
 	same := i.Time.Equal(other.Time)
-	i.Time, other.Time = time.Time{}, time.Time{}
+	other.Time = i.Time
 	return same && i == other
 }

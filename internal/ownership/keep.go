@@ -7,8 +7,6 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
-	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 )
 
 // stale reports whether the Lease's own duration may soon be over for the holder, so that it must be written again
@@ -122,7 +120,7 @@ func (c *Client) Resolved(claim *Claim) {
 
 // saw reports as an error that the Lease carries intents which the claim's owner has not seen.
 func (c *Claim) saw(lease *coordinationv1.Lease) error {
-	present, _ := ParseIntents(lease.Annotations[onebidv1.AnnotationIntent]) //nolint:errcheck // Gives an unknown intent.
+	present := intentsOf(lease)
 	if len(present.not(c.Intents)) > 0 {
 		return &UnseenIntentsError{Intents: present}
 	}

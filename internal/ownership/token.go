@@ -41,5 +41,5 @@ func wholeSeconds(ttl time.Duration) int32 {
 	if ttl <= 0 {
 		ttl = DefaultTTL
 	}
-	return int32((ttl + time.Second - 1) / time.Second) //nolint:gosec // G115: bounded by the Marketplace's validation.
+	return int32((ttl + time.Second - 1) / time.Second)
 }

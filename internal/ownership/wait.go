@@ -27,14 +27,18 @@ const watchPause = 100 * time.Millisecond
 // context's.
 func (c *Client) AcquireWait(ctx context.Context, req Request, timeout time.Duration) (*Claim, error) {
 	started := c.clock.Now()
-	claim, err := c.Acquire(ctx, req)
+	a, err := c.newAttempt(&req)
+	if err != nil {
+		return nil, err
+	}
+	claim, err := c.try(ctx, a)
 	held, ok := errors.AsType[*HeldError](err)
 	if !ok {
 		return claim, err
 	}
 	deadline := c.clock.NewTimer(timeout)
 	defer deadline.Stop()
-	w := &waiter{c: c, req: req, deadline: deadline, held: held}
+	w := &waiter{c: c, first: a, deadline: deadline, held: held}
 	for {
 		claim, err = w.watchOnce(ctx)
 		switch {
@@ -64,7 +68,7 @@ var (
 // waiter is one AcquireWait.
 type waiter struct {
 	c        *Client
-	req      Request
+	first    *attempt
 	deadline clock.Timer
 	// held is the latest refusal.
 	held *HeldError
@@ -74,11 +78,8 @@ type waiter struct {
 
 // watchOnce waits with one watch: register, look again, then wait. In this order no release can be missed.
 func (w *waiter) watchOnce(ctx context.Context) (*Claim, error) {
-	a, err := w.c.newAttempt(&w.req)
-	if err != nil {
-		return nil, err
-	}
-	watcher, err := w.c.leases.Leases(w.req.Namespace).Watch(ctx, metav1.ListOptions{
+	a := w.first.next(nil)
+	watcher, err := w.c.leases.Leases(a.req.Namespace).Watch(ctx, metav1.ListOptions{
 		FieldSelector: fields.OneTermEqualSelector(metav1.ObjectNameField, a.name).String(),
 	})
 	if err != nil {
@@ -93,14 +94,14 @@ func (w *waiter) watchOnce(ctx context.Context) (*Claim, error) {
 			return claim, err
 		}
 		w.held = held
-		if err := w.wait(ctx, a.lockName, watcher); err != nil {
+		if err := w.wait(ctx, watcher); err != nil {
 			return nil, err
 		}
 	}
 }
 
 // wait returns nil when the Lease may be had now.
-func (w *waiter) wait(ctx context.Context, lockName string, watcher watch.Interface) error {
+func (w *waiter) wait(ctx context.Context, watcher watch.Interface) error {
 	for {
 		expiry := w.c.clock.NewTimer(w.held.Until.Sub(w.c.clock.Now()))
 		select {
@@ -109,7 +110,7 @@ func (w *waiter) wait(ctx context.Context, lockName string, watcher watch.Interf
 			if !open || event.Type == watch.Error {
 				return errWatchEnded
 			}
-			if w.onEvent(event, lockName) {
+			if w.onEvent(event) {
 				return nil
 			}
 		case <-expiry.C():
@@ -126,7 +127,7 @@ func (w *waiter) wait(ctx context.Context, lockName string, watcher watch.Interf
 
 // onEvent reports whether the event is a chance. The Lease that came with it is the hint of the next attempt, so that
 // taking over is one update.
-func (w *waiter) onEvent(event watch.Event, lockName string) bool {
+func (w *waiter) onEvent(event watch.Event) bool {
 	lease, ok := event.Object.(*coordinationv1.Lease)
 	if !ok {
 		return false
@@ -135,7 +136,7 @@ func (w *waiter) onEvent(event watch.Event, lockName string) bool {
 		w.lease = nil
 		return true
 	}
-	decision := Decide(lease, w.c.me, w.c.facts(lease, lockName, &w.req), w.c.clock.Now())
+	decision := Decide(lease, w.c.me, w.c.facts(lease, w.first.lockName, w.first.req), w.c.clock.Now())
 	if decision.Verdict == Held {
 		w.held = &HeldError{Holder: decision.Holder, Until: decision.Until}
 	}

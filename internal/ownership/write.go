@@ -39,7 +39,7 @@ type history struct {
 // A Lease that names another Bid but has no intent of it is a claim all the same: perhaps a live bid. It is kept as an
 // intent, since the Lease's one place for a Bid's UID is about to be reused.
 func historyOf(lease *coordinationv1.Lease, t *tenure) history {
-	intents, _ := ParseIntents(lease.Annotations[onebidv1.AnnotationIntent]) //nolint:errcheck // Gives an unknown intent.
+	intents := intentsOf(lease)
 	_, settled := lease.Annotations[onebidv1.AnnotationSettledAt]
 	named := types.UID(lease.Annotations[onebidv1.AnnotationBidUID])
 	claimed := named != "" && !settled
@@ -111,8 +111,8 @@ func occupy(lease *coordinationv1.Lease, t *tenure, intents Intents) {
 // touch sets renewTime later than it was, even when the clock stands still or went back: the API server stores no
 // version for an update that changes nothing, and others would then see no sign of life although it was acknowledged.
 func touch(lease *coordinationv1.Lease, wall time.Time) {
-	if last := lease.Spec.RenewTime; last != nil && !wall.After(last.Time.Add(time.Microsecond)) {
-		wall = last.Time.Add(time.Microsecond)
+	if last := lease.Spec.RenewTime; last != nil && wall.Sub(last.Time) < time.Microsecond {
+		wall = last.Add(time.Microsecond)
 	}
 	lease.Spec.RenewTime = ptr.To(metav1.NewMicroTime(wall))
 }

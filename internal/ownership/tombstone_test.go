@@ -1,0 +1,81 @@
+package ownership
+
+import (
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	"pgregory.net/rapid"
+
+	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
+)
+
+var stone = Tombstone{
+	SettledAt: epochStart, CooldownUntil: epochStart.Add(5 * time.Minute), Outcome: onebidv1.StateLost, BidUID: "uid-a",
+}
+
+func tombstoned(stone Tombstone) *coordinationv1.Lease {
+	return settled(&coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Name: leaseName}}, stone, stone.SettledAt)
+}
+
+func TestTombstoneRoundTrip(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		g := NewWithT(t)
+		s := stone
+		s.SettledAt = s.SettledAt.Add(time.Duration(rapid.Int64Range(-1e18, 1e18).Draw(t, "settled")))
+		s.CooldownUntil = s.SettledAt.Add(time.Duration(rapid.Int64Range(0, 1e15).Draw(t, "cooldown")))
+		parsed, ok, err := ParseTombstone(s.Format())
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(ok).To(BeTrue())
+		g.Expect(parsed).To(Equal(s))
+	})
+}
+
+func TestTombstoneNone(t *testing.T) {
+	_, ok, err := ParseTombstone(map[string]string{onebidv1.AnnotationBidUID: "a"})
+	NewWithT(t).Expect(ok, err).To(BeFalse())
+}
+
+func TestUnreadableTombstoneStillForbids(t *testing.T) {
+	for _, broken := range []string{onebidv1.AnnotationSettledAt, onebidv1.AnnotationCooldownUntil} {
+		g := NewWithT(t)
+		lease := tombstoned(stone)
+		lease.Annotations[broken] = "yesterday"
+		_, ok, err := ParseTombstone(lease.Annotations)
+		g.Expect(err).To(MatchError(ContainSubstring(broken)))
+		g.Expect(ok).To(BeTrue())
+
+		read, ok := tombstoneOf(lease)
+		g.Expect(ok).To(BeTrue())
+		g.Expect(read.CooldownUntil).To(Equal(lease.Spec.RenewTime.Add(time.Hour)))
+		lease.Spec.RenewTime, lease.CreationTimestamp = nil, metav1.NewTime(epochStart)
+		read, _ = tombstoneOf(lease)
+		g.Expect(read.CooldownUntil).To(Equal(epochStart.Add(time.Hour)), "an old hand may have removed renewTime")
+	}
+}
+
+func TestSweepable(t *testing.T) {
+	late := epochStart.Add(48 * time.Hour)
+	for _, c := range []struct {
+		why  string
+		edit func(*coordinationv1.Lease)
+		now  time.Time
+		want bool
+	}{
+		{"past its time", func(*coordinationv1.Lease) {}, late, true},
+		{"the cooldown is over but late arrivals may still come", func(*coordinationv1.Lease) {}, epochStart.Add(time.Hour), false},
+		{"a long cooldown outlasts the retention", func(l *coordinationv1.Lease) {
+			l.Annotations[onebidv1.AnnotationCooldownUntil] = late.Format(time.RFC3339)
+		}, late, false},
+		{"somebody took it", func(l *coordinationv1.Lease) { l.Spec.HolderIdentity = ptr.To("scanner/a_1") }, late, false},
+		{"something is unresolved", func(l *coordinationv1.Lease) { setIntents(l, Intents{*placing("b", 1)}) }, late, false},
+		{"a claim and no tombstone", dropTombstone, late, false},
+	} {
+		lease := tombstoned(stone)
+		c.edit(lease)
+		NewWithT(t).Expect(Sweepable(lease, c.now, 24*time.Hour)).To(Equal(c.want), c.why)
+	}
+}
