@@ -80,15 +80,12 @@ func (p *process) marketplaces(connections *registry.Registry) error {
 		return err
 	}
 	return mktctrl.Setup(p.mgr, mktctrl.Options{
-		Members: p.members,
-		Secrets: secretwatch.New(secrets),
-		Factory: httpdriver.Factory(httpdriver.Options{Egress: p.egress, UserAgent: "onebid/" + version}),
-		Connect: func(mkt *onebidv1.Marketplace, driver marketplace.Driver) {
-			connections.Connect(mkt, driver, p.settle(&mkt.Spec))
-		},
-		Disconnect: connections.Delete,
-		Settle:     p.settle,
-		Clock:      p.wall,
+		Members:     p.members,
+		Secrets:     secretwatch.New(secrets),
+		Factory:     httpdriver.Factory(httpdriver.Options{Egress: p.egress, UserAgent: "onebid/" + version}),
+		Connections: connections,
+		Settle:      p.settle,
+		Clock:       p.wall,
 	})
 }
 

@@ -36,6 +36,7 @@ func (r *Reconciler) removeFinalizer(ctx context.Context, bid *onebidv1.Bid) err
 	if client.IgnoreNotFound(err) == nil {
 		r.flights.forget(bid.UID)
 		r.polls.forget(bid.UID)
+		r.told.forget(bid.UID)
 	}
 	return client.IgnoreNotFound(err)
 }

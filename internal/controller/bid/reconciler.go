@@ -68,11 +68,12 @@ type Reconciler struct {
 	Options
 	flights *flights
 	polls   *schedule
+	told    *told
 }
 
 // New makes a Reconciler.
 func New(o Options) *Reconciler {
-	return &Reconciler{Options: o, flights: newFlights(), polls: newSchedule()}
+	return &Reconciler{Options: o, flights: newFlights(), polls: newSchedule(), told: newTold()}
 }
 
 // situation is all that one Reconcile knows.
@@ -207,15 +208,12 @@ func (r *Reconciler) changes(bid *onebidv1.Bid, change bidding.Change) bool {
 	return !equality.Semantic.DeepEqual(bid.Status, changed.Status)
 }
 
-// rest makes sure that the Posting knows, and waits.
+// rest makes sure that the Posting knows how a settled Bid ended, and waits. That a Bid is live the Posting's own
+// controller makes up for.
 func (r *Reconciler) rest(ctx context.Context, s *situation, step bidding.Step) (reconcile.Result, error) {
 	var err error
-	switch {
-	case s.posting == nil:
-	case bidding.Settled(s.bid):
+	if s.posting != nil && bidding.Settled(s.bid) && !r.told.has(s.bid.UID, s.bid.Status.Outcome) {
 		err = r.ended(ctx, s.bid, s.bid.Status.Outcome)
-	case s.bid.Status.Remote != nil:
-		err = r.Postings.BidActive(ctx, s.bid)
 	}
 	if err == nil && bidding.Requested(s.bid) != s.bid.Status.LastHandledReconcileAt {
 		err = r.record(ctx, s, s.bid, bidding.Seen())

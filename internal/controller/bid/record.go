@@ -3,10 +3,12 @@ package bid
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -113,5 +115,36 @@ func (r *Reconciler) ended(ctx context.Context, bid *onebidv1.Bid, outcome onebi
 	if remote := bid.Status.Remote; remote != nil {
 		record.RemoteBidID, record.PlacedAt = remote.BidID, remote.PlacedAt
 	}
-	return r.Postings.BidEnded(ctx, bid, record)
+	err := r.Postings.BidEnded(ctx, bid, record)
+	if err == nil {
+		r.told.note(bid.UID, outcome)
+	}
+	return err
+}
+
+// told remembers which ends this process has noted on Postings, since the cache that would show it lags behind. After a
+// restart every settled Bid is compared with its Posting once, without a request.
+type told struct {
+	mu    sync.Mutex
+	byUID map[types.UID]onebidv1.BidState
+}
+
+func newTold() *told { return &told{byUID: map[types.UID]onebidv1.BidState{}} }
+
+func (t *told) note(uid types.UID, outcome onebidv1.BidState) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.byUID[uid] = outcome
+}
+
+func (t *told) has(uid types.UID, outcome onebidv1.BidState) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.byUID[uid] == outcome
+}
+
+func (t *told) forget(uid types.UID) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.byUID, uid)
 }

@@ -8,12 +8,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	. "github.com/onsi/gomega"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -318,4 +320,19 @@ func (x *tenant) placeByHand(posting string) {
 	x.g.Expect(err).NotTo(HaveOccurred())
 	x.g.Expect(resp.Body.Close()).To(Succeed())
 	x.g.Expect(resp.StatusCode).To(Equal(http.StatusCreated))
+}
+
+func (x *tenant) ledger() []marketsim.Record {
+	x.t.Helper()
+	records, err := sim.Ledger(x.t.Context(), 0)
+	x.g.Expect(err).NotTo(HaveOccurred())
+	return slices.DeleteFunc(records, func(r marketsim.Record) bool { return r.Market != x.market })
+}
+
+// postingLeases are the Leases of the tenant's postings.
+func (x *tenant) postingLeases() []coordinationv1.Lease {
+	x.t.Helper()
+	list := &coordinationv1.LeaseList{}
+	x.g.Expect(env.Client.List(x.t.Context(), list, client.InNamespace(x.ns))).To(Succeed())
+	return list.Items
 }

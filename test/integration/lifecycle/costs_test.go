@@ -1,0 +1,215 @@
+package lifecycle_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/watch"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
+	"github.com/onebid-dev/onebid/internal/testenv"
+	"github.com/onebid-dev/onebid/internal/testenv/build"
+)
+
+// writes counts what is written while do runs, by the API server's own metrics. The API server renews a Lease of its own
+// every few seconds; a watch counts those, and they are taken off.
+func (x *tenant) writes(do func()) testenv.Requests {
+	x.t.Helper()
+	own, err := env.Client.Watch(x.t.Context(), &coordinationv1.LeaseList{}, client.InNamespace(metav1.NamespaceSystem))
+	x.g.Expect(err).NotTo(HaveOccurred())
+	before, err := env.Requests(x.t.Context())
+	x.g.Expect(err).NotTo(HaveOccurred())
+	do()
+	after, err := env.Requests(x.t.Context())
+	x.g.Expect(err).NotTo(HaveOccurred())
+	writes := after.Since(before).Writes("bids", "leases", "postings", "events")
+	writes[updateLease] -= x.renewals(own)
+	if writes[updateLease] == 0 {
+		delete(writes, updateLease)
+	}
+	return writes
+}
+
+// renewals counts the updates that a watch of kube-system's Leases has seen, up to a Lease that is created now.
+func (x *tenant) renewals(leases watch.Interface) int {
+	x.t.Helper()
+	defer leases.Stop()
+	end := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: metav1.NamespaceSystem, GenerateName: "end-"}}
+	x.create(end)
+	count := 0
+	for event := range leases.ResultChan() {
+		lease, ok := event.Object.(*coordinationv1.Lease)
+		if ok && lease.Name == end.Name {
+			break
+		}
+		if event.Type == watch.Modified {
+			count++
+		}
+	}
+	return count
+}
+
+var (
+	createBid    = testenv.Request{Verb: "POST", Group: "onebid.dev", Resource: "bids"}
+	deleteBid    = testenv.Request{Verb: "DELETE", Group: "onebid.dev", Resource: "bids"}
+	patchBid     = testenv.Request{Verb: "PATCH", Group: "onebid.dev", Resource: "bids"}
+	bidStatus    = testenv.Request{Verb: "PUT", Group: "onebid.dev", Resource: "bids", Subresource: "status"}
+	createLease  = testenv.Request{Verb: "POST", Group: "coordination.k8s.io", Resource: "leases"}
+	updateLease  = testenv.Request{Verb: "PUT", Group: "coordination.k8s.io", Resource: "leases"}
+	updatePostng = testenv.Request{Verb: "PUT", Group: "onebid.dev", Resource: "postings", Subresource: "status"}
+)
+
+// manager writes from creation to Active: the Lease and the status. From deletion to gone: the Lease and the finalizer.
+// One more each way with a Posting.
+func TestABidCostsTwoWritesEachWay(t *testing.T) {
+	const bids = 20
+	x := newTenant(t, onebidv1.ClassIdempotencyKey)
+	// One replica, whose heartbeats are far apart, so that every update of a Lease in the counts is a tombstone.
+	x.manager("--heartbeat-duration", "300s", "--heartbeat-interval", "60s", "--heartbeat-margin", "10s")
+	warm := x.state(x.bid("warm"), onebidv1.StateActive)
+	x.delete(warm)
+	x.gone(warm)
+	for _, tc := range []struct {
+		name    string
+		posting bool
+	}{{"alone", false}, {"with-posting", true}} {
+		t.Run(tc.name, func(t *testing.T) {
+			g := NewWithT(t)
+			var made []*onebidv1.Bid
+			for i := range bids {
+				id := fmt.Sprintf("%s-%d", tc.name, i)
+				if tc.posting {
+					posting := build.Posting(x.ns, "rest", id)
+					x.create(posting)
+					x.g.Eventually(func() bool {
+						_ = env.Client.Get(t.Context(), client.ObjectKeyFromObject(posting), posting)
+						return meta.IsStatusConditionTrue(posting.Status.Conditions, onebidv1.ConditionFresh)
+					}).Should(BeTrue())
+				}
+				made = append(made, build.Bid(x.ns, "rest", id))
+			}
+			up := x.writes(func() {
+				for _, bid := range made {
+					x.create(bid)
+				}
+				for _, bid := range made {
+					x.state(bid, onebidv1.StateActive)
+				}
+				x.postings(made, tc.posting, true)
+			})
+			expected := testenv.Requests{createBid: bids, createLease: bids, bidStatus: bids}
+			if tc.posting {
+				expected[updatePostng] = bids
+			}
+			g.Expect(up).To(Equal(expected), "from creation to Active:\n%s", up)
+			down := x.writes(func() {
+				for _, bid := range made {
+					x.delete(bid)
+				}
+				for _, bid := range made {
+					x.gone(bid)
+				}
+			})
+			expected = testenv.Requests{deleteBid: bids, updateLease: bids, patchBid: bids}
+			if tc.posting {
+				expected[updatePostng] = bids
+			}
+			g.Expect(down).To(Equal(expected), "from deletion to gone:\n%s", down)
+		})
+	}
+}
+
+// postings waits until every Posting says whether its Bid is live.
+func (x *tenant) postings(bids []*onebidv1.Bid, have, active bool) {
+	x.t.Helper()
+	if !have {
+		return
+	}
+	for _, bid := range bids {
+		posting := &onebidv1.Posting{}
+		x.g.Eventually(func() bool {
+			_ = env.Client.Get(x.t.Context(), client.ObjectKeyFromObject(bid), posting)
+			return (posting.Status.ActiveBid != nil) == active
+		}).Should(BeTrue())
+	}
+}
+
+// I4: when nothing changes, nothing is written but heartbeats, and nothing is sent.
+func TestASettledSystemIsQuiet(t *testing.T) {
+	x := newTenant(t, onebidv1.ClassIdempotencyKey)
+	x.manager()
+	x.manager()
+	x.create(build.Posting(x.ns, "rest", "p"))
+	active := x.state(x.bid("p"), onebidv1.StateActive)
+	x.postings([]*onebidv1.Bid{active}, true, true)
+	withdrawn := x.state(x.bid("w"), onebidv1.StateActive)
+	x.withdraw(withdrawn, "no")
+	x.state(withdrawn, onebidv1.StateWithdrawn)
+	x.g.Eventually(func() int32 {
+		mkt := &onebidv1.Marketplace{}
+		_ = env.Client.Get(t.Context(), keyOf(x.ns, "rest"), mkt)
+		if mkt.Status.ActiveBids == nil {
+			return -1
+		}
+		return *mkt.Status.ActiveBids
+	}).Should(BeEquivalentTo(1))
+	before, err := env.Requests(t.Context())
+	x.g.Expect(err).NotTo(HaveOccurred())
+	calls := len(x.ledger())
+	idle(t.Context(), time.Minute)
+	after, err := env.Requests(t.Context())
+	x.g.Expect(err).NotTo(HaveOccurred())
+	writes := after.Since(before).Writes()
+	x.g.Expect(writes[updateLease]).To(BeNumerically(">", 100), "two replicas' heartbeats, so the count counts")
+	delete(writes, updateLease)
+	for _, leases := range x.postingLeases() {
+		x.g.Expect(leases.CreationTimestamp.Time).To(BeTemporally("<", time.Now().Add(-time.Minute)))
+		x.g.Expect(leases.Spec.RenewTime.Time).To(BeTemporally("<", time.Now().Add(-time.Minute)), "a posting's Lease is not renewed")
+	}
+	x.g.Expect(writes).To(BeEmpty(), "in a quiet minute:\n%s", writes)
+	x.g.Expect(x.ledger()).To(HaveLen(calls), "nothing was sent")
+}
+
+// idle lets time pass: what is tested is that nothing happens in it.
+func idle(ctx context.Context, d time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	<-ctx.Done()
+}
+
+// With nothing else to do and a marketplace that answers at once a bid is live in a moment. The figures are printed; what
+// fails the test is only an order of magnitude, since machines that run tests are shared.
+func TestTimeToActive(t *testing.T) {
+	const bids = 100
+	x := newTenant(t, onebidv1.ClassIdempotencyKey)
+	x.manager()
+	x.state(x.bid("warm"), onebidv1.StateActive)
+	watching, err := env.Admin().Client.Watch(t.Context(), &onebidv1.BidList{}, client.InNamespace(x.ns))
+	x.g.Expect(err).NotTo(HaveOccurred())
+	defer watching.Stop()
+	var took []time.Duration
+	for i := range bids {
+		bid := build.Bid(x.ns, "rest", fmt.Sprintf("t-%d", i))
+		x.create(bid)
+		start := time.Now()
+		for event := range watching.ResultChan() {
+			seen, ok := event.Object.(*onebidv1.Bid)
+			if event.Type == watch.Modified && ok && seen.UID == bid.UID && seen.Status.State == onebidv1.StateActive {
+				break
+			}
+		}
+		took = append(took, time.Since(start))
+	}
+	slices.Sort(took)
+	p50, p99 := took[bids/2], took[bids*99/100]
+	t.Logf("time to Active over %d bids, one after another: p50 %s, p99 %s, max %s", bids, p50, p99, took[bids-1])
+	x.g.Expect(p50).To(BeNumerically("<", time.Second))
+}
