@@ -1,0 +1,167 @@
+package registry_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	clocktesting "k8s.io/utils/clock/testing"
+
+	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
+	"github.com/onebid-dev/onebid/internal/marketplace"
+	"github.com/onebid-dev/onebid/internal/marketplace/registry"
+)
+
+// later runs a wait that must not return by itself, and gives its result.
+func later(ctx context.Context, l *registry.Limiter) <-chan error {
+	done := make(chan error, 1)
+	go func() { done <- l.Wait(ctx) }()
+	return done
+}
+
+func connect(c *clocktesting.FakeClock, replicas int, m *onebidv1.Marketplace) (*registry.Registry, *registry.Connection) {
+	r := registry.New(registry.Options{Clock: c, Replicas: func() int { return replicas }})
+	return r, r.Connect(m, &fakeDriver{}, time.Minute)
+}
+
+func TestLimiterSharesTheRateAmongReplicas(t *testing.T) {
+	for _, c := range []struct {
+		replicas, burst int
+		step            time.Duration
+		why             string
+	}{
+		{1, 2, 100 * time.Millisecond, "alone: ten a second, two at once"},
+		{2, 1, 200 * time.Millisecond, "half of each"},
+		{5, 1, 500 * time.Millisecond, "never less than one at once, or nobody could call"},
+		{0, 2, 100 * time.Millisecond, "nobody counted yet: this process exists"},
+	} {
+		t.Run(c.why, func(t *testing.T) {
+			g := NewWithT(t)
+			clock := newClock()
+			_, conn := connect(clock, c.replicas, shop(nil))
+			for range c.burst {
+				g.Expect(conn.Limiter.Wait(t.Context())).To(Succeed())
+			}
+			next := later(t.Context(), conn.Limiter)
+			g.Eventually(clock.HasWaiters).Should(BeTrue())
+			clock.Step(c.step - time.Millisecond)
+			g.Consistently(next, 20*time.Millisecond).ShouldNot(Receive())
+			clock.Step(2 * time.Millisecond)
+			g.Eventually(next).Should(Receive(BeNil()))
+		})
+	}
+}
+
+func TestLimiterWithoutALimitNeverWaits(t *testing.T) {
+	g := NewWithT(t)
+	_, conn := connect(newClock(), 3, shop(func(m *onebidv1.Marketplace) { m.Spec.RateLimit = nil }))
+	for range 1000 {
+		g.Expect(conn.Limiter.Wait(t.Context())).To(Succeed())
+	}
+}
+
+func TestPauseHoldsEveryCall(t *testing.T) {
+	g := NewWithT(t)
+	clock := newClock()
+	_, conn := connect(clock, 1, shop(nil))
+	conn.Limiter.Pause(epoch.Add(30 * time.Second))
+	conn.Limiter.Pause(epoch.Add(10 * time.Second))
+	g.Expect(conn.Limiter.PausedUntil()).To(Equal(epoch.Add(30*time.Second)), "a shorter one changes nothing")
+
+	held := later(t.Context(), conn.Limiter)
+	g.Eventually(clock.HasWaiters).Should(BeTrue())
+	conn.Limiter.Pause(epoch.Add(50 * time.Second))
+	clock.Step(31 * time.Second)
+	g.Eventually(clock.HasWaiters).Should(BeTrue())
+	g.Consistently(held, 20*time.Millisecond).ShouldNot(Receive(), "it was made longer")
+	clock.Step(20 * time.Second)
+	g.Eventually(held).Should(Receive(BeNil()))
+}
+
+func TestWaitSaysAtOnceWhenTheTurnComesTooLate(t *testing.T) {
+	g := NewWithT(t)
+	_, conn := connect(newClock(), 1, shop(nil))
+	conn.Limiter.Pause(epoch.Add(time.Hour))
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	err := conn.Limiter.Wait(ctx)
+	g.Expect(marketplace.ClassOf(err)).To(Equal(onebidv1.ErrorTransient), "nothing was sent, and the marketplace said nothing")
+	g.Expect(marketplace.RetryAfter(err)).To(Equal(time.Hour))
+}
+
+func TestWaitGivesItsTurnBack(t *testing.T) {
+	g := NewWithT(t)
+	clock := newClock()
+	_, conn := connect(clock, 1, shop(nil))
+	for range 2 {
+		g.Expect(conn.Limiter.Wait(t.Context())).To(Succeed())
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	gone := later(ctx, conn.Limiter)
+	g.Eventually(clock.HasWaiters).Should(BeTrue())
+	cancel()
+	g.Eventually(gone).Should(Receive(MatchError(context.Canceled)))
+	clock.Step(100 * time.Millisecond)
+	g.Expect(conn.Limiter.Wait(t.Context())).To(Succeed(), "whoever gave up must not hold the others up")
+}
+
+func TestReadsPaceThemselvesAndWritesDoNot(t *testing.T) {
+	g := NewWithT(t)
+	clock := newClock()
+	r := registry.New(registry.Options{Clock: clock})
+	driver := &fakeDriver{pages: 3}
+	conn := r.Connect(shop(nil), driver, time.Minute)
+	for range 20 {
+		_, err := conn.Driver.Place(t.Context(), marketplace.PlaceRequest{})
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(conn.Driver.Withdraw(t.Context(), marketplace.Ref{}, "")).To(Succeed())
+	}
+	done := make(chan error, 1)
+	go func() {
+		_, err := conn.Driver.List(t.Context())
+		done <- err
+	}()
+	g.Eventually(clock.HasWaiters).Should(BeTrue(), "the third page is one more than the burst")
+	clock.Step(100 * time.Millisecond)
+	g.Eventually(done).Should(Receive(BeNil()))
+}
+
+func TestAnAnswerOfTooManyPausesTheAccount(t *testing.T) {
+	for operation, do := range map[string]func(context.Context, marketplace.Driver) error{
+		"place": func(ctx context.Context, d marketplace.Driver) error {
+			_, err := d.Place(ctx, marketplace.PlaceRequest{})
+			return err
+		},
+		"withdraw": func(ctx context.Context, d marketplace.Driver) error { return d.Withdraw(ctx, marketplace.Ref{}, "") },
+		"get": func(ctx context.Context, d marketplace.Driver) error {
+			_, err := d.Get(ctx, marketplace.Ref{})
+			return err
+		},
+		"lookup": func(ctx context.Context, d marketplace.Driver) error {
+			_, err := d.Lookup(ctx, "1")
+			return err
+		},
+		"list": func(ctx context.Context, d marketplace.Driver) error {
+			_, err := d.List(ctx)
+			return err
+		},
+		"account": func(ctx context.Context, d marketplace.Driver) error {
+			_, err := d.Account(ctx)
+			return err
+		},
+	} {
+		t.Run(operation, func(t *testing.T) {
+			g := NewWithT(t)
+			r := registry.New(registry.Options{Clock: newClock()})
+			driver := &fakeDriver{}
+			conn := r.Connect(shop(nil), driver, time.Minute)
+			driver.fail(operation, failure(onebidv1.ErrorTransient, time.Hour))
+			g.Expect(do(t.Context(), conn.Driver)).NotTo(Succeed())
+			g.Expect(conn.Limiter.PausedUntil()).To(BeZero(), "that is about one call")
+			driver.fail(operation, failure(onebidv1.ErrorRateLimited, 42*time.Second))
+			g.Expect(do(t.Context(), conn.Driver)).NotTo(Succeed())
+			g.Expect(conn.Limiter.PausedUntil()).To(Equal(epoch.Add(42 * time.Second)))
+		})
+	}
+}
