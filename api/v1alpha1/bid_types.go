@@ -14,14 +14,14 @@ type Money struct {
 	// +kubebuilder:validation:MaxLength=17
 	// +kubebuilder:validation:XValidation:rule="self.matches(r'^(0|[1-9][0-9]{0,11})([.][0-9]{1,4})?$')",message="must be a decimal string such as \"250\" or \"12.50\": no sign, no exponent, no leading zero, at most 4 decimals"
 	// +kubebuilder:validation:XValidation:rule="!isQuantity(self) || quantity(self).isGreaterThan(quantity('0'))",message="must be greater than 0"
-	Amount string `json:"amount"`
+	Amount string `json:"amount,omitempty"`
 
 	// currency is the ISO 4217 code, such as "USD".
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=3
 	// +kubebuilder:validation:XValidation:rule="self.matches(r'^[A-Z]{3}$')",message="must be an ISO 4217 code of three capital letters, such as \"USD\""
-	Currency string `json:"currency"`
+	Currency string `json:"currency,omitempty"`
 }
 
 // ApprovalDecision is what an approver decided.
@@ -216,7 +216,7 @@ type BidAttempts struct {
 
 	// count of attempts of this operation whose outcome is recorded here.
 	// +optional
-	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Minimum=1
 	Count int32 `json:"count,omitempty"`
 
 	// nextTime before which no further attempt is made.
@@ -336,7 +336,7 @@ type Bid struct {
 
 	// status is what the controller knows; nobody else may write it.
 	// +optional
-	// +kubebuilder:default={"observedGeneration":-1,"state":"Pending","conditions":{{"type":"Ready","status":"Unknown","reason":"Pending","message":"Waiting for the controller; if this stays, see whether the Deployment onebid-manager runs","lastTransitionTime":"1970-01-01T00:00:00Z"}}}
+	// +default={"observedGeneration":-1,"state":"Pending","conditions":[{"type":"Ready","status":"Unknown","reason":"Pending","message":"Waiting for the controller; if this stays, see whether the Deployment onebid-manager runs","lastTransitionTime":"1970-01-01T00:00:00Z"}]}
 	Status BidStatus `json:"status,omitempty,omitzero"`
 }
 

@@ -75,7 +75,6 @@ type RateLimit struct {
 	// 1.
 	// +optional
 	// +default=1
-	// +kubebuilder:default=1
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=10000
 	Burst int32 `json:"burst,omitempty"`
@@ -87,7 +86,6 @@ type MarketplaceLock struct {
 	// posting. Defaults to 300.
 	// +optional
 	// +default=300
-	// +kubebuilder:default=300
 	// +kubebuilder:validation:Minimum=5
 	// +kubebuilder:validation:Maximum=86400
 	TTLSeconds int32 `json:"ttlSeconds,omitempty"`
@@ -96,7 +94,6 @@ type MarketplaceLock struct {
 	// holds. Defaults to 10.
 	// +optional
 	// +default=10
-	// +kubebuilder:default=10
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=600
 	AcquireTimeoutSeconds int32 `json:"acquireTimeoutSeconds,omitempty"`
@@ -129,7 +126,6 @@ type RetryPolicy struct {
 	// initialSeconds bounds the first wait. Defaults to 1.
 	// +optional
 	// +default=1
-	// +kubebuilder:default=1
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=3600
 	InitialSeconds int32 `json:"initialSeconds,omitempty"`
@@ -137,7 +133,6 @@ type RetryPolicy struct {
 	// maxSeconds bounds every wait. Defaults to 600.
 	// +optional
 	// +default=600
-	// +kubebuilder:default=600
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=86400
 	MaxSeconds int32 `json:"maxSeconds,omitempty"`
@@ -146,7 +141,6 @@ type RetryPolicy struct {
 	// on at maxSeconds. Defaults to 10.
 	// +optional
 	// +default=10
-	// +kubebuilder:default=10
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=1000
 	ManualReviewAfter int32 `json:"manualReviewAfter,omitempty"`
@@ -169,7 +163,6 @@ type MarketplaceSpec struct {
 	// (place nothing); withdrawals go on in all of them. Defaults to Live.
 	// +optional
 	// +default="Live"
-	// +kubebuilder:default=Live
 	Mode MarketplaceMode `json:"mode,omitempty"`
 
 	// http reaches any marketplace with a JSON API, by description.
@@ -188,7 +181,6 @@ type MarketplaceSpec struct {
 	// timeoutSeconds is the most that one call may take. Defaults to 10.
 	// +optional
 	// +default=10
-	// +kubebuilder:default=10
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=300
 	TimeoutSeconds int32 `json:"timeoutSeconds,omitempty"`
@@ -199,7 +191,6 @@ type MarketplaceSpec struct {
 	// Defaults to 5.
 	// +optional
 	// +default=5
-	// +kubebuilder:default=5
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=3600
 	LateCommitSeconds *int32 `json:"lateCommitSeconds,omitempty"`
@@ -208,7 +199,6 @@ type MarketplaceSpec struct {
 	// a new bid. Defaults to 5.
 	// +optional
 	// +default=5
-	// +kubebuilder:default=5
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=3600
 	VisibilitySeconds *int32 `json:"visibilitySeconds,omitempty"`
@@ -217,7 +207,6 @@ type MarketplaceSpec struct {
 	// each place. Defaults to WhenNeeded.
 	// +optional
 	// +default="WhenNeeded"
-	// +kubebuilder:default=WhenNeeded
 	Preflight PreflightPolicy `json:"preflight,omitempty"`
 
 	// rateLimit bounds all calls of this account. Without it only the
@@ -228,14 +217,12 @@ type MarketplaceSpec struct {
 	// lock is the posting Lease's timing.
 	// +optional
 	// +default={}
-	// +kubebuilder:default={}
 	Lock MarketplaceLock `json:"lock,omitempty,omitzero"`
 
 	// postingTTLSeconds is how long a posting's reading stays fresh. Defaults to
 	// 86400, a day.
 	// +optional
 	// +default=86400
-	// +kubebuilder:default=86400
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=31536000
 	PostingTTLSeconds int32 `json:"postingTTLSeconds,omitempty"`
@@ -244,7 +231,6 @@ type MarketplaceSpec struct {
 	// on its posting. Defaults to 300.
 	// +optional
 	// +default=300
-	// +kubebuilder:default=300
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=31536000
 	RebidCooldownSeconds *int32 `json:"rebidCooldownSeconds,omitempty"`
@@ -253,7 +239,6 @@ type MarketplaceSpec struct {
 	// Defaults to Automatic.
 	// +optional
 	// +default="Automatic"
-	// +kubebuilder:default=Automatic
 	Approval ApprovalPolicy `json:"approval,omitempty"`
 
 	// limits guard the money: how many bids, how large, and how much together.
@@ -263,14 +248,12 @@ type MarketplaceSpec struct {
 	// retry spaces attempts that failed.
 	// +optional
 	// +default={}
-	// +kubebuilder:default={}
 	Retry RetryPolicy `json:"retry,omitempty,omitzero"`
 
 	// auditIntervalSeconds is how often the account's bids are read to learn
 	// outcomes. Defaults to 600.
 	// +optional
 	// +default=600
-	// +kubebuilder:default=600
 	// +kubebuilder:validation:Minimum=5
 	// +kubebuilder:validation:Maximum=86400
 	AuditIntervalSeconds int32 `json:"auditIntervalSeconds,omitempty"`
@@ -279,7 +262,6 @@ type MarketplaceSpec struct {
 	// Bid accounts for. Defaults to Report.
 	// +optional
 	// +default="Report"
-	// +kubebuilder:default=Report
 	Orphans OrphanPolicy `json:"orphans,omitempty"`
 }
 
@@ -366,7 +348,7 @@ type Marketplace struct {
 
 	// status is what the controller knows; nobody else may write it.
 	// +optional
-	// +kubebuilder:default={"observedGeneration":-1,"conditions":{{"type":"Ready","status":"Unknown","reason":"Pending","message":"Waiting for the controller; if this stays, see whether the Deployment onebid-manager runs","lastTransitionTime":"1970-01-01T00:00:00Z"}}}
+	// +default={"observedGeneration":-1,"conditions":[{"type":"Ready","status":"Unknown","reason":"Pending","message":"Waiting for the controller; if this stays, see whether the Deployment onebid-manager runs","lastTransitionTime":"1970-01-01T00:00:00Z"}]}
 	Status MarketplaceStatus `json:"status,omitempty,omitzero"`
 }
 

@@ -32,6 +32,9 @@ import (
 	"github.com/onebid-dev/onebid/api/v1alpha1"
 )
 
+// assetsVariable names the directory of the control plane's binaries, as everywhere that envtest is used.
+const assetsVariable = "KUBEBUILDER_ASSETS"
+
 // Options say what to start beside the API server and etcd. The zero value is what a test of the controllers needs.
 type Options struct {
 	// Root is the repository's root. Empty looks for it upwards from the working directory.
@@ -66,6 +69,7 @@ type Environment struct {
 	dir     string
 	admin   *User
 	manager *process
+	inputs  sync.Once
 
 	// mu guards what follows.
 	mu             sync.Mutex
@@ -186,7 +190,7 @@ func repositoryRoot(given string) (string, error) {
 
 // findAssets is KUBEBUILDER_ASSETS when that is set, else where `make controlplane` builds to.
 func findAssets(root string, options Options) (string, error) {
-	dir, from := os.Getenv("KUBEBUILDER_ASSETS"), "KUBEBUILDER_ASSETS"
+	dir, from := os.Getenv(assetsVariable), assetsVariable
 	if dir == "" {
 		dir, from = filepath.Join(root, "bin", "controlplane"), "the default"
 	}

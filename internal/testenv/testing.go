@@ -4,7 +4,9 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -51,6 +53,7 @@ var notInName = regexp.MustCompile(`[^a-z0-9]+`)
 // Terminating, and the control plane goes with the package.
 func (e *Environment) Namespace(tb testing.TB) string {
 	tb.Helper()
+	e.inputs.Do(func() { noteInputs(tb, e.Root) })
 	e.mu.Lock()
 	e.namespaces++
 	count := e.namespaces
@@ -78,4 +81,21 @@ func (e *Environment) AsUser(tb testing.TB, namespace, name string, clusterRoles
 		tb.Fatalf("grant %v to %s: %v", clusterRoles, name, err)
 	}
 	return user
+}
+
+// noteInputs reads what the control plane was started with once more. `go test` keeps a result until a file that the tests
+// opened changes, and it does not see what TestMain opens: without this a changed policy would pass as "(cached)".
+func noteInputs(tb testing.TB, root string) {
+	tb.Helper()
+	_ = os.Getenv(assetsVariable)
+	err := filepath.WalkDir(filepath.Join(root, "config"), func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		_, err = os.ReadFile(path)
+		return err
+	})
+	if err != nil {
+		tb.Fatalf("read config: %v", err)
+	}
 }

@@ -26,7 +26,8 @@ func TestNamesThatAreNotCanonicalAreRefused(t *testing.T) {
 		{
 			name:   "hex ID under another name",
 			change: func(b *v1alpha1.Bid) { b.Spec.PostingID, b.Name = "~Ünïcode 標", "freelancer.unicode" },
-			want:   policy("bids.onebid.dev", "canonical-name", `metadata.name must be "freelancer.x.7ec39c6ec3af636f646520e6a899", the one name of this posting`),
+			want: policy("bids.onebid.dev", "canonical-name",
+				`metadata.name must be "freelancer.x.7ec39c6ec3af636f646520e6a899", the one name of this posting`),
 		},
 		{
 			name:   "hex ID whose text would be a legal object name",
@@ -87,7 +88,9 @@ func TestGeneratedNamesAreRefused(t *testing.T) {
 
 func TestCanonicalNamesAreAdmitted(t *testing.T) {
 	ns := env.Namespace(t)
-	for _, id := range []string{"39211345", "a", "a--b", "~01abc", "a.b", "x.7e", "Ünïcode 標 🎉", `"quoted"`, strings.Repeat("標", 33), strings.Repeat("Z", 100)} {
+	for _, id := range []string{
+		"39211345", "a", "a--b", "~01abc", "a.b", "x.7e", "Ünïcode 標 🎉", `"quoted"`, strings.Repeat("標", 33), strings.Repeat("Z", 100),
+	} {
 		g := NewWithT(t)
 		g.Expect(env.Client.Create(t.Context(), build.Bid(ns, strings.Repeat("m", 40), id))).To(Succeed())
 		g.Expect(env.Client.Create(t.Context(), build.Posting(ns, strings.Repeat("m", 40), id))).To(Succeed())
@@ -110,7 +113,8 @@ func TestTheNameOfAPostingIsNotMovedToAnother(t *testing.T) {
 	posting := build.Posting(env.Namespace(t), "freelancer", "1")
 	g.Expect(env.Client.Create(t.Context(), posting)).To(Succeed())
 	g.Expect(message(patched(t, env.Client, posting, `{"spec":{"postingID":"2"}}`))).To(Equal(
-		`Posting.onebid.dev "freelancer.1" is invalid: spec.postingID: Forbidden: marketplace and postingID must not change: they are the Posting's name`))
+		`Posting.onebid.dev "freelancer.1" is invalid: spec.postingID: Forbidden: ` +
+			`marketplace and postingID must not change: they are the Posting's name`))
 }
 
 func TestASecondBidOnAPostingIsRefused(t *testing.T) {

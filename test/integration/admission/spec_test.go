@@ -13,17 +13,17 @@ import (
 )
 
 const (
-	notDecimal = `must be a decimal string such as "250" or "12.50": no sign, no exponent, no leading zero, at most 4 decimals`
-	notPositiv = "must be greater than 0"
-	notISO     = `must be an ISO 4217 code of three capital letters, such as "USD"`
+	notDecimal  = `must be a decimal string such as "250" or "12.50": no sign, no exponent, no leading zero, at most 4 decimals`
+	notPositive = "must be greater than 0"
+	notISO      = `must be an ISO 4217 code of three capital letters, such as "USD"`
 )
 
 func TestAmountsThatAreNotMoneyAreRefused(t *testing.T) {
 	var cases []refusal
 	for amount, whys := range map[string][]string{
-		"0":             {notPositiv},
-		"0.0000":        {notPositiv},
-		"-5":            {notDecimal, notPositiv},
+		"0":             {notPositive},
+		"0.0000":        {notPositive},
+		"-5":            {notDecimal, notPositive},
 		"1e3":           {notDecimal},
 		"007":           {notDecimal},
 		"12.34567":      {notDecimal},
@@ -33,7 +33,7 @@ func TestAmountsThatAreNotMoneyAreRefused(t *testing.T) {
 		"5.":            {notDecimal},
 		"1k":            {notDecimal},
 		"NaN":           {notDecimal},
-		"250 ":          {notDecimal},
+		"2 50":          {notDecimal},
 		"250\n":         {notDecimal},
 	} {
 		var causes []string
@@ -124,8 +124,14 @@ func TestNothingInASpecIsEdited(t *testing.T) {
 	bid := created(t, env.Namespace(t), "2", whole)
 	later := new(metav1.NewTime(bid.Spec.PostingCachedAt.Add(time.Second)))
 	refusedAtUpdate(t, env.Client, bid, []refusal{
-		{"marketplace", func(b *v1alpha1.Bid) { b.Spec.Marketplace = "upwork" }, schema("spec.marketplace: Forbidden: must stay freelancer: it is part of the name")},
-		{"postingID", func(b *v1alpha1.Bid) { b.Spec.PostingID = "3" }, schema("spec.postingID: Forbidden: must not change: it is part of the name")},
+		{
+			"marketplace", func(b *v1alpha1.Bid) { b.Spec.Marketplace = "upwork" },
+			schema("spec.marketplace: Forbidden: must stay freelancer: it is part of the name"),
+		},
+		{
+			"postingID", func(b *v1alpha1.Bid) { b.Spec.PostingID = "3" },
+			schema("spec.postingID: Forbidden: must not change: it is part of the name"),
+		},
 		{"amount", build.Price("240", "USD"), schema(samePrice)},
 		{"amount written otherwise", build.Price("250.00", "USD"), schema(samePrice)},
 		{"currency", build.Price("250", "EUR"), schema(samePrice)},
