@@ -2,21 +2,26 @@ package lifecycle_test
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	. "github.com/onsi/gomega"
+	authenticationv1 "k8s.io/api/authentication/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
@@ -42,6 +47,7 @@ type tenant struct {
 	ns     string
 	market string
 	system string
+	token  string
 }
 
 func newTenant(t *testing.T, class onebidv1.MarketplaceClass, edit ...func(*onebidv1.Marketplace)) *tenant {
@@ -223,13 +229,13 @@ func (x *tenant) manager(flags ...string) *manager {
 
 func startManager(t *testing.T, user *testenv.User, system string, flags ...string) *manager {
 	t.Helper()
-	m := &manager{t: t, log: filepath.Join(t.TempDir(), "manager.log"), health: freeAddress(t), done: make(chan struct{})}
+	m := &manager{t: t, log: filepath.Join(t.TempDir(), "manager.log"), health: freeAddress(t), metrics: freeAddress(t), done: make(chan struct{})}
 	out, err := os.Create(m.log)
 	if err != nil {
 		t.Fatal(err)
 	}
 	m.cmd = exec.Command(binary, append([]string{
-		"--kubeconfig", user.Kubeconfig, "--namespace", system, "--pod-name", "manager", "--metrics-bind-address", "0",
+		"--kubeconfig", user.Kubeconfig, "--namespace", system, "--pod-name", "manager", "--metrics-bind-address", m.metrics,
 		"--health-probe-bind-address", m.health, "--allow-private-addresses", "--log-level", "debug",
 		"--heartbeat-duration", "2s", "--heartbeat-interval", "400ms", "--heartbeat-margin", "500ms", "--max-pause", "500ms",
 	}, flags...)...)
@@ -335,4 +341,55 @@ func (x *tenant) postingLeases() []coordinationv1.Lease {
 	list := &coordinationv1.LeaseList{}
 	x.g.Expect(env.Client.List(x.t.Context(), list, client.InNamespace(x.ns))).To(Succeed())
 	return list.Items
+}
+
+// goroutines of the process, by its own metrics: over TLS, as a user with the right to read them.
+func (m *manager) goroutines(t *testing.T, x *tenant) float64 {
+	t.Helper()
+	text := m.metricsText(t, x)
+	for line := range strings.SplitSeq(text, "\n") {
+		if value, ok := strings.CutPrefix(line, "go_goroutines "); ok {
+			n, err := strconv.ParseFloat(value, 64)
+			x.g.Expect(err).NotTo(HaveOccurred())
+			return n
+		}
+	}
+	t.Fatal("no go_goroutines among the metrics")
+	return 0
+}
+
+// metricsText scrapes the process as Prometheus does: over TLS, with the token of a ServiceAccount that may.
+func (m *manager) metricsText(t *testing.T, x *tenant) string {
+	t.Helper()
+	if x.token == "" {
+		x.token = x.scraper()
+	}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+m.metrics+"/metrics", http.NoBody)
+	x.g.Expect(err).NotTo(HaveOccurred())
+	req.Header.Set("Authorization", "Bearer "+x.token)
+	insecure := &http.Client{Transport: &http.Transport{
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true, //nolint:gosec // the manager signs its own
+	}}
+	resp, err := insecure.Do(req)
+	x.g.Expect(err).NotTo(HaveOccurred())
+	defer func() { _ = resp.Body.Close() }()
+	x.g.Expect(resp.StatusCode).To(Equal(http.StatusOK))
+	text, err := io.ReadAll(resp.Body)
+	x.g.Expect(err).NotTo(HaveOccurred())
+	return string(text)
+}
+
+// scraper makes a ServiceAccount that may read metrics, and returns its token.
+func (x *tenant) scraper() string {
+	x.t.Helper()
+	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: x.system, Name: "prometheus"}}
+	x.create(account)
+	x.create(&rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{GenerateName: "scraper-"},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "onebid-metrics-reader"},
+		Subjects:   []rbacv1.Subject{{Kind: "ServiceAccount", Namespace: x.system, Name: "prometheus"}},
+	})
+	request := &authenticationv1.TokenRequest{}
+	x.g.Expect(env.Client.SubResource("token").Create(x.t.Context(), account, request)).To(Succeed())
+	return request.Status.Token
 }

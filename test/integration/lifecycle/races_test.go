@@ -1,0 +1,297 @@
+package lifecycle_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
+	"github.com/onebid-dev/onebid/internal/marketsim"
+	"github.com/onebid-dev/onebid/internal/testenv/build"
+)
+
+func TestTwoHundredScannersOnOnePosting(t *testing.T) {
+	x := newTenant(t, onebidv1.ClassIdempotencyKey)
+	x.manager()
+	x.manager()
+	var created, refused atomic.Int32
+	var wg sync.WaitGroup
+	start := make(chan struct{})
+	for i := range 200 {
+		wg.Go(func() {
+			<-start
+			err := env.Client.Create(t.Context(), build.Bid(x.ns, "rest", "hot", build.Price(fmt.Sprint(100+i), "USD")))
+			switch {
+			case err == nil:
+				created.Add(1)
+			case apierrors.IsAlreadyExists(err):
+				refused.Add(1)
+			default:
+				t.Errorf("create: %v", err)
+			}
+		})
+	}
+	close(start)
+	wg.Wait()
+	x.g.Expect(created.Load()).To(BeEquivalentTo(1))
+	x.g.Expect(refused.Load()).To(BeEquivalentTo(199))
+	x.state(build.Bid(x.ns, "rest", "hot"), onebidv1.StateActive)
+	row := x.row("hot")
+	x.g.Expect(row.PlaceCalls).To(Equal(1))
+	x.g.Expect(row.Live).To(Equal(1))
+}
+
+// 1,500 bids at a marketplace that refuses, stalls, loses replies and closes connections, two replicas, one of which is
+// killed: no posting has two, none is lost, nothing is left over when all are withdrawn.
+func TestFifteenHundredBidsWithRetries(t *testing.T) {
+	bids := 1500
+	x := newTenant(t, onebidv1.ClassIdempotencyKey, func(m *onebidv1.Marketplace) {
+		m.Spec.RebidCooldownSeconds = ptr.To[int32](0)
+		m.Spec.Retry.ManualReviewAfter = 1000
+	})
+	for _, f := range []marketsim.Fault{
+		{Verb: "place", Status: 503, Times: 40},
+		{Verb: "place", Status: 429, RetryAfter: "1", Times: 10},
+		{Verb: "place", Commit: "before", Reply: "drop", Times: 40},
+		{Verb: "place", Commit: "before", Reply: "truncate", Times: 20},
+		{Verb: "place", Commit: "before", Status: 500, Times: 20},
+		{Verb: "withdraw", Status: 503, Times: 40},
+		{Verb: "withdraw", Commit: "before", Reply: "drop", Times: 40},
+		{Verb: "lookup", Status: 500, Times: 20},
+	} {
+		x.fault(f)
+	}
+	victim := x.manager()
+	survivor := x.manager()
+	goroutines := survivor.goroutines(t, x)
+
+	made := make([]*onebidv1.Bid, bids)
+	x.each(bids, func(i int) error {
+		made[i] = build.Bid(x.ns, "rest", fmt.Sprintf("p-%d", i))
+		return env.Client.Create(t.Context(), made[i])
+	})
+	x.g.Eventually(func() int { return x.totals().PlaceCalls }).Should(BeNumerically(">", bids/4))
+	victim.kill()
+	x.g.Eventually(x.inState(onebidv1.StateActive)).WithTimeout(4*time.Minute).WithPolling(time.Second).Should(Equal(bids), x.others)
+	x.g.Expect(x.totals().LivePostings).To(Equal(bids))
+
+	x.each(bids, func(i int) error {
+		if i%2 == 0 {
+			return env.Client.Delete(t.Context(), made[i])
+		}
+		patch := client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"withdraw":{"reason":"test"}}}`))
+		return env.Client.Patch(t.Context(), made[i].DeepCopy(), patch)
+	})
+	x.g.Eventually(x.inState(onebidv1.StateWithdrawn)).WithTimeout(4*time.Minute).WithPolling(time.Second).Should(Equal(bids/2), x.others)
+	x.g.Eventually(x.count).WithTimeout(time.Minute).Should(Equal(bids/2), x.others)
+	x.g.Expect(x.totals().Live).To(BeZero())
+	x.g.Expect(x.totals().PlacedTwice).To(BeZero())
+
+	for _, lease := range x.postingLeases() {
+		x.g.Expect(ptr.Deref(lease.Spec.HolderIdentity, "")).To(BeEmpty(), "a Lease leaked: %s", lease.Name)
+		x.g.Expect(lease.Annotations).To(HaveKey(onebidv1.AnnotationSettledAt), lease.Name)
+	}
+	x.g.Eventually(func() float64 { return survivor.goroutines(t, x) }).Should(BeNumerically("<", goroutines+50))
+}
+
+func (x *tenant) totals() marketsim.Totals {
+	x.t.Helper()
+	summary, err := sim.Summary(x.t.Context(), x.market)
+	x.g.Expect(err).NotTo(HaveOccurred())
+	return summary.Totals
+}
+
+// each does something for every index, 32 at a time.
+func (x *tenant) each(n int, do func(i int) error) {
+	x.t.Helper()
+	indexes := make(chan int)
+	var wg sync.WaitGroup
+	for range 32 {
+		wg.Go(func() {
+			for i := range indexes {
+				if err := do(i); err != nil {
+					x.t.Errorf("%d: %v", i, err)
+				}
+			}
+		})
+	}
+	for i := range n {
+		indexes <- i
+	}
+	close(indexes)
+	wg.Wait()
+}
+
+func (x *tenant) bids(opts ...client.ListOption) []onebidv1.Bid {
+	x.t.Helper()
+	list := &onebidv1.BidList{}
+	x.g.Expect(env.Client.List(x.t.Context(), list, append(opts, client.InNamespace(x.ns))...)).To(Succeed())
+	return list.Items
+}
+
+func (x *tenant) inState(state onebidv1.BidState) func() int {
+	return func() int { return len(x.bids(client.MatchingFields{"status.state": string(state)})) }
+}
+
+func (x *tenant) count() int { return len(x.bids()) }
+
+// others shows some Bids that are where they should not stay.
+func (x *tenant) others() string {
+	out := ""
+	bids := slices.DeleteFunc(x.bids(), func(b onebidv1.Bid) bool {
+		return b.Status.State == onebidv1.StateActive && b.DeletionTimestamp.IsZero() && b.Spec.Withdraw == nil || b.Status.State == onebidv1.StateWithdrawn
+	})
+	for i := range min(len(bids), 5) {
+		out += describe(&bids[i])
+	}
+	return fmt.Sprintf("%d are elsewhere, such as\n%s", len(bids), out)
+}
+
+// A manager is killed and replaced in whatever state its Bids happen to be.
+func TestRestartInEveryState(t *testing.T) {
+	for _, tc := range []struct {
+		name  string
+		fault marketsim.Fault
+		until func(x *tenant, bid *onebidv1.Bid)
+		then  func(x *tenant, bid *onebidv1.Bid)
+	}{
+		{
+			name: "before the reply, after the commit", fault: marketsim.Fault{Verb: "place", DelayMillis: 60000, Commit: "before"},
+			until: func(x *tenant, _ *onebidv1.Bid) {
+				x.g.Eventually(func() int { return x.row("1").Live }).Should(Equal(1))
+			},
+			then: func(x *tenant, bid *onebidv1.Bid) {
+				x.reason(bid, onebidv1.ConditionPlaced, onebidv1.ReasonAdopted)
+				x.g.Expect(x.row("1").PlaceCalls).To(Equal(1))
+			},
+		},
+		{
+			name: "while the call is under way and never takes effect", fault: marketsim.Fault{Verb: "place", DelayMillis: 60000, Status: 503, Times: 1},
+			until: func(x *tenant, _ *onebidv1.Bid) {
+				x.g.Eventually(func() int { return x.row("1").PlaceCalls }).Should(Equal(1))
+			},
+			then: func(x *tenant, bid *onebidv1.Bid) { x.state(bid, onebidv1.StateActive) },
+		},
+		{
+			name: "while it waits for the next attempt", fault: marketsim.Fault{Verb: "place", Status: 429, RetryAfter: "2", Times: 1},
+			until: func(x *tenant, bid *onebidv1.Bid) {
+				x.reason(bid, onebidv1.ConditionPlaced, onebidv1.ReasonRateLimited)
+			},
+			then: func(x *tenant, bid *onebidv1.Bid) {
+				x.state(bid, onebidv1.StateActive)
+				calls := x.calls("place", "1")
+				x.g.Expect(calls[1].Time.Sub(calls[0].Time)).To(BeNumerically(">=", 2*time.Second), "a restart does not shorten a backoff")
+			},
+		},
+		{
+			name: "while it is live", fault: marketsim.Fault{Verb: "me", Posting: "no such", Times: 1},
+			until: func(x *tenant, bid *onebidv1.Bid) { x.state(bid, onebidv1.StateActive) },
+			then: func(x *tenant, bid *onebidv1.Bid) {
+				x.delete(bid)
+				x.gone(bid)
+				x.g.Expect(x.row("1").PlaceCalls).To(Equal(1))
+			},
+		},
+		{
+			name: "while the withdrawal is under way", fault: marketsim.Fault{Verb: "withdraw", DelayMillis: 60000, Commit: "before", Times: 1},
+			until: func(x *tenant, bid *onebidv1.Bid) {
+				x.state(bid, onebidv1.StateActive)
+				x.delete(bid)
+				x.g.Eventually(func() int { return x.row("1").Live }).Should(BeZero())
+			},
+			then: func(x *tenant, bid *onebidv1.Bid) { x.gone(bid) },
+		},
+		{
+			name: "while the withdrawal fails", fault: marketsim.Fault{Verb: "withdraw", Status: 503, Times: 2},
+			until: func(x *tenant, bid *onebidv1.Bid) {
+				x.state(bid, onebidv1.StateActive)
+				x.delete(bid)
+				x.reason(bid, onebidv1.ConditionWithdrawn, onebidv1.ReasonMarketplaceError)
+			},
+			then: func(x *tenant, bid *onebidv1.Bid) { x.gone(bid) },
+		},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			x := newTenant(t, onebidv1.ClassIdempotencyKey)
+			x.fault(tc.fault)
+			first := x.manager()
+			bid := x.bid("1")
+			tc.until(x, bid)
+			first.kill()
+			x.manager()
+			tc.then(x, bid)
+		})
+	}
+}
+
+func TestSIGTERMFinishesTheCallInFlight(t *testing.T) {
+	x := newTenant(t, onebidv1.ClassIdempotencyKey, func(m *onebidv1.Marketplace) { m.Spec.TimeoutSeconds = 10 })
+	x.fault(marketsim.Fault{Verb: "place", DelayMillis: 2000, Commit: "before", Times: 1})
+	m := x.manager()
+	bid := x.bid("1")
+	x.g.Eventually(func() int { return x.row("1").PlaceCalls }).Should(Equal(1))
+	m.stop()
+	x.g.Expect(x.get(bid).Status.State).To(Equal(onebidv1.StateActive), "the reply was awaited and recorded")
+}
+
+// Replicas come and go at random while bids come and go: whoever is left finishes everything.
+func TestReplicasThatComeAndGo(t *testing.T) {
+	const bids = 120
+	x := newTenant(t, onebidv1.ClassUniquePerPosting)
+	dice := rand.New(rand.NewPCG(1, 2))
+	ctx, stop := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for i := 0; i < bids && ctx.Err() == nil; i++ {
+			if err := env.Client.Create(ctx, build.Bid(x.ns, "rest", fmt.Sprintf("p-%d", i))); err != nil {
+				t.Errorf("create: %v", err)
+			}
+		}
+	})
+	for range 3 {
+		m := x.manager()
+		x.g.Eventually(func() bool { return dice.IntN(4) == 0 || x.totals().LivePostings >= bids }).Should(BeTrue())
+		m.kill()
+	}
+	wg.Wait()
+	stop()
+	x.manager()
+	x.g.Eventually(x.inState(onebidv1.StateActive)).WithTimeout(2*time.Minute).Should(Equal(bids), x.others)
+	x.g.Expect(x.totals().PlacedTwice).To(BeZero())
+	x.g.Expect(x.totals().LivePostings).To(Equal(bids))
+}
+
+// A scanner that holds the posting's Lease does not hold up a Bid that exists, and a foreign holder only until its Lease
+// was seen to run out.
+func TestALeaseThatSomebodyElseHolds(t *testing.T) {
+	for _, tc := range []struct {
+		holder string
+		waits  bool
+	}{{"scanner/host_6f9619ff-8b86-d011-b42d-00c04fc964ff", false}, {"some-other-program", true}} {
+		t.Run(tc.holder, func(t *testing.T) {
+			x := newTenant(t, onebidv1.ClassIdempotencyKey)
+			name, err := onebidv1.Key{Marketplace: "rest", PostingID: "1"}.LeaseName()
+			x.g.Expect(err).NotTo(HaveOccurred())
+			lease := &coordinationv1.Lease{Spec: coordinationv1.LeaseSpec{
+				HolderIdentity: ptr.To(tc.holder), LeaseDurationSeconds: ptr.To[int32](4),
+			}}
+			lease.Namespace, lease.Name = x.ns, name
+			x.create(lease)
+			x.manager()
+			begun := time.Now()
+			x.state(x.bid("1"), onebidv1.StateActive)
+			x.g.Expect(time.Since(begun) >= 4*time.Second).To(Equal(tc.waits), "it took %s", time.Since(begun))
+		})
+	}
+}
