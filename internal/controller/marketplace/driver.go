@@ -3,6 +3,7 @@ package marketplace
 import (
 	"context"
 	"fmt"
+	"io"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -63,6 +64,7 @@ func (r *Reconciler) build(ctx context.Context, v *visit, wanted identity, crede
 		v.entry.built, v.entry.invalid = wanted, err
 		return
 	}
+	v.entry.discard()
 	v.entry.built, v.entry.driver, v.entry.invalid = wanted, driver, nil
 	v.entry.connected = false
 	v.entry.account = account{}
@@ -73,8 +75,16 @@ func (*Reconciler) drop(v *visit) {
 	if v.deleting() && v.entry.driver != nil {
 		return
 	}
+	v.entry.discard()
 	v.entry.built, v.entry.driver, v.entry.invalid = identity{}, nil, nil
 	v.entry.account = account{}
+}
+
+// discard closes a driver that nobody else has; a connected one is closed with its connection.
+func (e *entry) discard() {
+	if closer, ok := e.driver.(io.Closer); ok && !e.connected {
+		_ = closer.Close() // it drops idle connections; there is nothing to be done about it
+	}
 }
 
 // connect lets others use the driver as long as there is one whose credentials the marketplace has not refused. Refused
@@ -83,10 +93,10 @@ func (r *Reconciler) connect(v *visit) {
 	usable := v.entry.driver != nil && (v.deleting() || !r.refused(v))
 	switch {
 	case !usable:
-		r.Disconnect(v.name())
+		r.Connections.Delete(v.name())
 		v.entry.connected = false
 	case !v.entry.connected:
-		r.Connect(v.marketplace, v.entry.driver)
+		r.Connections.Connect(v.marketplace, v.entry.driver, r.Settle(&v.marketplace.Spec))
 		v.entry.connected = true
 	}
 }

@@ -21,6 +21,9 @@ func withSecret(name string) func(*onebidv1.Marketplace) {
 	return func(m *onebidv1.Marketplace) { m.Spec.CredentialsSecretRef = &onebidv1.SecretReference{Name: name} }
 }
 
+// anonymous needs no credentials.
+func anonymous(m *onebidv1.Marketplace) { m.Spec.HTTP.Headers = nil }
+
 func (f *fixture) kstatus() status.Status {
 	f.t.Helper()
 	object, err := runtime.DefaultUnstructuredConverter.ToUnstructured(f.get())
@@ -79,19 +82,23 @@ func TestSecretThatComesLate(t *testing.T) {
 
 	f.update(withSecret("another"))
 	f.Eventually(f.condition("Ready")).Should(HavePrefix("False CredentialsInvalid"), "the new name counts, with what is in it")
-	f.update(func(m *onebidv1.Marketplace) { m.Spec.CredentialsSecretRef = nil })
+	f.update(func(m *onebidv1.Marketplace) {
+		anonymous(m)
+		m.Spec.CredentialsSecretRef = nil
+	})
 	f.Eventually(f.condition("Ready")).Should(Equal(readyText))
 	f.Expect(f.get().Status.AccountID).To(Equal("anybody"))
 }
 
 func TestBrokenExpressionIsMended(t *testing.T) {
 	f := start(t)
-	broken := build.Marketplace(f.ns, "m", "https://example.com")
+	broken := build.Marketplace(f.ns, "m", "https://example.com", anonymous)
 	mended := broken.Spec.HTTP.Place.Request.Path
-	broken.Spec.HTTP.Place.Request.Path = "'broken"
+	broken.Spec.HTTP.Place.Request.Path = "'/bids/' + bid.nosuch"
 	f.create(broken)
-	f.Eventually(f.condition("Ready")).WithTimeout(time.Second).Should(Equal("False InvalidDriver: " +
-		`spec.http.place.request.path: 1:3: Syntax error: mismatched input 'broken'`))
+	f.Eventually(f.condition("Ready")).WithTimeout(time.Second).Should(And(
+		HavePrefix("False InvalidDriver: spec.http.place.request.path: "), ContainSubstring("1:15: undefined field 'nosuch'")),
+		"field, position and cause")
 	f.Expect(f.token()()).To(Equal("not connected"))
 
 	f.update(func(m *onebidv1.Marketplace) { m.Spec.HTTP.Place.Request.Path = mended })
@@ -99,7 +106,7 @@ func TestBrokenExpressionIsMended(t *testing.T) {
 	f.Expect(f.token()()).To(Equal(""))
 	f.Expect(f.get().Status.ObservedGeneration).To(Equal(int64(2)))
 
-	f.update(func(m *onebidv1.Marketplace) { m.Spec.HTTP.Place.Request.Path = "'broken" })
+	f.update(func(m *onebidv1.Marketplace) { m.Spec.HTTP.Place.Request.Path = "'/bids/' + bid.nosuch" })
 	f.Eventually(f.token()).Should(Equal("not connected"), "nobody calls by a description that is replaced")
 }
 
@@ -133,7 +140,7 @@ func TestRefusedCredentials(t *testing.T) {
 func TestMarketplaceThatIsDown(t *testing.T) {
 	f := start(t)
 	f.site.set(func() { f.site.down = true })
-	f.create(build.Marketplace(f.ns, "m", "https://example.com"))
+	f.create(build.Marketplace(f.ns, "m", "https://example.com", anonymous))
 	f.Eventually(f.condition("Ready")).Should(HavePrefix("Unknown MarketplaceError: The marketplace was asked for the account"))
 	f.Expect(f.token()()).To(Equal(""), "withdrawals may be tried all the same")
 	f.site.set(func() { f.site.down = false })
@@ -150,7 +157,7 @@ func TestMarketplaceThatIsDown(t *testing.T) {
 
 func TestCountsAreDebouncedAndSettledMeansQuiet(t *testing.T) {
 	f := start(t)
-	f.create(build.Marketplace(f.ns, "m", "https://example.com"))
+	f.create(build.Marketplace(f.ns, "m", "https://example.com", anonymous))
 	f.Eventually(f.condition("Ready")).Should(Equal(readyText))
 	f.Expect(f.condition("Suspended")()).To(HavePrefix("False ModeLive"))
 	before := f.writes()
@@ -182,7 +189,7 @@ func TestCountsAreDebouncedAndSettledMeansQuiet(t *testing.T) {
 func TestOnlyTheActingReplicaWrites(t *testing.T) {
 	f := start(t)
 	f.members.set(true)
-	f.create(build.Marketplace(f.ns, "m", "https://example.com"))
+	f.create(build.Marketplace(f.ns, "m", "https://example.com", anonymous))
 	f.Eventually(f.token()).Should(Equal(""), "every replica has the driver")
 	f.Expect(f.get().Status.ObservedGeneration).To(Equal(int64(-1)))
 	f.Expect(f.get().Finalizers).To(BeEmpty())
@@ -246,7 +253,7 @@ func TestDeletionWaitsForBids(t *testing.T) {
 
 func TestDeletionWithoutBids(t *testing.T) {
 	f := start(t)
-	f.create(build.Marketplace(f.ns, "m", "https://example.com"))
+	f.create(build.Marketplace(f.ns, "m", "https://example.com", anonymous))
 	f.Eventually(f.condition("Ready")).Should(Equal(readyText))
 	f.Expect(env.Client.Delete(t.Context(), f.get())).To(Succeed())
 	f.Eventually(f.get).WithTimeout(time.Second).Should(BeNil())

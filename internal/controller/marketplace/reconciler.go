@@ -101,9 +101,11 @@ func (r *Reconciler) comeBack(v *visit) time.Duration {
 }
 
 func (r *Reconciler) forget(name types.NamespacedName) {
-	r.tracker.forget(name)
 	r.Secrets.Release(name)
-	r.Disconnect(name)
+	r.Connections.Forget(name)
+	if e := r.tracker.forget(name); e != nil {
+		e.discard()
+	}
 }
 
 // ignoreLate drops the errors of a write that came too late: the cache is about to tell of whatever was faster.

@@ -19,6 +19,7 @@ import (
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	contract "github.com/onebid-dev/onebid/internal/marketplace"
+	"github.com/onebid-dev/onebid/internal/marketplace/registry"
 )
 
 // Members tell which replica writes for a key.
@@ -37,6 +38,16 @@ type Secrets interface {
 	Version(secret types.NamespacedName) (resourceVersion string, known bool)
 }
 
+// Connections are the drivers that can be used. See registry.Registry.
+type Connections interface {
+	// Connect puts a driver that was just built, or that can be used again, in place of the one before.
+	Connect(m *onebidv1.Marketplace, driver contract.Driver, settle time.Duration) *registry.Connection
+	// Delete takes the driver away; it may be called when there is none.
+	Delete(marketplace types.NamespacedName)
+	// Forget is Delete for a Marketplace that is gone for good.
+	Forget(marketplace types.NamespacedName)
+}
+
 // Options are what Setup needs beside the manager.
 type Options struct {
 	// Members decide which replica writes. Required.
@@ -45,11 +56,8 @@ type Options struct {
 	Secrets Secrets
 	// Factory builds drivers. Required.
 	Factory contract.Factory
-	// Connect hands a driver that can be used to whoever calls marketplaces, in place of the one before. It is called
-	// again only for a driver that was built anew. The Marketplace is not to be changed. Required.
-	Connect func(marketplace *onebidv1.Marketplace, driver contract.Driver)
-	// Disconnect takes the driver away; it may be called when there is none. Required.
-	Disconnect func(marketplace types.NamespacedName)
+	// Connections are where others find the drivers. Required.
+	Connections Connections
 	// Settle is how long an unknown outcome must settle before it is looked up. Required.
 	Settle func(spec *onebidv1.MarketplaceSpec) time.Duration
 	// Clock defaults to the real one. It must be that of Controller.NewQueue, if that is set.
@@ -64,8 +72,7 @@ const defaultConcurrency = 16
 
 // Setup adds the controller to the manager. The manager's cache must have an index of Bids named "spec.marketplace".
 func Setup(mgr ctrl.Manager, opts Options) error {
-	if opts.Members == nil || opts.Secrets == nil || opts.Factory == nil || opts.Connect == nil || opts.Disconnect == nil ||
-		opts.Settle == nil {
+	if opts.Members == nil || opts.Secrets == nil || opts.Factory == nil || opts.Connections == nil || opts.Settle == nil {
 		return errors.New("marketplace controller: an option that is required is not set")
 	}
 	if opts.Clock == nil {

@@ -2,7 +2,6 @@ package marketplace_test
 
 import (
 	"context"
-	"errors"
 	"os"
 	"strings"
 	"sync"
@@ -28,6 +27,8 @@ import (
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	"github.com/onebid-dev/onebid/internal/controller/marketplace"
 	contract "github.com/onebid-dev/onebid/internal/marketplace"
+	httpdriver "github.com/onebid-dev/onebid/internal/marketplace/http"
+	"github.com/onebid-dev/onebid/internal/marketplace/registry"
 	"github.com/onebid-dev/onebid/internal/secretwatch"
 	"github.com/onebid-dev/onebid/internal/testenv"
 )
@@ -74,7 +75,6 @@ type site struct {
 	tokens    map[string]string // account by accepted token
 	down      bool
 	connected map[types.NamespacedName]*driver
-	connects  int
 }
 
 type driver struct {
@@ -83,16 +83,18 @@ type driver struct {
 	token string
 }
 
-var errSyntax = errors.New(`spec.http.place.request.path: 1:3: Syntax error: mismatched input 'broken'`)
-
-func (s *site) factory(_ context.Context, spec *onebidv1.MarketplaceSpec, credentials map[string][]byte) (contract.Driver, error) {
+// factory compiles what is described, as the real one does, but what it builds calls nobody.
+func (s *site) factory(
+	ctx context.Context, spec *onebidv1.MarketplaceSpec, credentials map[string][]byte,
+) (contract.Driver, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.built++
-	if strings.Contains(string(spec.HTTP.Place.Request.Path), "broken") {
-		return nil, errSyntax
+	described, err := httpdriver.Factory(httpdriver.Options{})(ctx, spec, credentials)
+	if err != nil {
+		return nil, err
 	}
-	return &driver{site: s, token: string(credentials["token"])}, nil
+	return &driver{Driver: described, site: s, token: string(credentials["token"])}, nil
 }
 
 func (d *driver) Account(context.Context) (string, error) {
@@ -109,18 +111,23 @@ func (d *driver) Account(context.Context) (string, error) {
 	return id, nil
 }
 
-func (s *site) connect(m *onebidv1.Marketplace, d contract.Driver) {
+// connections are the drivers that others may use.
+type connections struct{ *site }
+
+func (s connections) Connect(m *onebidv1.Marketplace, d contract.Driver, settle time.Duration) *registry.Connection {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.connects++
 	s.connected[client.ObjectKeyFromObject(m)], _ = d.(*driver)
+	return &registry.Connection{Driver: d, Settle: settle}
 }
 
-func (s *site) disconnect(name types.NamespacedName) {
+func (s connections) Delete(name types.NamespacedName) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.connected, name)
 }
+
+func (s connections) Forget(name types.NamespacedName) { s.Delete(name) }
 
 func (s *site) set(change func()) {
 	s.mu.Lock()
@@ -160,7 +167,7 @@ func start(t *testing.T) *fixture {
 	f.Expect(err).NotTo(HaveOccurred())
 	f.Expect(marketplace.Setup(mgr, marketplace.Options{
 		Members: f.members, Secrets: secretwatch.New(secrets), Factory: f.site.factory,
-		Connect: f.site.connect, Disconnect: f.site.disconnect, Clock: f.clock,
+		Connections: connections{f.site}, Clock: f.clock,
 		Settle: func(spec *onebidv1.MarketplaceSpec) time.Duration {
 			return time.Duration(spec.TimeoutSeconds) * time.Second
 		},

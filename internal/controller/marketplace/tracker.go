@@ -66,10 +66,13 @@ func (t *tracker) visit(name types.NamespacedName, deleting bool) *entry {
 	return e
 }
 
-func (t *tracker) forget(name types.NamespacedName) {
+// forget returns the entry that there was, if any.
+func (t *tracker) forget(name types.NamespacedName) *entry {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	e := t.entries[name]
 	delete(t.entries, name)
+	return e
 }
 
 // beginCount says whether the Bids may be counted now. If so, whatever happens to a Bid from now on asks for another

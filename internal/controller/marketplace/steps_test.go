@@ -1,0 +1,151 @@
+package marketplace
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	clocktesting "k8s.io/utils/clock/testing"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
+	contract "github.com/onebid-dev/onebid/internal/marketplace"
+	"github.com/onebid-dev/onebid/internal/testenv/build"
+)
+
+// These tests are about errors and lags that a healthy API server does not show.
+
+func fakeClient(t *testing.T, funcs interceptor.Funcs, objects ...client.Object) client.Client {
+	t.Helper()
+	scheme := runtime.NewScheme()
+	g := NewWithT(t)
+	g.Expect(onebidv1.AddToScheme(scheme)).To(Succeed())
+	g.Expect(corev1.AddToScheme(scheme)).To(Succeed())
+	return fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).WithInterceptorFuncs(funcs).
+		WithIndex(&onebidv1.Bid{}, bidIndex, func(o client.Object) []string {
+			return []string{o.(*onebidv1.Bid).Spec.Marketplace}
+		}).Build()
+}
+
+type noWatch struct{ Secrets }
+
+func (noWatch) Watch(types.NamespacedName, types.NamespacedName) error { return nil }
+func (noWatch) Release(types.NamespacedName)                           {}
+func (noWatch) Version(types.NamespacedName) (string, bool)            { return "", false }
+
+func TestFinalizerWaitsForWhatTheCacheDoesNotKnowYet(t *testing.T) {
+	g := NewWithT(t)
+	market := build.Marketplace("ns", "m", "https://example.com")
+	market.Finalizers = []string{onebidv1.FinalizerInUse, "example.com/other"}
+	market.DeletionTimestamp = new(metav1.Unix(1, 0))
+	cached := fakeClient(t, interceptor.Funcs{}, market)
+	r := &Reconciler{client: cached, live: fakeClient(t, interceptor.Funcs{}, build.Bid("ns", "m", "1"), build.Bid("other", "m", "1"))}
+	g.Expect(cached.Get(t.Context(), client.ObjectKeyFromObject(market), market)).To(Succeed())
+	v := visitOf(market, entry{})
+
+	gone, err := r.finalize(t.Context(), v)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(gone).To(BeFalse())
+	g.Expect(v.counts.unsettled).To(Equal(1))
+	g.Expect(market.Finalizers).To(ContainElement(onebidv1.FinalizerInUse))
+
+	v.counts = counts{}
+	r.live = fakeClient(t, interceptor.Funcs{List: func(
+		context.Context, client.WithWatch, client.ObjectList, ...client.ListOption,
+	) error {
+		return errors.New("no answer")
+	}})
+	_, err = r.finalize(t.Context(), v)
+	g.Expect(err).To(MatchError("no answer"), "no answer is no permission")
+	g.Expect(market.Finalizers).To(ContainElement(onebidv1.FinalizerInUse))
+
+	r.live = fakeClient(t, interceptor.Funcs{})
+	gone, err = r.finalize(t.Context(), v)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(gone).To(BeTrue())
+	g.Expect(cached.Get(t.Context(), client.ObjectKeyFromObject(market), market)).To(Succeed())
+	g.Expect(market.Finalizers).To(ConsistOf("example.com/other"), "finalizers of others stay")
+	gone, err = r.finalize(t.Context(), v)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(gone).To(BeTrue(), "what others wait for is not our business")
+}
+
+func TestCountThatFailedIsMadeUpFor(t *testing.T) {
+	g := NewWithT(t)
+	clock := clocktesting.NewFakePassiveClock(time.Unix(0, 0))
+	failing := true
+	r := &Reconciler{tracker: newTracker(clock), client: fakeClient(t, interceptor.Funcs{List: func(
+		ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption,
+	) error {
+		if failing {
+			return errors.New("no answer")
+		}
+		return c.List(ctx, list, opts...)
+	}}, build.Bid("ns", "m", "1", placed))}
+	v := visitOf(build.Marketplace("ns", "m", "https://example.com"), entry{})
+	v.entry = r.tracker.visit(v.name(), false)
+	g.Expect(r.refreshCounts(t.Context(), v)).NotTo(Succeed())
+	failing = false
+	g.Expect(r.refreshCounts(t.Context(), v)).To(Succeed())
+	g.Expect(v.counts.active).To(Equal(1), "not after ten seconds, but now")
+}
+
+type closing struct {
+	contract.Driver
+	closed int
+}
+
+func (c *closing) Close() error {
+	c.closed++
+	return nil
+}
+
+func TestSecretThatCannotBeRead(t *testing.T) {
+	g := NewWithT(t)
+	var failure error
+	r := &Reconciler{
+		Options: Options{
+			Secrets: noWatch{},
+			Factory: func(context.Context, *onebidv1.MarketplaceSpec, map[string][]byte) (contract.Driver, error) {
+				return &closing{}, nil
+			},
+		},
+		live: fakeClient(t, interceptor.Funcs{Get: func(
+			ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption,
+		) error {
+			if failure != nil {
+				return failure
+			}
+			return c.Get(ctx, key, o, opts...)
+		}}, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "token"}}),
+	}
+	v := visitOf(build.Marketplace("ns", "m", "https://example.com"), entry{})
+	v.marketplace.Spec.CredentialsSecretRef = &onebidv1.SecretReference{Name: "token"}
+	g.Expect(r.refreshDriver(t.Context(), v)).To(Succeed())
+	built, ok := v.entry.driver.(*closing)
+	g.Expect(ok).To(BeTrue())
+
+	failure = errors.New("no answer")
+	g.Expect(r.refreshDriver(t.Context(), v)).To(MatchError("no answer"))
+	g.Expect(v.entry.driver).To(BeIdenticalTo(built), "an API server that does not answer is no reason to stop")
+
+	failure = apierrors.NewForbidden(corev1.Resource("secrets"), "token", nil)
+	g.Expect(r.refreshDriver(t.Context(), v)).To(Succeed())
+	g.Expect(v.missing).To(Equal(`The controller may not read Secret "token" in namespace "ns", which ` +
+		"spec.credentialsSecretRef names: allow its ServiceAccount to get, list and watch it"))
+	g.Expect(v.entry.driver).To(BeNil())
+	g.Expect(built.closed).To(Equal(1), "nobody else had it")
+}
+
+func TestSetupNamesWhatIsMissing(t *testing.T) {
+	NewWithT(t).Expect(Setup(nil, Options{})).To(MatchError(ContainSubstring("required")))
+}
