@@ -58,7 +58,7 @@ func (f *fixture) settle(bid *onebidv1.Bid) {
 func TestSecretThatComesLate(t *testing.T) {
 	f := start(t)
 	f.create(build.Marketplace(f.ns, "m", "https://example.com", withSecret("token")))
-	f.Eventually(f.condition("Ready")).WithTimeout(time.Second).Should(Equal(
+	f.Eventually(f.condition("Ready")).Should(Equal(
 		`False CredentialsMissing: There is no Secret "token" in namespace "` + f.ns + `", which spec.credentialsSecretRef names: ` +
 			`create it there, or name another one`))
 	f.Expect(f.kstatus()).To(Equal(status.InProgressStatus))
@@ -66,7 +66,7 @@ func TestSecretThatComesLate(t *testing.T) {
 
 	secret := f.secret("token", "good")
 	f.create(f.secret("another", "bad"), secret)
-	f.Eventually(f.condition("Ready")).WithTimeout(time.Second).Should(Equal(readyText), "by itself, by watch")
+	f.Eventually(f.condition("Ready")).Should(Equal(readyText), "by itself, by watch")
 	f.Expect(f.kstatus()).To(Equal(status.CurrentStatus))
 	f.Expect(f.token()()).To(Equal("good"))
 	m := f.get()
@@ -77,7 +77,7 @@ func TestSecretThatComesLate(t *testing.T) {
 	f.Expect(m.Finalizers).To(ConsistOf(onebidv1.FinalizerInUse))
 
 	f.Expect(env.Client.Delete(t.Context(), secret)).To(Succeed())
-	f.Eventually(f.condition("Ready")).WithTimeout(time.Second).Should(HavePrefix("False CredentialsMissing"))
+	f.Eventually(f.condition("Ready")).Should(HavePrefix("False CredentialsMissing"))
 	f.Expect(f.token()()).To(Equal("not connected"))
 
 	f.update(withSecret("another"))
@@ -90,19 +90,62 @@ func TestSecretThatComesLate(t *testing.T) {
 	f.Expect(f.get().Status.AccountID).To(Equal("anybody"))
 }
 
+// fastest carries something out until it took less than a second, at most five times: on a busy machine one time may be
+// slow, but what depends on polling is slow each time.
+func (f *fixture) fastest(prepare, timed func()) time.Duration {
+	best := time.Hour
+	for range 5 {
+		prepare()
+		begin := time.Now()
+		timed()
+		if best = min(best, time.Since(begin)); best < time.Second {
+			break
+		}
+	}
+	return best
+}
+
+func TestWhatIsMendedWorksWithinASecond(t *testing.T) {
+	f := start(t)
+	market := build.Marketplace(f.ns, "m", "https://example.com", withSecret("token"))
+	mended := market.Spec.HTTP.Place.Request.Path
+	f.create(market)
+	f.Expect(f.fastest(func() {
+		f.Expect(client.IgnoreNotFound(env.Client.Delete(t.Context(), f.secret("token", "")))).To(Succeed())
+		f.Eventually(f.condition("Ready")).Should(HavePrefix("False CredentialsMissing"))
+	}, func() {
+		f.create(f.secret("token", "good"))
+		f.Eventually(f.condition("Ready")).Should(Equal(readyText))
+	})).To(BeNumerically("<", time.Second))
+	f.Expect(f.fastest(func() {
+		f.update(func(m *onebidv1.Marketplace) { m.Spec.HTTP.Place.Request.Path = "'/bids/' + bid.nosuch" })
+		f.Eventually(f.condition("Ready")).Should(HavePrefix("False InvalidDriver"))
+	}, func() {
+		f.update(func(m *onebidv1.Marketplace) { m.Spec.HTTP.Place.Request.Path = mended })
+		f.Eventually(f.condition("Ready")).Should(Equal(readyText))
+	})).To(BeNumerically("<", time.Second))
+	f.Expect(f.fastest(func() {
+		f.Expect(env.Client.Delete(t.Context(), f.get())).To(Succeed())
+		f.Eventually(f.get).Should(BeNil())
+	}, func() {
+		f.create(build.Marketplace(f.ns, "m", "https://example.com", withSecret("elsewhere")))
+		f.Eventually(f.condition("Ready")).Should(HavePrefix("False CredentialsMissing"))
+	})).To(BeNumerically("<", time.Second))
+}
+
 func TestBrokenExpressionIsMended(t *testing.T) {
 	f := start(t)
 	broken := build.Marketplace(f.ns, "m", "https://example.com", anonymous)
 	mended := broken.Spec.HTTP.Place.Request.Path
 	broken.Spec.HTTP.Place.Request.Path = "'/bids/' + bid.nosuch"
 	f.create(broken)
-	f.Eventually(f.condition("Ready")).WithTimeout(time.Second).Should(And(
+	f.Eventually(f.condition("Ready")).Should(And(
 		HavePrefix("False InvalidDriver: spec.http.place.request.path: "), ContainSubstring("1:15: undefined field 'nosuch'")),
 		"field, position and cause")
 	f.Expect(f.token()()).To(Equal("not connected"))
 
 	f.update(func(m *onebidv1.Marketplace) { m.Spec.HTTP.Place.Request.Path = mended })
-	f.Eventually(f.condition("Ready")).WithTimeout(time.Second).Should(Equal(readyText))
+	f.Eventually(f.condition("Ready")).Should(Equal(readyText))
 	f.Expect(f.token()()).To(Equal(""))
 	f.Expect(f.get().Status.ObservedGeneration).To(Equal(int64(2)))
 
@@ -133,7 +176,7 @@ func TestRefusedCredentials(t *testing.T) {
 
 	secret.Data = map[string][]byte{"token": []byte("good")}
 	f.Expect(env.Client.Update(t.Context(), secret)).To(Succeed())
-	f.Eventually(f.condition("Ready")).WithTimeout(time.Second).Should(Equal(readyText))
+	f.Eventually(f.condition("Ready")).Should(Equal(readyText))
 	f.Expect(f.token()()).To(Equal("good"))
 }
 
@@ -256,5 +299,5 @@ func TestDeletionWithoutBids(t *testing.T) {
 	f.create(build.Marketplace(f.ns, "m", "https://example.com", anonymous))
 	f.Eventually(f.condition("Ready")).Should(Equal(readyText))
 	f.Expect(env.Client.Delete(t.Context(), f.get())).To(Succeed())
-	f.Eventually(f.get).WithTimeout(time.Second).Should(BeNil())
+	f.Eventually(f.get).Should(BeNil())
 }

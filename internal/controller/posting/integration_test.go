@@ -178,7 +178,7 @@ func TestWhatTheBidControllerCouldNotSayIsMadeUpFor(t *testing.T) {
 	f.Expect(env.Client.Status().Update(t.Context(), bid)).To(Succeed())
 	f.Eventually(stepped(f.active(p))).Should(Equal(string(bid.UID)))
 	f.Expect(env.Client.Delete(t.Context(), bid)).To(Succeed())
-	f.Eventually(f.active(p)).WithTimeout(time.Second).Should(BeEmpty(), "gone is gone, at once")
+	f.Eventually(f.active(p)).Should(BeEmpty(), "gone is gone, at once")
 }
 
 func TestOnlyTheActingReplicaWrites(t *testing.T) {
