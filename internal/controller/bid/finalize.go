@@ -17,9 +17,6 @@ import (
 	"github.com/onebid-dev/onebid/internal/ownership"
 )
 
-// bidRetry is how soon to look again when only this process's own validity was in the way.
-const bidRetry = time.Second
-
 func (r *Reconciler) longest(s *situation) time.Duration {
 	return time.Duration(s.marketplace.Spec.Retry.MaxSeconds) * time.Second
 }

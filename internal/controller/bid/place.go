@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -113,8 +112,7 @@ func (r *Reconciler) preflight(ctx context.Context, s *situation, claim *ownersh
 // send makes the one call and records what came of it. From here on the process remembers that it may have sent.
 func (r *Reconciler) send(ctx context.Context, s *situation, claim *ownership.Claim, live *onebidv1.Bid, attempt int32) (reconcile.Result, error) {
 	if err := r.Leases.Authorize(claim, s.timeout()); err != nil {
-		s.log.Info("Not sending: ownership is not certain enough", "why", err.Error())
-		return reconcile.Result{RequeueAfter: time.Second}, nil
+		return reconcile.Result{}, err
 	}
 	r.flights.start(live.UID, attempt)
 	remote, err := call(ctx, r, s, func(ctx context.Context) (marketplace.Bid, error) {

@@ -231,14 +231,23 @@ func (r *Reconciler) until(at time.Time) time.Duration {
 
 // settleErrors turns what is no failure into a time to come back.
 func (r *Reconciler) settleErrors(s *situation, result reconcile.Result, err error) (reconcile.Result, error) {
+	var lapsed *ownership.LapsedError
 	switch {
-	case errors.Is(err, errMoved):
+	case errors.Is(err, errGone):
+		s.log.V(1).Info("The Bid is gone")
+		return reconcile.Result{}, nil
+	case errors.Is(err, errMoved), errors.Is(err, ownership.ErrLost), apierrors.IsConflict(err):
 		// What we acted on is not what the API server has: the watch brings the new version, or has already.
-		s.log.V(1).Info("The Bid changed meanwhile; looking again")
+		s.log.V(1).Info("Something changed meanwhile; looking again", "what", err.Error())
 		return reconcile.Result{RequeueAfter: 50 * time.Millisecond}, nil
-	case apierrors.IsConflict(err):
-		return reconcile.Result{RequeueAfter: 50 * time.Millisecond}, nil
+	case errors.As(err, &lapsed):
+		s.log.V(1).Info("Not acting while ownership is not certain", "why", lapsed.Reason)
+		return reconcile.Result{RequeueAfter: lapsedRetry}, nil
 	default:
 		return result, err
 	}
 }
+
+// lapsedRetry is how soon to look again when only this process's own validity was in the way. Its return wakes all Bids
+// too.
+const lapsedRetry = time.Second

@@ -2,6 +2,7 @@ package bid
 
 import (
 	"context"
+	"errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -22,7 +23,12 @@ func (r *Reconciler) withdraw(ctx context.Context, s *situation) (reconcile.Resu
 		return result, nil
 	}
 	claim, err := r.claim(ctx, s, nil)
-	if err != nil {
+	var terminating *ownership.TerminatingError
+	switch {
+	case errors.As(err, &terminating):
+		// No Lease can be had in a namespace that goes, but no other Bid either: the live Bid alone authorises.
+		claim = nil
+	case err != nil:
 		return r.notClaimed(ctx, s, err)
 	}
 	live, err := r.readLive(ctx, s.bid.UID, nameOf(s.bid))
@@ -32,11 +38,14 @@ func (r *Reconciler) withdraw(ctx context.Context, s *situation) (reconcile.Resu
 	if !withdrawable(live) {
 		return reconcile.Result{}, errMoved
 	}
+	if claim == nil {
+		return r.takeBack(ctx, s, nil, live)
+	}
 	if others := foreignIntents(claim, live.UID); len(others) > 0 {
 		return r.resolveForeign(ctx, s, claim, others)
 	}
 	if err := r.Leases.Authorize(claim, s.timeout()); err != nil {
-		return reconcile.Result{RequeueAfter: bidRetry}, nil //nolint:nilerr // validity comes back by itself; nothing failed
+		return reconcile.Result{}, err
 	}
 	return r.takeBack(ctx, s, claim, live)
 }
@@ -74,8 +83,10 @@ func (r *Reconciler) takenBack(ctx context.Context, s *situation, claim *ownersh
 	if err := r.ended(ctx, live, live.Status.Outcome); err != nil {
 		return err
 	}
-	if err := r.bury(ctx, s, claim, live, live.Status.Outcome); err != nil {
-		return err
+	if claim != nil {
+		if err := r.bury(ctx, s, claim, live, live.Status.Outcome); err != nil {
+			return err
+		}
 	}
 	return r.removeFinalizer(ctx, live)
 }

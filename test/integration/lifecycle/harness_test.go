@@ -370,8 +370,11 @@ func (m *manager) metricsText(t *testing.T, x *tenant) string {
 	insecure := &http.Client{Transport: &http.Transport{
 		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true, //nolint:gosec // the manager signs its own
 	}}
-	resp, err := insecure.Do(req)
-	x.g.Expect(err).NotTo(HaveOccurred())
+	var resp *http.Response
+	x.g.Eventually(func() error {
+		resp, err = insecure.Do(req)
+		return err
+	}).Should(Succeed(), "the metrics endpoint makes its certificate when it starts")
 	defer func() { _ = resp.Body.Close() }()
 	x.g.Expect(resp.StatusCode).To(Equal(http.StatusOK))
 	text, err := io.ReadAll(resp.Body)

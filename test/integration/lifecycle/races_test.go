@@ -74,7 +74,13 @@ func TestFifteenHundredBidsWithRetries(t *testing.T) {
 	}
 	victim := x.manager()
 	survivor := x.manager()
+	x.each(100, func(i int) error {
+		return env.Client.Create(t.Context(), build.Bid(x.ns, "rest", fmt.Sprintf("warm-%d", i)))
+	})
+	x.g.Eventually(x.inState(onebidv1.StateActive)).WithTimeout(time.Minute).Should(Equal(100), x.others)
 	goroutines := survivor.goroutines(t, x)
+	x.g.Expect(env.Client.DeleteAllOf(t.Context(), &onebidv1.Bid{}, client.InNamespace(x.ns))).To(Succeed())
+	x.g.Eventually(x.count).WithTimeout(time.Minute).Should(BeZero(), x.others)
 
 	made := make([]*onebidv1.Bid, bids)
 	x.each(bids, func(i int) error {
@@ -102,7 +108,7 @@ func TestFifteenHundredBidsWithRetries(t *testing.T) {
 		x.g.Expect(ptr.Deref(lease.Spec.HolderIdentity, "")).To(BeEmpty(), "a Lease leaked: %s", lease.Name)
 		x.g.Expect(lease.Annotations).To(HaveKey(onebidv1.AnnotationSettledAt), lease.Name)
 	}
-	x.g.Eventually(func() float64 { return survivor.goroutines(t, x) }).Should(BeNumerically("<", goroutines+50))
+	x.g.Eventually(func() float64 { return survivor.goroutines(t, x) }).Should(BeNumerically("<", goroutines+30), "goroutines leaked")
 }
 
 func (x *tenant) totals() marketsim.Totals {
