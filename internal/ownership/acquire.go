@@ -3,7 +3,6 @@ package ownership
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
@@ -12,8 +11,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// maxRounds bounds how often one Acquire reads again after somebody else wrote in between. Each round that loses means
-// that another one won, so more than a few are a sign of a fight and not of bad luck.
+// maxRounds bounds how often one call reads again after somebody else wrote in between. Each round that loses means that
+// another one won, so whoever loses more than a few lets others have it for now.
 const maxRounds = 5
 
 // Acquire makes one attempt to hold the posting's Lease, without waiting for it to become free.
@@ -117,23 +116,26 @@ func (a *attempt) noted(h *holding) bool {
 
 // run tries until it holds the Lease or a live read says that it cannot be had.
 func (a *attempt) run(ctx context.Context) (*Claim, error) {
-	lease, live := a.start, false
-	var overtakenBy error
+	lease, live := a.start, a.live
 	for range maxRounds {
-		if a.live || overtakenBy != nil {
+		if live {
 			var err error
 			if lease, err = a.read(ctx); err != nil {
 				return nil, err
 			}
-			live = true
 		}
 		claim, err := a.step(ctx, lease, live)
 		if !overtaken(err) {
 			return claim, err
 		}
-		overtakenBy = err
+		live = true
 	}
-	return nil, overtakenBy
+	// Others were faster each time, so one of them has it, or had it a moment ago.
+	busy := &HeldError{Holder: "others in turn", Until: a.c.clock.Now()}
+	if lease != nil && HolderOf(lease) != "" {
+		busy.Holder = HolderOf(lease)
+	}
+	return nil, busy
 }
 
 // step does what may be done about the Lease in this version.
@@ -305,7 +307,7 @@ func (a *attempt) remember(lease *coordinationv1.Lease, sent sending, past histo
 	case h.bidUID != a.req.BidUID:
 		h.prior, h.inherited = past.intents, past.unresolved
 	default:
-		h.prior = slices.Concat(h.prior, past.intents.not(h.intents()))
+		h.find(past.intents)
 	}
 	h.bidUID, h.lease, h.ttl = a.req.BidUID, lease, durationOf(lease)
 	h.assertedAt, h.epoch = sent.at, sent.epoch

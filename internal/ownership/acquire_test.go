@@ -379,15 +379,24 @@ func TestAcquireGivesUpAFight(t *testing.T) {
 	free := func(l *coordinationv1.Lease) { l.Namespace, l.Name, l.Spec.HolderIdentity = namespace, leaseName, nil }
 	w.api.Edit(ref, free)
 	w.api.Hook(func(verb, _ string) {
-		if verb == "update" {
-			w.api.Edit(ref, free)
+		if verb == "update" && w.api.Lease(ref) != nil {
+			w.api.Edit(ref, func(*coordinationv1.Lease) {})
 		}
 	})
 	_, err := s.Acquire(t.Context(), request("", nil))
-	w.Expect(apierrors.IsConflict(err)).To(BeTrue())
+	held, ok := errors.AsType[*HeldError](err)
+	w.Expect(ok).To(BeTrue())
+	w.Expect(*held).To(Equal(HeldError{Holder: "others in turn", Until: epochStart}))
 	w.Expect(strings.Count(strings.Join(w.api.Requests(), " "), "update")).To(BeNumerically("<=", maxRounds))
 
+	w.api.Edit(ref, func(l *coordinationv1.Lease) { l.Spec.HolderIdentity = ptr.To(scannerC.String()) })
+	_, err = w.replica("a").Acquire(t.Context(), request("uid-a", nil))
+	held, ok = errors.AsType[*HeldError](err)
+	w.Expect(ok).To(BeTrue())
+	w.Expect(held.Until).To(Equal(epochStart))
+
 	w.api.Hook(nil)
+	w.api.Edit(ref, free)
 	w.api.Failing("update", apierrors.NewUnauthorized("expired"))
 	_, err = s.Acquire(t.Context(), request("", nil))
 	w.Expect(apierrors.ReasonForError(err)).To(Equal(metav1.StatusReasonUnauthorized))

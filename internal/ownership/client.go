@@ -2,6 +2,7 @@ package ownership
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -190,6 +191,13 @@ func lockName(namespace, name string) string { return namespace + "/" + name }
 
 func (h *holding) intents() Intents {
 	return intentsOf(h.lease)
+}
+
+// find notes intents that somebody put on the Lease during this tenure. Client.mu is held.
+func (h *holding) find(present Intents) {
+	if added := present.not(h.intents()); len(added) > 0 {
+		h.prior, h.inherited = slices.Concat(h.prior, added), true
+	}
 }
 
 func (h *holding) claim() *Claim {

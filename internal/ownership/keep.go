@@ -180,6 +180,7 @@ func (c *Client) reread(ctx context.Context, h *holding) (*coordinationv1.Lease,
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	h.find(intentsOf(lease))
 	h.lease = lease
 	return lease, nil
 }

@@ -210,6 +210,8 @@ func TestSetIntentsErasesNothingUnseen(t *testing.T) {
 	again, err := a.Acquire(t.Context(), request("uid-a", nil))
 	w.Expect(err).NotTo(HaveOccurred())
 	w.Expect(again.Intents).To(HaveLen(2), "to be resolved now that it is seen")
+	w.Expect(again.Prior).To(Equal(Intents{*placing("uid-x", 1)}))
+	w.Expect(again.Inherited).To(BeTrue())
 	w.Expect(a.Settle(t.Context(), again, stone)).To(Succeed())
 
 	w.Expect(a.SetIntents(t.Context(), again, nil)).To(MatchError(ErrLost))
