@@ -25,7 +25,7 @@ import (
 func main() { os.Exit(exitCode(run(os.Args[1:]))) }
 
 func run(args []string) error {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	// A second Ctrl-C ends the demo at once; on Linux the kernel then ends what it started.
 	context.AfterFunc(ctx, stop)

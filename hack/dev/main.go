@@ -88,7 +88,7 @@ func parseFlags(args []string, root string, out io.Writer) (settings, error) {
 }
 
 func run(args []string, out io.Writer) error {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	// A second Ctrl-C ends this at once; on Linux the kernel then ends what it started.
 	context.AfterFunc(ctx, stop)
