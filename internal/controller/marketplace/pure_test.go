@@ -312,3 +312,40 @@ func TestTrackerCountsInTheEnd(t *testing.T) {
 		}
 	})
 }
+
+func TestTrackerForgetsNoChange(t *testing.T) {
+	g := NewWithT(t)
+	clock := clocktesting.NewFakePassiveClock(time.Unix(100, 0))
+	tracker, name := newTracker(clock), types.NamespacedName{Namespace: "ns", Name: "m"}
+	_, needed := tracker.touch(name, false)
+	g.Expect(needed).To(BeFalse(), "a Marketplace that was never seen is counted when it is")
+
+	tracker.visit(name, false)
+	g.Expect(tracker.beginCount(name)).To(BeTrue())
+	_, dirty := tracker.recountIn(name, clock.Now())
+	g.Expect(dirty).To(BeFalse())
+	clock.SetTime(clock.Now().Add(time.Second))
+	wait, needed := tracker.touch(name, false)
+	g.Expect(needed).To(BeTrue())
+	g.Expect(wait).To(Equal(9 * time.Second))
+	again, dirty := tracker.recountIn(name, clock.Now())
+	g.Expect(dirty).To(BeTrue(), "a reconcile in between must not lose the count that was put off")
+	g.Expect(again).To(Equal(wait))
+
+	_, needed = tracker.touch(name, true)
+	g.Expect(needed).To(BeFalse(), "nobody waits for what is only in the way of a deletion")
+	tracker.visit(name, true)
+	g.Expect(tracker.beginCount(name)).To(BeTrue(), "but now somebody does, and that change was not noted")
+	_, needed = tracker.touch(name, true)
+	g.Expect(needed).To(BeTrue())
+	g.Expect(tracker.beginCount(name)).To(BeFalse())
+	tracker.visit(name, true)
+	g.Expect(tracker.beginCount(name)).To(BeFalse(), "once")
+	clock.SetTime(clock.Now().Add(time.Second))
+	g.Expect(tracker.beginCount(name)).To(BeTrue())
+
+	g.Expect(tracker.forget(name)).NotTo(BeNil())
+	g.Expect(tracker.forget(name)).To(BeNil())
+	_, dirty = tracker.recountIn(name, clock.Now())
+	g.Expect(dirty).To(BeFalse())
+}
