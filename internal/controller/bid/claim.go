@@ -7,7 +7,6 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
@@ -18,6 +17,51 @@ import (
 
 // defaultCooldown stands in for a Marketplace's timing when the Marketplace is gone.
 const defaultCooldown = 300 * time.Second
+
+// owned is a situation in which this process holds the posting and has read the Bid live.
+type owned struct {
+	*situation
+	// claim is nil in a namespace that is being deleted, where no Lease can be had.
+	claim *ownership.Claim
+	live  *onebidv1.Bid
+	// readAt is when live was read.
+	readAt time.Time
+}
+
+// own claims the posting, with the intent in the same write when there is one, and reads the Bid live. Nothing is owned
+// when the result says when to come back, or the error why not.
+func (r *Reconciler) own(ctx context.Context, s *situation, intent *ownership.Intent) (*owned, reconcile.Result, error) {
+	claim, err := r.claim(ctx, s, intent)
+	if err != nil {
+		result, err := r.notClaimed(ctx, s, err)
+		return nil, result, err
+	}
+	readAt := r.Clock.Now()
+	live, err := r.readLive(ctx, s.bid)
+	if errors.Is(err, errGone) && intent != nil {
+		return nil, reconcile.Result{}, r.unclaim(ctx, s, claim)
+	}
+	if err != nil {
+		return nil, reconcile.Result{}, err
+	}
+	return &owned{s, claim, live, readAt}, reconcile.Result{}, nil
+}
+
+// readFor is how long a live read authorises a call.
+const readFor = time.Second
+
+// refresh reads the Bid again when the last read is too old to authorise a call. A Bid that changed is looked at anew.
+func (r *Reconciler) refresh(ctx context.Context, o *owned) error {
+	if r.Clock.Since(o.readAt) < readFor {
+		return nil
+	}
+	o.readAt = r.Clock.Now()
+	live, err := r.readLive(ctx, o.live)
+	if err == nil && live.ResourceVersion != o.live.ResourceVersion {
+		return errMoved
+	}
+	return err
+}
 
 // claim makes this process the owner of the Bid's posting, or makes sure that it still is. The intent, when there is
 // one, is in the same write.
@@ -52,8 +96,8 @@ func (r *Reconciler) notClaimed(ctx context.Context, s *situation, err error) (r
 	switch {
 	case errors.As(err, &cooling):
 		hold := bidding.Hold{Reason: onebidv1.ReasonCooldown, Until: cooling.Until, Message: fmt.Sprintf(
-			"An earlier bid on this posting ended as %s; this one is placed when the cooldown of Marketplace %q is over, see status.attempts.nextTime",
-			cooling.Outcome, s.bid.Spec.Marketplace)}
+			"An earlier bid on this posting ended as %s; this one is placed when the cooldown of Marketplace %q is over:"+
+				" see status.attempts.nextTime", cooling.Outcome, s.bid.Spec.Marketplace)}
 		return reconcile.Result{RequeueAfter: r.until(cooling.Until)}, r.record(ctx, s, s.bid, bidding.Held(hold))
 	case errors.As(err, &held):
 		s.log.V(1).Info("Somebody else owns the posting", "holder", held.Holder)
@@ -66,10 +110,10 @@ func (r *Reconciler) notClaimed(ctx context.Context, s *situation, err error) (r
 }
 
 // readLive reads the Bid from the API server and checks that it is still the one we mean.
-func (r *Reconciler) readLive(ctx context.Context, uid types.UID, name types.NamespacedName) (*onebidv1.Bid, error) {
+func (r *Reconciler) readLive(ctx context.Context, bid *onebidv1.Bid) (*onebidv1.Bid, error) {
 	live := &onebidv1.Bid{}
-	err := r.Live.Get(ctx, name, live)
-	if apierrors.IsNotFound(err) || err == nil && live.UID != uid {
+	err := r.Live.Get(ctx, client.ObjectKeyFromObject(bid), live)
+	if apierrors.IsNotFound(err) || err == nil && live.UID != bid.UID {
 		return nil, errGone
 	}
 	return live, err
@@ -78,48 +122,44 @@ func (r *Reconciler) readLive(ctx context.Context, uid types.UID, name types.Nam
 // openPlace is the highest place attempt of this Bid that may have been sent and whose outcome is not recorded; 0 when
 // there is none. Intents that this process wrote and did not use are no open question; those that it found on the Lease
 // are.
-func (r *Reconciler) openPlace(live *onebidv1.Bid, claim *ownership.Claim) int32 {
+func (r *Reconciler) openPlace(o *owned) int32 {
 	var attempt int32
-	if prior, ok := claim.Prior.Of(live.UID); ok {
+	if prior, ok := o.claim.Prior.Of(o.live.UID); ok {
 		attempt = prior.Attempt
 	}
-	if flight, ok := r.flights.get(live.UID); ok {
+	if flight, ok := r.flights.get(o.live.UID); ok {
 		attempt = max(attempt, flight.attempt)
 	}
-	if attempt == 0 || bidding.PlaceRecorded(live, attempt) {
+	if attempt == 0 || bidding.PlaceRecorded(o.live, attempt) {
 		return 0
 	}
 	return attempt
 }
 
 // foreignIntents are unresolved calls of earlier Bids on the same posting.
-func foreignIntents(claim *ownership.Claim, uid types.UID) ownership.Intents {
-	return claim.Intents.Without(uid)
-}
+func (o *owned) foreignIntents() ownership.Intents { return o.claim.Intents.Without(o.bid.UID) }
 
-// settle turns the posting's Lease into the tombstone of a Bid that ended.
+// open is true when a call may have been made whose outcome is not recorded.
+func (r *Reconciler) open(o *owned) bool { return r.openPlace(o) > 0 || len(o.foreignIntents()) > 0 }
+
+// settle turns the posting's Lease, when this process holds it, into the tombstone of a Bid that ended.
 func (r *Reconciler) settle(ctx context.Context, s *situation, bid *onebidv1.Bid) error {
 	claim, held := r.Leases.Held(bid.Namespace, s.leaseName)
 	if !held {
 		return nil
 	}
-	return r.bury(ctx, s, claim, bid, bid.Status.Outcome)
+	return r.bury(ctx, &owned{situation: s, claim: claim, live: bid}, bid.Status.Outcome)
 }
 
-func (r *Reconciler) bury(ctx context.Context, s *situation, claim *ownership.Claim, bid *onebidv1.Bid, outcome onebidv1.BidState) error {
+// bury writes the tombstone.
+func (r *Reconciler) bury(ctx context.Context, o *owned, outcome onebidv1.BidState) error {
 	now := r.Wall.Now()
 	until := now
-	if bid.Status.Remote != nil {
+	if o.live.Status.Remote != nil {
 		// Only what was live at the marketplace makes a second bid look odd there.
-		until = now.Add(s.cooldown())
+		until = now.Add(o.cooldown())
 	}
-	err := r.Leases.Settle(ctx, claim, ownership.Tombstone{
-		SettledAt: now, CooldownUntil: until, Outcome: outcome, BidUID: bid.UID,
+	return r.Leases.Settle(ctx, o.claim, ownership.Tombstone{
+		SettledAt: now, CooldownUntil: until, Outcome: outcome, BidUID: o.live.UID,
 	})
-	if errors.Is(err, ownership.ErrLost) {
-		r.Leases.Forget(bid.Namespace, s.leaseName)
-	}
-	return err
 }
-
-func nameOf(bid *onebidv1.Bid) types.NamespacedName { return client.ObjectKeyFromObject(bid) }

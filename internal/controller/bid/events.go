@@ -44,8 +44,8 @@ func notable(before, after *onebidv1.BidStatus) (reason, note string) {
 	if stalled != nil && (was == nil || was.Reason != stalled.Reason) {
 		return stalled.Reason, stalled.Message
 	}
-	placed := meta.FindStatusCondition(after.Conditions, onebidv1.ConditionPlaced)
-	if placed != nil && placed.Status == metav1.ConditionUnknown && !meta.IsStatusConditionPresentAndEqual(before.Conditions, onebidv1.ConditionPlaced, metav1.ConditionUnknown) {
+	if isUnknown(after) && !isUnknown(before) {
+		placed := meta.FindStatusCondition(after.Conditions, onebidv1.ConditionPlaced)
 		return placed.Reason, placed.Message
 	}
 	if after.Outcome != before.Outcome && after.Outcome != "" && after.Outcome != onebidv1.StateWithdrawn {
@@ -53,6 +53,10 @@ func notable(before, after *onebidv1.BidStatus) (reason, note string) {
 		return ready.Reason, ready.Message
 	}
 	return failing(before, after)
+}
+
+func isUnknown(status *onebidv1.BidStatus) bool {
+	return meta.IsStatusConditionPresentAndEqual(status.Conditions, onebidv1.ConditionPlaced, metav1.ConditionUnknown)
 }
 
 // failing reports the first failure of a row.

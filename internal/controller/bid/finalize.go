@@ -6,8 +6,9 @@ import (
 	"slices"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -17,7 +18,8 @@ import (
 	"github.com/onebid-dev/onebid/internal/ownership"
 )
 
-func (r *Reconciler) longest(s *situation) time.Duration {
+// longestWait between two attempts.
+func (s *situation) longestWait() time.Duration {
 	return time.Duration(s.marketplace.Spec.Retry.MaxSeconds) * time.Second
 }
 
@@ -54,38 +56,40 @@ func (r *Reconciler) setFinalizers(ctx context.Context, bid *onebidv1.Bid, final
 
 // cancel ends a Bid for which no place is recorded. Only the live Lease tells whether one may have been sent.
 func (r *Reconciler) cancel(ctx context.Context, s *situation, change bidding.Change) (reconcile.Result, error) {
-	claim, live, result, err := r.unsent(ctx, s)
-	if live == nil || err != nil {
+	o, result, err := r.unsent(ctx, s)
+	switch {
+	case o == nil || err != nil:
 		return result, err
+	case o.live.DeletionTimestamp.IsZero():
+		return result, r.conclude(ctx, s, o.live, change)
 	}
-	return result, r.canceled(ctx, s, live, claim, change)
+	return result, r.release(ctx, o, onebidv1.StateWithdrawn)
 }
 
-// unsent makes certain that no place call of the Bid is open, and returns the Bid as it may be judged, with the claim
-// when there is one. No Bid is returned when something else had to be done first.
-func (r *Reconciler) unsent(ctx context.Context, s *situation) (*ownership.Claim, *onebidv1.Bid, reconcile.Result, error) {
+// unsent makes certain that no place call of the Bid is open. Nothing is returned when something else had to be done
+// first. The claim is nil when the posting was never claimed for this Bid.
+func (r *Reconciler) unsent(ctx context.Context, s *situation) (*owned, reconcile.Result, error) {
 	mine, err := r.leaseIsOurs(ctx, s)
-	if err != nil || !mine {
-		return nil, s.bid, reconcile.Result{}, err
-	}
-	claim, err := r.claim(ctx, s, nil)
-	if err != nil {
-		result, err := r.notClaimed(ctx, s, err)
-		return nil, nil, result, err
-	}
-	live, err := r.readLive(ctx, s.bid.UID, nameOf(s.bid))
-	if err != nil {
-		return nil, nil, reconcile.Result{}, err
-	}
 	switch {
-	case r.openPlace(live, claim) > 0 || len(foreignIntents(claim, live.UID)) > 0:
-		result, err := r.resolveClaimed(ctx, s, claim, live)
-		return nil, nil, result, err
-	case live.Status.Remote != nil || bidding.PlacedStatus(live) != metav1.ConditionFalse:
-		return nil, nil, reconcile.Result{}, errMoved
+	case err != nil:
+		return nil, reconcile.Result{}, err
+	case !mine:
+		return &owned{situation: s, live: s.bid}, reconcile.Result{}, nil
 	}
-	return claim, live, reconcile.Result{}, nil
+	o, result, err := r.own(ctx, s, nil)
+	switch {
+	case o == nil || err != nil:
+		return nil, result, err
+	case r.open(o):
+		result, err := r.resolveOwned(ctx, o)
+		return nil, result, err
+	case o.live.ResourceVersion != s.bid.ResourceVersion && !sameStatus(o.live, s.bid):
+		return nil, reconcile.Result{}, errMoved
+	}
+	return o, reconcile.Result{}, nil
 }
+
+func sameStatus(a, b *onebidv1.Bid) bool { return equality.Semantic.DeepEqual(a.Status, b.Status) }
 
 // leaseIsOurs is true when the posting's Lease was ever claimed for this Bid. Where there is none, nothing was sent:
 // the intent is written before the call, and Leases with one are protected.
@@ -108,65 +112,54 @@ func (r *Reconciler) leaseIsOurs(ctx context.Context, s *situation) (bool, error
 		return true, nil //nolint:nilerr // unreadable means unknown: own it and resolve
 	}
 	_, intended := intents.Of(s.bid.UID)
-	return intended || lease.Annotations[onebidv1.AnnotationBidUID] == string(s.bid.UID) && lease.Annotations[onebidv1.AnnotationSettledAt] == "", nil
+	claimed := lease.Annotations[onebidv1.AnnotationBidUID] == string(s.bid.UID)
+	return intended || claimed && lease.Annotations[onebidv1.AnnotationSettledAt] == "", nil
 }
 
-func (r *Reconciler) canceled(ctx context.Context, s *situation, bid *onebidv1.Bid, claim *ownership.Claim, change bidding.Change) error {
-	if bid.DeletionTimestamp.IsZero() {
-		return r.conclude(ctx, s, bid, change)
-	}
-	if claim != nil {
-		if err := r.bury(ctx, s, claim, bid, onebidv1.StateWithdrawn); err != nil {
+// release lets a Bid go: the tombstone first, then the finalizer.
+func (r *Reconciler) release(ctx context.Context, o *owned, outcome onebidv1.BidState) error {
+	if o.claim != nil {
+		if err := r.bury(ctx, o, outcome); err != nil {
 			return err
 		}
 	}
-	return r.removeFinalizer(ctx, bid)
+	return r.removeFinalizer(ctx, o.live)
 }
 
-// finalize lets a settled Bid go, after its Posting and its Lease know how it ended.
-func (r *Reconciler) finalize(ctx context.Context, s *situation) error {
-	if err := r.ended(ctx, s.bid, s.bid.Status.Outcome); err != nil {
-		return err
+// finalize lets a settled Bid go, after its Posting and its Lease know how it ended. A verdict does not hide a call of
+// which nobody knows what became.
+func (r *Reconciler) finalize(ctx context.Context, s *situation) (reconcile.Result, error) {
+	o, result, err := r.unsent(ctx, s)
+	if o == nil || err != nil {
+		return result, err
 	}
-	mine, err := r.leaseIsOurs(ctx, s)
-	if err != nil {
-		return err
+	if err := r.ended(ctx, o.live, o.live.Status.Outcome); err != nil {
+		return result, err
 	}
-	if mine {
-		claim, err := r.claim(ctx, s, nil)
-		if err != nil {
-			return err
-		}
-		if err := r.bury(ctx, s, claim, s.bid, s.bid.Status.Outcome); err != nil {
-			return err
-		}
-	}
-	return r.removeFinalizer(ctx, s.bid)
+	return result, r.release(ctx, o, o.live.Status.Outcome)
 }
 
 // abandon lets a Bid go because a person with the right to said so: what is at the marketplace is theirs to settle.
-func (r *Reconciler) abandon(ctx context.Context, s *situation) error {
-	r.Events.Eventf(s.bid, nil, "Warning", EventAbandoned, "Abandon", "Abandoned without withdrawing: %s",
-		s.bid.Annotations[onebidv1.AnnotationAbandon])
-	outcome := s.bid.Status.Outcome
+func (r *Reconciler) abandon(ctx context.Context, s *situation) (reconcile.Result, error) {
+	o := &owned{situation: s, live: s.bid}
+	mine, err := r.leaseIsOurs(ctx, s)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	if mine {
+		var result reconcile.Result
+		if o, result, err = r.own(ctx, s, nil); o == nil || err != nil {
+			return result, err
+		}
+	}
+	outcome := o.live.Status.Outcome
 	if outcome == "" {
 		outcome = onebidv1.StateIndeterminate
 	}
-	if err := r.ended(ctx, s.bid, outcome); err != nil {
-		return err
+	if err := r.ended(ctx, o.live, outcome); err != nil {
+		return reconcile.Result{}, err
 	}
-	mine, err := r.leaseIsOurs(ctx, s)
-	if err != nil {
-		return err
-	}
-	if mine {
-		claim, err := r.claim(ctx, s, nil)
-		if err != nil {
-			return err
-		}
-		if err := r.bury(ctx, s, claim, s.bid, outcome); err != nil {
-			return err
-		}
-	}
-	return r.removeFinalizer(ctx, s.bid)
+	r.Events.Eventf(s.bid, nil, corev1.EventTypeWarning, EventAbandoned, "Abandon", "Abandoned without withdrawing: %s",
+		s.bid.Annotations[onebidv1.AnnotationAbandon])
+	return reconcile.Result{}, r.release(ctx, o, outcome)
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
@@ -24,27 +23,21 @@ func (r *Reconciler) place(ctx context.Context, s *situation) (reconcile.Result,
 		return r.resolve(ctx, s)
 	}
 	attempt := bidding.Attempts(s.bid, onebidv1.OperationPlace) + 1
-	claim, err := r.claim(ctx, s, r.placeIntent(s.bid, attempt))
-	if err != nil {
-		return r.notClaimed(ctx, s, err)
-	}
-	live, err := r.readLive(ctx, s.bid.UID, nameOf(s.bid))
+	o, result, err := r.own(ctx, s, r.placeIntent(s.bid, attempt))
 	switch {
-	case errors.Is(err, errGone):
-		return reconcile.Result{}, r.unclaim(ctx, s, claim)
-	case err != nil:
-		return reconcile.Result{}, err
-	case r.openPlace(live, claim) > 0 || len(foreignIntents(claim, live.UID)) > 0:
-		return r.resolveClaimed(ctx, s, claim, live)
-	case !placeable(s.bid, live):
-		return r.unplaceable(ctx, s, claim)
+	case o == nil:
+		return result, err
+	case r.open(o):
+		return r.resolveOwned(ctx, o)
+	case !placeable(s.bid, o.live):
+		return reconcile.Result{}, r.unplaceable(ctx, o)
 	}
-	if s.needsLook(claim) {
-		if done, err := r.preflight(ctx, s, claim, live); done || err != nil {
+	if o.needsLook() {
+		if done, err := r.preflight(ctx, o); done || err != nil {
 			return reconcile.Result{}, err
 		}
 	}
-	return r.send(ctx, s, claim, live, attempt)
+	return reconcile.Result{}, r.send(ctx, o, attempt)
 }
 
 func (r *Reconciler) placeIntent(bid *onebidv1.Bid, attempt int32) *ownership.Intent {
@@ -64,75 +57,77 @@ func placeable(cached, live *onebidv1.Bid) bool {
 }
 
 // unplaceable takes back an intent that was not used, so that nobody has to resolve it.
-func (r *Reconciler) unplaceable(ctx context.Context, s *situation, claim *ownership.Claim) (reconcile.Result, error) {
-	if intent, ok := claim.Intents.Of(s.bid.UID); ok {
-		if _, inherited := claim.Prior.Of(s.bid.UID); !inherited && intent.Attempt > bidding.Attempts(s.bid, onebidv1.OperationPlace) {
-			if err := r.Leases.SetIntents(ctx, claim, claim.Intents.Without(s.bid.UID)); err != nil {
-				return reconcile.Result{}, err
-			}
+func (r *Reconciler) unplaceable(ctx context.Context, o *owned) error {
+	intent, noted := o.claim.Intents.Of(o.bid.UID)
+	_, inherited := o.claim.Prior.Of(o.bid.UID)
+	if noted && !inherited && intent.Attempt > bidding.Attempts(o.bid, onebidv1.OperationPlace) {
+		if err := r.Leases.SetIntents(ctx, o.claim, o.claim.Intents.Without(o.bid.UID)); err != nil {
+			return err
 		}
 	}
-	return reconcile.Result{}, errMoved
+	return errMoved
 }
 
-// unclaim leaves a posting whose Bid went away before anything was sent for it.
+// unclaim leaves a posting whose Bid went away before anything was sent for it. Where somebody's call may have had its
+// effect the claim stays, until that is known.
 func (r *Reconciler) unclaim(ctx context.Context, s *situation, claim *ownership.Claim) error {
-	if len(foreignIntents(claim, s.bid.UID)) > 0 || r.flights.open(s.bid.UID) || hasPrior(claim) {
-		// Somebody's call may have had its effect: the claim stays until that is known.
+	o := &owned{situation: s, claim: claim, live: &onebidv1.Bid{ObjectMeta: s.bid.ObjectMeta}}
+	if len(o.foreignIntents()) > 0 || r.flights.open(s.bid.UID) || len(claim.Prior) > 0 {
 		return nil
 	}
-	return r.bury(ctx, s, claim, &onebidv1.Bid{ObjectMeta: s.bid.ObjectMeta}, onebidv1.StateWithdrawn)
+	return r.bury(ctx, o, onebidv1.StateWithdrawn)
 }
 
-func hasPrior(claim *ownership.Claim) bool { return len(claim.Prior) > 0 }
-
 // needsLook is true when the marketplace must be asked before anything is sent.
-func (s *situation) needsLook(claim *ownership.Claim) bool {
-	return s.conn.Spec.Class == onebidv1.ClassNone || s.conn.Spec.Preflight == onebidv1.PreflightAlways || claim.Inherited
+func (o *owned) needsLook() bool {
+	return o.conn.Spec.Class == onebidv1.ClassNone || o.conn.Spec.Preflight == onebidv1.PreflightAlways || o.claim.Inherited
 }
 
 // preflight looks for a bid that is there already. It is done when it ended the Bid's way to a place call.
-func (r *Reconciler) preflight(ctx context.Context, s *situation, claim *ownership.Claim, live *onebidv1.Bid) (bool, error) {
-	found, err := r.lookup(ctx, s)
-	attempt := bidding.Attempts(live, onebidv1.OperationPlace)
+func (r *Reconciler) preflight(ctx context.Context, o *owned) (bool, error) {
+	found, err := r.lookup(ctx, o.situation)
+	attempt := bidding.Attempts(o.live, onebidv1.OperationPlace)
 	if err != nil {
 		// Nothing was sent: the intent is taken back with the count, so that nobody resolves it.
-		return true, r.record(ctx, s, live, bidding.PlaceFailed(r.failure(s, err, attempt+1)))
+		return true, r.record(ctx, o.situation, o.live, bidding.PlaceFailed(r.failure(o.situation, err, attempt+1)))
 	}
-	switch match := r.match(s, live, found, attempt > 0); match.Verdict {
+	switch match := r.match(o.situation, o.live, found, attempt > 0); match.Verdict {
 	case bidding.VerdictOurs:
-		return true, r.placed(ctx, s, claim, live, remoteOf(found[match.Index], true), attempt+1)
+		return true, r.placed(ctx, o, remoteOf(found[match.Index], true), attempt+1)
 	case bidding.VerdictForeign, bidding.VerdictAmbiguous:
-		return true, r.conclude(ctx, s, live, bidding.Foreign(found[match.Index].ID, attempt+1))
+		return true, r.conclude(ctx, o.situation, o.live, bidding.Foreign(found[match.Index].ID, attempt+1))
 	default:
 		return false, nil
 	}
 }
 
 // send makes the one call and records what came of it. From here on the process remembers that it may have sent.
-func (r *Reconciler) send(ctx context.Context, s *situation, claim *ownership.Claim, live *onebidv1.Bid, attempt int32) (reconcile.Result, error) {
-	if err := r.Leases.Authorize(claim, s.timeout()); err != nil {
-		return reconcile.Result{}, err
+func (r *Reconciler) send(ctx context.Context, o *owned, attempt int32) error {
+	if err := r.refresh(ctx, o); err != nil {
+		return err
 	}
-	r.flights.start(live.UID, attempt)
-	remote, err := call(ctx, r, s, func(ctx context.Context) (marketplace.Bid, error) {
-		return s.conn.Driver.Place(ctx, placeRequest(live))
+	if err := r.Leases.Authorize(o.claim, o.timeout()); err != nil {
+		return err
+	}
+	r.flights.start(o.live.UID, attempt)
+	remote, err := call(ctx, r, o.situation, func(ctx context.Context) (marketplace.Bid, error) {
+		return o.conn.Driver.Place(ctx, placeRequest(o.live))
 	})
 	var learned *bidding.Remote
 	if err == nil {
 		told := remoteOf(remote, false)
 		learned = &told
 	}
-	r.flights.land(live.UID, r.Clock.Now(), learned)
+	r.flights.land(o.live.UID, r.Clock.Now(), learned)
 	switch class := marketplace.ClassOf(err); class {
 	case "":
-		return reconcile.Result{}, r.placed(ctx, s, claim, live, *learned, attempt)
+		return r.placed(ctx, o, *learned, attempt)
 	case onebidv1.ErrorAlreadyExists:
-		return r.alreadyThere(ctx, s, claim, live, attempt, err)
+		return r.alreadyThere(ctx, o, attempt, err)
 	case onebidv1.ErrorUnknownOutcome, onebidv1.ErrorAlreadyWithdrawn, onebidv1.ErrorNotWithdrawable:
-		return reconcile.Result{}, r.record(ctx, s, live, bidding.Unknown(attempt, err.Error()))
+		return r.record(ctx, o.situation, o.live, bidding.Unknown(attempt, err.Error()))
 	default:
-		return reconcile.Result{}, r.conclude(ctx, s, live, bidding.PlaceFailed(r.failure(s, err, attempt)))
+		return r.conclude(ctx, o.situation, o.live, bidding.PlaceFailed(r.failure(o.situation, err, attempt)))
 	}
 }
 
@@ -153,38 +148,38 @@ func placeRequest(bid *onebidv1.Bid) marketplace.PlaceRequest {
 
 // alreadyThere finds out whose the bid is that the marketplace refused ours for. On the first attempt of a Bid it can be
 // ours only where the key says so; later ones may meet what an earlier one left.
-func (r *Reconciler) alreadyThere(ctx context.Context, s *situation, claim *ownership.Claim, live *onebidv1.Bid, attempt int32, refusal error) (reconcile.Result, error) {
-	found, err := r.lookup(ctx, s)
+func (r *Reconciler) alreadyThere(ctx context.Context, o *owned, attempt int32, refusal error) error {
+	found, err := r.lookup(ctx, o.situation)
 	if err != nil {
-		return reconcile.Result{}, r.record(ctx, s, live, bidding.Unknown(attempt, refusal.Error()))
+		return r.record(ctx, o.situation, o.live, bidding.Unknown(attempt, refusal.Error()))
 	}
-	switch match := r.match(s, live, found, attempt > 1); match.Verdict {
+	switch match := r.match(o.situation, o.live, found, attempt > 1); match.Verdict {
 	case bidding.VerdictOurs:
-		return reconcile.Result{}, r.placed(ctx, s, claim, live, remoteOf(found[match.Index], true), attempt)
+		return r.placed(ctx, o, remoteOf(found[match.Index], true), attempt)
 	case bidding.VerdictForeign:
-		return reconcile.Result{}, r.conclude(ctx, s, live, bidding.Foreign(found[match.Index].ID, attempt))
+		return r.conclude(ctx, o.situation, o.live, bidding.Foreign(found[match.Index].ID, attempt))
 	default:
 		// It is there and not shown yet, or cannot be told apart yet: look again when it has settled.
-		return reconcile.Result{}, r.record(ctx, s, live, bidding.Unknown(attempt, refusal.Error()))
+		return r.record(ctx, o.situation, o.live, bidding.Unknown(attempt, refusal.Error()))
 	}
 }
 
 // placed records a bid of ours. Who learns of a bid owes it a home: when the Bid is gone, what was just learned of is
 // withdrawn.
-func (r *Reconciler) placed(ctx context.Context, s *situation, claim *ownership.Claim, live *onebidv1.Bid, remote bidding.Remote, attempt int32) error {
-	err := r.record(ctx, s, live, bidding.Placed(remote, attempt))
+func (r *Reconciler) placed(ctx context.Context, o *owned, remote bidding.Remote, attempt int32) error {
+	err := r.record(ctx, o.situation, o.live, bidding.Placed(remote, attempt))
 	switch {
 	case errors.Is(err, errGone):
-		return r.retractOrphan(ctx, s, claim, live.UID, remote.ID)
+		return r.retractOrphan(ctx, o, remote.ID)
 	case err != nil:
 		return err
 	}
-	r.flights.forget(live.UID)
-	r.Leases.Resolved(claim)
-	if bidding.Settled(live) {
-		return r.concluded(ctx, s, live)
+	r.flights.forget(o.live.UID)
+	r.Leases.Resolved(o.claim)
+	if bidding.Settled(o.live) {
+		return r.concluded(ctx, o.situation, o.live)
 	}
-	return r.Postings.BidActive(ctx, live)
+	return r.Postings.BidActive(ctx, o.live)
 }
 
 // conclude records a verdict, and when it ended the Bid tidies up behind it.
@@ -212,16 +207,12 @@ func (r *Reconciler) concluded(ctx context.Context, s *situation, live *onebidv1
 }
 
 // retractOrphan withdraws a bid whose Bid went away while it was being placed.
-func (r *Reconciler) retractOrphan(ctx context.Context, s *situation, claim *ownership.Claim, uid types.UID, remoteID string) error {
-	s.log.Info("The Bid went away while it was being placed; withdrawing what was placed", "remoteID", remoteID)
-	ref := marketplace.Ref{BidID: remoteID, PostingID: s.bid.Spec.PostingID}
-	gone, err := r.retract(ctx, s, ref, "the Bid was deleted while it was being placed")
-	if err != nil {
-		return err
+func (r *Reconciler) retractOrphan(ctx context.Context, o *owned, remoteID string) error {
+	o.log.Info("The Bid went away while it was being placed; withdrawing what was placed", "remoteID", remoteID)
+	ref := marketplace.Ref{BidID: remoteID, PostingID: o.bid.Spec.PostingID}
+	if _, err := r.retract(ctx, o.situation, ref, "the Bid was deleted while it was being placed"); err != nil {
+		return err // the flight stays open and the next look goes on from there
 	}
-	if !gone {
-		return errMoved // still shown: the flight stays open and the next look goes on from there
-	}
-	r.flights.forget(uid)
-	return r.Leases.SetIntents(ctx, claim, claim.Intents.Without(uid))
+	r.flights.forget(o.live.UID)
+	return r.Leases.SetIntents(ctx, o.claim, o.claim.Intents.Without(o.live.UID))
 }

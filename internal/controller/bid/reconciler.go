@@ -177,9 +177,9 @@ func (r *Reconciler) act(ctx context.Context, s *situation, step bidding.Step) (
 	case bidding.ActionSettle:
 		return reconcile.Result{}, r.settle(ctx, s, s.bid)
 	case bidding.ActionFinalize:
-		return reconcile.Result{}, r.finalize(ctx, s)
+		return r.finalize(ctx, s)
 	case bidding.ActionAbandon:
-		return reconcile.Result{}, r.abandon(ctx, s)
+		return r.abandon(ctx, s)
 	case bidding.ActionPoll:
 		return r.poll(ctx, s)
 	default:
@@ -194,11 +194,11 @@ func (r *Reconciler) report(ctx context.Context, s *situation, change bidding.Ch
 	if !r.changes(s.bid, change) {
 		return again, nil
 	}
-	_, live, result, err := r.unsent(ctx, s)
-	if live == nil || err != nil {
+	o, result, err := r.unsent(ctx, s)
+	if o == nil || err != nil {
 		return result, err
 	}
-	return again, r.record(ctx, s, live, change)
+	return again, r.record(ctx, s, o.live, change)
 }
 
 // changes is true when a change would alter the status.

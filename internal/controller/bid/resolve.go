@@ -19,51 +19,47 @@ func (r *Reconciler) resolve(ctx context.Context, s *situation) (reconcile.Resul
 	if s.conn == nil {
 		return reconcile.Result{}, r.stuck(ctx, s)
 	}
-	claim, err := r.claim(ctx, s, nil)
-	if err != nil {
-		return r.notClaimed(ctx, s, err)
+	o, result, err := r.own(ctx, s, nil)
+	if o == nil {
+		return result, err
 	}
-	live, err := r.readLive(ctx, s.bid.UID, nameOf(s.bid))
-	if err != nil {
-		return reconcile.Result{}, err
-	}
-	return r.resolveClaimed(ctx, s, claim, live)
+	return r.resolveOwned(ctx, o)
 }
 
-func (r *Reconciler) resolveClaimed(ctx context.Context, s *situation, claim *ownership.Claim, live *onebidv1.Bid) (reconcile.Result, error) {
-	if s.conn == nil {
-		return reconcile.Result{}, r.stuck(ctx, s)
+func (r *Reconciler) resolveOwned(ctx context.Context, o *owned) (reconcile.Result, error) {
+	if o.conn == nil {
+		return reconcile.Result{}, r.stuck(ctx, o.situation)
 	}
-	if remote, ok := r.unrecorded(live); ok {
-		return reconcile.Result{}, r.placed(ctx, s, claim, live, remote, r.lastAttempt(live, claim))
+	if remote, ok := r.unrecorded(o.live); ok {
+		return reconcile.Result{}, r.placed(ctx, o, remote, r.lastAttempt(o))
 	}
-	if r.openPlace(live, claim) > 0 {
-		if err := r.fence(ctx, s, claim, live); err != nil {
+	if r.openPlace(o) > 0 {
+		if err := r.fence(ctx, o); err != nil {
 			return reconcile.Result{}, err
 		}
 	}
-	if others := foreignIntents(claim, live.UID); len(others) > 0 {
-		return r.resolveForeign(ctx, s, claim, others)
+	if len(o.foreignIntents()) > 0 {
+		return r.resolveForeign(ctx, o)
 	}
-	if bidding.PlacedStatus(live) != metav1.ConditionUnknown {
+	if bidding.PlacedStatus(o.live) != metav1.ConditionUnknown {
 		return reconcile.Result{}, errMoved // resolved meanwhile
 	}
-	if wait := r.settling(s, claim, live); wait > 0 {
+	if wait := r.settling(o); wait > 0 {
 		return reconcile.Result{RequeueAfter: wait}, nil
 	}
-	if result, ok := r.paced(ctx, s); !ok {
+	if result, ok := r.paced(ctx, o.situation); !ok {
 		return result, nil
 	}
-	return r.lookAndConclude(ctx, s, claim, live)
+	return r.lookAndConclude(ctx, o)
 }
 
 // fence notes in the Bid's status that its outcome is open, on the version that was read: a sender that comes late to
 // record what it learned meets a conflict, and adds to this instead of overwriting what is found out from here on.
-func (r *Reconciler) fence(ctx context.Context, s *situation, claim *ownership.Claim, live *onebidv1.Bid) error {
-	if bidding.PlacedStatus(live) == metav1.ConditionUnknown {
+func (r *Reconciler) fence(ctx context.Context, o *owned) error {
+	if bidding.PlacedStatus(o.live) == metav1.ConditionUnknown {
 		return nil
 	}
-	return r.record(ctx, s, live, bidding.Unknown(r.lastAttempt(live, claim), "its outcome was not recorded"))
+	return r.record(ctx, o.situation, o.live, bidding.Unknown(r.lastAttempt(o), "its outcome was not recorded"))
 }
 
 // unrecorded is what a call of this process told and the API server would not take.
@@ -75,53 +71,53 @@ func (r *Reconciler) unrecorded(live *onebidv1.Bid) (bidding.Remote, bool) {
 	return *flight.learned, true
 }
 
-func (r *Reconciler) lastAttempt(live *onebidv1.Bid, claim *ownership.Claim) int32 {
-	return max(r.openPlace(live, claim), bidding.Attempts(live, onebidv1.OperationPlace), 1)
+func (r *Reconciler) lastAttempt(o *owned) int32 {
+	return max(r.openPlace(o), bidding.Attempts(o.live, onebidv1.OperationPlace), 1)
 }
 
 // settling is how long to wait until every call that any holder may have started has either taken effect and is shown,
 // or never will be. The wait counts from the take-over, or from the end of our own call.
-func (r *Reconciler) settling(s *situation, claim *ownership.Claim, live *onebidv1.Bid) time.Duration {
-	from := claim.AcquiredAt
-	if flight, ok := r.flights.get(live.UID); ok && flight.ended.After(from) {
+func (r *Reconciler) settling(o *owned) time.Duration {
+	from := o.claim.AcquiredAt
+	if flight, ok := r.flights.get(o.live.UID); ok && flight.ended.After(from) {
 		from = flight.ended
 	}
-	return from.Add(s.conn.Settle).Sub(r.Clock.Now())
+	return from.Add(o.conn.Settle).Sub(r.Clock.Now())
 }
 
-func (r *Reconciler) lookAndConclude(ctx context.Context, s *situation, claim *ownership.Claim, live *onebidv1.Bid) (reconcile.Result, error) {
-	attempt := r.lastAttempt(live, claim)
-	found, err := r.lookup(ctx, s)
+func (r *Reconciler) lookAndConclude(ctx context.Context, o *owned) (reconcile.Result, error) {
+	attempt := r.lastAttempt(o)
+	found, err := r.lookup(ctx, o.situation)
 	if err != nil {
-		f := r.failure(s, err, attempt)
-		return reconcile.Result{RequeueAfter: r.until(f.Next)}, r.record(ctx, s, live, bidding.Unsettled(f))
+		f := r.failure(o.situation, err, attempt)
+		return reconcile.Result{RequeueAfter: r.until(f.Next)}, r.record(ctx, o.situation, o.live, bidding.Unsettled(f))
 	}
-	match := r.match(s, live, found, true)
+	match := r.match(o.situation, o.live, found, true)
 	switch match.Verdict {
 	case bidding.VerdictOurs:
-		return reconcile.Result{}, r.placed(ctx, s, claim, live, remoteOf(found[match.Index], true), attempt)
+		return reconcile.Result{}, r.placed(ctx, o, remoteOf(found[match.Index], true), attempt)
 	case bidding.VerdictForeign:
-		return reconcile.Result{}, r.conclude(ctx, s, live, bidding.Foreign(found[match.Index].ID, attempt))
+		return reconcile.Result{}, r.conclude(ctx, o.situation, o.live, bidding.Foreign(found[match.Index].ID, attempt))
 	case bidding.VerdictAmbiguous:
-		return reconcile.Result{}, r.record(ctx, s, live, bidding.Undecidable(
-			"A place call may have taken effect, and more than one live bid of the account is on the posting"))
+		return reconcile.Result{}, r.record(ctx, o.situation, o.live, bidding.Undecidable(
+			"A place call may have taken effect, and more than one o.live bid of the account is on the posting"))
 	}
-	return r.absent(ctx, s, claim, live, attempt)
+	return r.absent(ctx, o, attempt)
 }
 
 // absent concludes from a look-up that shows nothing, as far as the marketplace's class lets it.
-func (r *Reconciler) absent(ctx context.Context, s *situation, claim *ownership.Claim, live *onebidv1.Bid, attempt int32) (reconcile.Result, error) {
+func (r *Reconciler) absent(ctx context.Context, o *owned, attempt int32) (reconcile.Result, error) {
 	switch {
-	case s.conn.Spec.Class == onebidv1.ClassNone:
-		return reconcile.Result{}, r.record(ctx, s, live, bidding.Undecidable(
+	case o.conn.Spec.Class == onebidv1.ClassNone:
+		return reconcile.Result{}, r.record(ctx, o.situation, o.live, bidding.Undecidable(
 			"A place call may have taken effect; the marketplace shows no bid, which proves nothing there"))
-	case s.conn.Spec.Class == onebidv1.ClassIdempotencyKey && bidding.Withdrawing(live):
+	case o.conn.Spec.Class == onebidv1.ClassIdempotencyKey && bidding.Withdrawing(o.live):
 		// Burn the key: the same key again gives the ID of whatever was, or is yet to be, placed; that is withdrawn then.
-		return r.send(ctx, s, claim, live, attempt)
+		return reconcile.Result{}, r.send(ctx, o, attempt)
 	default:
-		err := r.conclude(ctx, s, live, bidding.Absent(attempt))
+		err := r.conclude(ctx, o.situation, o.live, bidding.Absent(attempt))
 		if err == nil {
-			r.Leases.Resolved(claim)
+			r.Leases.Resolved(o.claim)
 		}
 		return reconcile.Result{}, err
 	}
@@ -129,29 +125,29 @@ func (r *Reconciler) absent(ctx context.Context, s *situation, claim *ownership.
 
 // resolveForeign settles the open calls of an earlier Bid on the same posting before this one goes on: a live bid with
 // that Bid's key is ours and has no home any more.
-func (r *Reconciler) resolveForeign(ctx context.Context, s *situation, claim *ownership.Claim, others ownership.Intents) (reconcile.Result, error) {
-	if wait := claim.AcquiredAt.Add(s.conn.Settle).Sub(r.Clock.Now()); wait > 0 {
+func (r *Reconciler) resolveForeign(ctx context.Context, o *owned) (reconcile.Result, error) {
+	if wait := o.claim.AcquiredAt.Add(o.conn.Settle).Sub(r.Clock.Now()); wait > 0 {
 		return reconcile.Result{RequeueAfter: wait}, nil
 	}
-	found, err := r.lookup(ctx, s)
+	others := o.foreignIntents()
+	found, err := r.lookup(ctx, o.situation)
 	if err != nil {
-		return reconcile.Result{RequeueAfter: r.failureDelay(s, err)}, nil
+		return reconcile.Result{RequeueAfter: r.failureDelay(o.situation, err)}, nil
 	}
 	for _, b := range found {
 		if !b.Live() || !carriesKeyOf(others, b.IdempotencyKey) {
 			continue
 		}
-		ref := marketplace.Ref{BidID: b.ID, PostingID: s.bid.Spec.PostingID}
-		gone, err := r.retract(ctx, s, ref, "an earlier Bid on this posting is gone")
-		if err != nil || !gone {
-			return reconcile.Result{RequeueAfter: r.failureDelay(s, err)}, nil
+		ref := marketplace.Ref{BidID: b.ID, PostingID: o.bid.Spec.PostingID}
+		if _, err := r.retract(ctx, o.situation, ref, "an earlier Bid on this posting is gone"); err != nil {
+			return reconcile.Result{RequeueAfter: r.failureDelay(o.situation, err)}, nil
 		}
 	}
-	kept := claim.Intents
+	kept := o.claim.Intents
 	for _, intent := range others {
 		kept = kept.Without(intent.BidUID)
 	}
-	return reconcile.Result{RequeueAfter: time.Millisecond}, r.Leases.SetIntents(ctx, claim, kept)
+	return reconcile.Result{RequeueAfter: time.Millisecond}, r.Leases.SetIntents(ctx, o.claim, kept)
 }
 
 func carriesKeyOf(intents ownership.Intents, key string) bool {

@@ -22,32 +22,27 @@ func (r *Reconciler) withdraw(ctx context.Context, s *situation) (reconcile.Resu
 	if result, ok := r.paced(ctx, s); !ok {
 		return result, nil
 	}
-	claim, err := r.claim(ctx, s, nil)
+	o, result, err := r.own(ctx, s, nil)
 	var terminating *ownership.TerminatingError
-	switch {
-	case errors.As(err, &terminating):
+	if errors.As(err, &terminating) {
 		// No Lease can be had in a namespace that goes, but no other Bid either: the live Bid alone authorises.
-		claim = nil
-	case err != nil:
-		return r.notClaimed(ctx, s, err)
+		o = &owned{situation: s}
+		o.live, err = r.readLive(ctx, s.bid)
 	}
-	live, err := r.readLive(ctx, s.bid.UID, nameOf(s.bid))
-	if err != nil {
-		return reconcile.Result{}, err
-	}
-	if !withdrawable(live) {
+	switch {
+	case o == nil || err != nil:
+		return result, err
+	case !withdrawable(o.live):
 		return reconcile.Result{}, errMoved
+	case o.claim == nil:
+		return r.takeBack(ctx, o)
+	case len(o.foreignIntents()) > 0:
+		return r.resolveForeign(ctx, o)
 	}
-	if claim == nil {
-		return r.takeBack(ctx, s, nil, live)
-	}
-	if others := foreignIntents(claim, live.UID); len(others) > 0 {
-		return r.resolveForeign(ctx, s, claim, others)
-	}
-	if err := r.Leases.Authorize(claim, s.timeout()); err != nil {
+	if err := r.Leases.Authorize(o.claim, o.timeout()); err != nil {
 		return reconcile.Result{}, err
 	}
-	return r.takeBack(ctx, s, claim, live)
+	return r.takeBack(ctx, o)
 }
 
 func withdrawable(live *onebidv1.Bid) bool {
@@ -55,51 +50,45 @@ func withdrawable(live *onebidv1.Bid) bool {
 		bidding.PlacedStatus(live) == metav1.ConditionTrue
 }
 
-func (r *Reconciler) takeBack(ctx context.Context, s *situation, claim *ownership.Claim, live *onebidv1.Bid) (reconcile.Result, error) {
-	attempt := bidding.Attempts(live, onebidv1.OperationWithdraw) + 1
-	state, err := r.retractAndRead(ctx, s, refOf(live), withdrawReason(live))
+func (r *Reconciler) takeBack(ctx context.Context, o *owned) (reconcile.Result, error) {
+	attempt := bidding.Attempts(o.live, onebidv1.OperationWithdraw) + 1
+	state, err := r.retract(ctx, o.situation, refOf(o.live), withdrawReason(o.live))
 	if err != nil {
-		f := r.failure(s, err, attempt)
+		f := r.failure(o.situation, err, attempt)
 		if marketplace.ClassOf(err) == onebidv1.ErrorNotWithdrawable {
 			// Only the marketplace can change that, in hours or days.
-			f.Next = r.Wall.Now().Add(r.longest(s))
+			f.Next = r.Wall.Now().Add(o.longestWait())
 		}
-		return reconcile.Result{RequeueAfter: r.until(f.Next)}, r.record(ctx, s, live, bidding.WithdrawFailed(f))
+		return reconcile.Result{RequeueAfter: r.until(f.Next)}, r.record(ctx, o.situation, o.live, bidding.WithdrawFailed(f))
 	}
-	return reconcile.Result{}, r.takenBack(ctx, s, claim, live, state)
+	return reconcile.Result{}, r.takenBack(ctx, o, state)
 }
 
 // takenBack ends a Bid whose remote bid is not live any more: withdrawn, or otherwise ended before we came. A deleted
 // Bid gets no status write of its own: the tombstone and the Posting's history say what happened.
-func (r *Reconciler) takenBack(ctx context.Context, s *situation, claim *ownership.Claim, live *onebidv1.Bid, state onebidv1.RemoteState) error {
+func (r *Reconciler) takenBack(ctx context.Context, o *owned, state onebidv1.RemoteState) error {
 	change := bidding.Withdrawn()
 	if outcome := bidding.OutcomeOf(state); outcome != "" && outcome != onebidv1.StateWithdrawn {
 		change = bidding.Observed(state)
 	}
-	if live.DeletionTimestamp.IsZero() {
-		return r.conclude(ctx, s, live, change)
+	if o.live.DeletionTimestamp.IsZero() {
+		return r.conclude(ctx, o.situation, o.live, change)
 	}
-	change.Apply(live, r.Wall.Now())
-	if err := r.ended(ctx, live, live.Status.Outcome); err != nil {
+	change.Apply(o.live, r.Wall.Now())
+	if err := r.ended(ctx, o.live, o.live.Status.Outcome); err != nil {
 		return err
 	}
-	if claim != nil {
-		if err := r.bury(ctx, s, claim, live, live.Status.Outcome); err != nil {
+	if o.claim != nil {
+		if err := r.bury(ctx, o, o.live.Status.Outcome); err != nil {
 			return err
 		}
 	}
-	return r.removeFinalizer(ctx, live)
+	return r.removeFinalizer(ctx, o.live)
 }
 
-// retract withdraws one bid and says whether it was read back as not live.
-func (r *Reconciler) retract(ctx context.Context, s *situation, ref marketplace.Ref, reason string) (bool, error) {
-	_, err := r.retractAndRead(ctx, s, ref, reason)
-	return err == nil, err
-}
-
-// retractAndRead withdraws and reads back. It fails unless the marketplace shows the bid as not live; the state that it
+// retract withdraws and reads back. It fails unless the marketplace shows the bid as not live; the state that it
 // shows is returned.
-func (r *Reconciler) retractAndRead(ctx context.Context, s *situation, ref marketplace.Ref, reason string) (onebidv1.RemoteState, error) {
+func (r *Reconciler) retract(ctx context.Context, s *situation, ref marketplace.Ref, reason string) (onebidv1.RemoteState, error) {
 	_, refused := call(ctx, r, s, func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, s.conn.Driver.Withdraw(ctx, ref, reason)
 	})
