@@ -101,7 +101,7 @@ func TestOnlyTheControllerKeepsRecordsOnALease(t *testing.T) {
 	}
 }
 
-// A deletecollection is admitted once without any object, and then object by object.
+// A deletecollection is admitted object by object, without a name in the request.
 func TestDeletingAllLeasesSparesTheRecords(t *testing.T) {
 	g := NewWithT(t)
 	ns := env.Namespace(t)
@@ -153,4 +153,23 @@ func TestATerminatingNamespaceWaitsForItsBids(t *testing.T) {
 	g.Eventually(func() bool {
 		return apierrors.IsNotFound(env.Client.Get(t.Context(), client.ObjectKeyFromObject(namespace), namespace))
 	}).WithTimeout(60 * time.Second).Should(BeTrue())
+}
+
+// Deleting is let through there, and nothing else: a Lease that something holds still tells what happened.
+func TestATerminatingNamespaceKeepsItsRecordsUnchanged(t *testing.T) {
+	g := NewWithT(t)
+	ns := env.Namespace(t)
+	scanner := env.AsUser(t, "", "scanner-"+ns, "onebid-scanner")
+	record := lease(ns, lockName, v1alpha1.AnnotationIntent)
+	record.Finalizers = []string{"example.com/hold"}
+	g.Expect(env.Client.Create(t.Context(), record)).To(Succeed())
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: ns}}
+	g.Expect(env.Client.Delete(t.Context(), namespace)).To(Succeed())
+	g.Eventually(func() *metav1.Time { return live(t, record).DeletionTimestamp }).WithTimeout(30*time.Second).ShouldNot(BeNil(),
+		"the namespace's controller may delete it")
+
+	changed := live(t, record)
+	delete(changed.Annotations, v1alpha1.AnnotationIntent)
+	g.Expect(message(scanner.Client.Update(t.Context(), changed))).To(Equal(leaseRefused(mayNotWriteIntent)))
+	g.Expect(patched(t, env.Client, record, `{"metadata":{"finalizers":null}}`)).To(Succeed())
 }
