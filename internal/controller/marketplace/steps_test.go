@@ -68,6 +68,11 @@ func TestFinalizerWaitsForWhatTheCacheDoesNotKnowYet(t *testing.T) {
 	g.Expect(err).To(MatchError("no answer"), "no answer is no permission")
 	g.Expect(market.Finalizers).To(ContainElement(onebidv1.FinalizerInUse))
 
+	v.counts.unsettled = 1
+	_, err = r.finalize(t.Context(), v)
+	g.Expect(err).NotTo(HaveOccurred(), "the API server is not asked while the cache knows of a Bid")
+	v.counts = counts{}
+
 	r.live = fakeClient(t, interceptor.Funcs{})
 	gone, err = r.finalize(t.Context(), v)
 	g.Expect(err).NotTo(HaveOccurred())
