@@ -8,13 +8,14 @@ import (
 	"github.com/onebid-dev/onebid/internal/marketsim"
 )
 
-// ledgerReader counts the live bids, reading only what is new in the ledger. It is safe for concurrent use.
+// ledgerReader counts live bids and calls under way, reading only what is new in the ledger. It is safe for concurrent use.
 type ledgerReader struct {
 	client *marketsim.Client
 
 	mu      sync.Mutex
 	seq     int64
 	summary *marketsim.Summarizer
+	calls   openCalls
 }
 
 // follow keeps reading until the context ends.
@@ -39,8 +40,16 @@ func (l *ledgerReader) read(ctx context.Context) {
 	records, _ := l.client.Ledger(ctx, l.seq)
 	for _, r := range records {
 		l.summary.Add(r)
+		l.calls.add(r)
 		l.seq = r.Seq
 	}
+}
+
+// underWay is the number of place calls that had not been answered at the last reading.
+func (l *ledgerReader) underWay() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.calls)
 }
 
 func (l *ledgerReader) live() int {

@@ -55,7 +55,7 @@ func (st *stage) play(ctx context.Context, p *progress) (result, error) {
 	if err := watchBids(observing, st.plane, st.place.namespace, pl.tracker); err != nil {
 		return result{}, err
 	}
-	pl.live = &ledgerReader{client: st.market.Client, summary: marketsim.NewSummarizer()}
+	pl.live = &ledgerReader{client: st.market.Client, summary: marketsim.NewSummarizer(), calls: openCalls{}}
 	go pl.live.follow(observing)
 	var err error
 	if pl.fleet, err = launch(st.group, st.settings, st.place, st.scanners, pl.tracker.created); err != nil {
@@ -135,10 +135,10 @@ func (pl *play) withdrawer() (*withdrawer, error) {
 	return &withdrawer{client: client, place: pl.place, placed: pl.tracker.placed}, err
 }
 
-// killOne kills a manager when a good part of the bids has been placed and others are under way, or else when the race
-// is over.
+// killOne kills a manager when a good part of the bids has been placed and the marketplace is about to answer others, or
+// else when the race is over.
 func (pl *play) killOne(ctx context.Context, raced <-chan struct{}) error {
-	err := stack.Await(ctx, lookEvery/5, func(context.Context) error {
+	err := stack.Await(ctx, lookEvery/5, func(ctx context.Context) error {
 		select {
 		case <-raced:
 			return nil
@@ -148,6 +148,10 @@ func (pl *play) killOne(ctx context.Context, raced <-chan struct{}) error {
 		placed := t.active + t.withdrawn
 		if 5*placed < 2*pl.settings.postings || placed == t.created {
 			return errors.New("too early to kill a manager")
+		}
+		pl.live.read(ctx)
+		if pl.live.underWay() == 0 {
+			return errors.New("no call is under way")
 		}
 		return nil
 	})

@@ -26,7 +26,7 @@ const (
 	account = "onebid-demo"
 	// replyAfter is how long the marketplace thinks about a bid that it has accepted: long enough that a killed manager
 	// leaves some behind whose reply nobody gets.
-	replyAfter = 40 * time.Millisecond
+	replyAfter = 150 * time.Millisecond
 	stopGrace  = 10 * time.Second
 )
 

@@ -55,20 +55,26 @@ func writeTable(out io.Writer, r result) {
 		times = append(times, spread(fmt.Sprintf("the %s placed before the kill", grouped(len(r.before))), r.before))
 	}
 	times = append(times, spread(fmt.Sprintf("all %s", grouped(len(r.all))), r.all))
-	section(out, "Time from the acknowledged create to Placed=True, as a watching client sees it", times)
+	section(out, fmt.Sprintf("Time from the acknowledged create to Placed=True, as a watching client sees it; the marketplace takes %s of it",
+		seconds(replyAfter)), times)
 	if r.killed != "" {
 		section(out, "The kill", []line{
 			{"killed with SIGKILL, not replaced", r.killed},
-			{"until every Bid created before it was placed", seconds(r.recovery)},
+			{"until the last Bid from before it was placed", seconds(r.recovery)},
 		})
 	}
 	fmt.Fprintf(out, "\n  Total time %s.\n", seconds(r.elapsed))
-	writeVerdict(out, v)
+	writeVerdict(out, r.settings, v)
 }
 
-func writeVerdict(out io.Writer, v verdict) {
-	if len(v.Broken) == 0 {
+func writeVerdict(out io.Writer, s settings, v verdict) {
+	switch {
+	case len(v.Broken) == 0 && v.Waiting == 0:
 		fmt.Fprintf(out, "\n  Every promise was kept: one live bid per posting, none lost, nothing withdrawn is live.\n")
+		return
+	case len(v.Broken) == 0:
+		fmt.Fprintf(out, "\n  Every promise of class %s was kept: at most one live bid per posting, those that are Indeterminate say\n"+
+			"  so and wait for a person, nothing withdrawn is live.\n", s.class())
 		return
 	}
 	fmt.Fprintf(out, "\n  BROKEN PROMISES: %s\n", grouped(len(v.Broken)))

@@ -185,18 +185,24 @@ func (p plan) missing(notes map[string]note) []broken {
 
 // cutOff counts the place calls that had arrived, and were not answered, at an instant.
 func cutOff(ledger []marketsim.Record, market string, at time.Time) int {
-	open := map[int64]bool{}
+	open := openCalls{}
 	for _, r := range ledger {
-		if r.Market != market || r.Verb != marketsim.VerbPlace || !r.Time.Before(at) {
-			continue
-		}
-		switch r.Kind {
-		case marketsim.KindCall:
-			open[r.Seq] = true
-		case marketsim.KindReply:
-			delete(open, r.Call)
-		case marketsim.KindEffect, marketsim.KindSetting:
+		if r.Market == market && r.Time.Before(at) {
+			open.add(r)
 		}
 	}
 	return len(open)
+}
+
+// openCalls are the place calls, by the seq of their record, that have not been answered.
+type openCalls map[int64]bool
+
+func (o openCalls) add(r marketsim.Record) {
+	switch {
+	case r.Verb != marketsim.VerbPlace:
+	case r.Kind == marketsim.KindCall:
+		o[r.Seq] = true
+	case r.Kind == marketsim.KindReply:
+		delete(o, r.Call)
+	}
 }
