@@ -3,8 +3,8 @@ package bid
 import (
 	"context"
 	"errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
@@ -91,7 +91,7 @@ func (r *Reconciler) preflight(ctx context.Context, o *owned) (bool, error) {
 		// Nothing was sent: the intent is taken back with the count, so that nobody resolves it.
 		return true, r.record(ctx, o.situation, o.live, bidding.PlaceFailed(r.failure(o.situation, err, attempt+1)))
 	}
-	switch match := r.match(o.situation, o.live, found, attempt > 0); match.Verdict {
+	switch match := o.match(o.live, found, attempt > 0); match.Verdict {
 	case bidding.VerdictOurs:
 		return true, r.placed(ctx, o, remoteOf(found[match.Index], true), attempt+1)
 	case bidding.VerdictForeign, bidding.VerdictAmbiguous:
@@ -153,7 +153,7 @@ func (r *Reconciler) alreadyThere(ctx context.Context, o *owned, attempt int32, 
 	if err != nil {
 		return r.record(ctx, o.situation, o.live, bidding.Unknown(attempt, refusal.Error()))
 	}
-	switch match := r.match(o.situation, o.live, found, attempt > 1); match.Verdict {
+	switch match := o.match(o.live, found, attempt > 1); match.Verdict {
 	case bidding.VerdictOurs:
 		return r.placed(ctx, o, remoteOf(found[match.Index], true), attempt)
 	case bidding.VerdictForeign:

@@ -107,7 +107,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	}
 	step := bidding.Next(r.facts(s, hold), r.Wall.Now())
 	result, err := r.act(ctx, s, step)
-	return r.settleErrors(s, result, err)
+	return settleErrors(s, result, err)
 }
 
 // responsible is true when this replica is to act: it holds the posting's Lease, or it is the one that the members
@@ -230,7 +230,7 @@ func (r *Reconciler) until(at time.Time) time.Duration {
 }
 
 // settleErrors turns what is no failure into a time to come back.
-func (r *Reconciler) settleErrors(s *situation, result reconcile.Result, err error) (reconcile.Result, error) {
+func settleErrors(s *situation, result reconcile.Result, err error) (reconcile.Result, error) {
 	var lapsed *ownership.LapsedError
 	switch {
 	case errors.Is(err, errGone):

@@ -3,9 +3,9 @@ package bid
 import (
 	"context"
 	"errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
@@ -92,17 +92,17 @@ func (r *Reconciler) lookAndConclude(ctx context.Context, o *owned) (reconcile.R
 		f := r.failure(o.situation, err, attempt)
 		return reconcile.Result{RequeueAfter: r.until(f.Next)}, r.record(ctx, o.situation, o.live, bidding.Unsettled(f))
 	}
-	match := r.match(o.situation, o.live, found, true)
-	switch match.Verdict {
+	switch match := o.match(o.live, found, true); match.Verdict {
 	case bidding.VerdictOurs:
 		return reconcile.Result{}, r.placed(ctx, o, remoteOf(found[match.Index], true), attempt)
 	case bidding.VerdictForeign:
 		return reconcile.Result{}, r.conclude(ctx, o.situation, o.live, bidding.Foreign(found[match.Index].ID, attempt))
-	case bidding.VerdictAmbiguous:
+	case bidding.VerdictAbsent:
+		return r.absent(ctx, o, attempt)
+	default:
 		return reconcile.Result{}, r.record(ctx, o.situation, o.live, bidding.Undecidable(
 			"A place call may have taken effect, and more than one o.live bid of the account is on the posting"))
 	}
-	return r.absent(ctx, o, attempt)
 }
 
 // absent concludes from a look-up that shows nothing, as far as the marketplace's class lets it.
@@ -181,7 +181,8 @@ func (r *Reconciler) lookup(ctx context.Context, s *situation) ([]marketplace.Bi
 	})
 }
 
-func (r *Reconciler) match(s *situation, live *onebidv1.Bid, found []marketplace.Bid, sent bool) bidding.MatchResult {
+// match decides whose the bids are that a look-up showed.
+func (s *situation) match(live *onebidv1.Bid, found []marketplace.Bid, sent bool) bidding.MatchResult {
 	in := bidding.MatchInput{
 		Key:       bidding.IdempotencyKey(live.Namespace, bidding.KeyOf(live), live.UID),
 		StoresKey: s.conn.Driver.Capabilities().StoresKey, Sent: sent, Price: live.Spec.Price,

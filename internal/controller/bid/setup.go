@@ -38,7 +38,11 @@ type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 // Setup registers the controller with the manager. Concurrency is how many Bids are worked on at once.
 func (r *Reconciler) Setup(ctx context.Context, mgr ctrl.Manager, concurrency int) error {
 	err := mgr.GetFieldIndexer().IndexField(ctx, &onebidv1.Bid{}, IndexMarketplace, func(o client.Object) []string {
-		return []string{o.(*onebidv1.Bid).Spec.Marketplace}
+		bid, ok := o.(*onebidv1.Bid)
+		if !ok {
+			return nil
+		}
+		return []string{bid.Spec.Marketplace}
 	})
 	if err != nil {
 		return err
@@ -68,10 +72,14 @@ func retryLimiter() workqueue.TypedRateLimiter[reconcile.Request] {
 func bidHandler() handler.EventHandler {
 	return handler.Funcs{
 		CreateFunc: func(_ context.Context, e event.CreateEvent, q queue) {
-			enqueue(q, e.Object.(*onebidv1.Bid), e.IsInInitialList)
+			if bid, ok := e.Object.(*onebidv1.Bid); ok {
+				enqueue(q, bid, e.IsInInitialList)
+			}
 		},
 		UpdateFunc: func(_ context.Context, e event.UpdateEvent, q queue) {
-			enqueue(q, e.ObjectNew.(*onebidv1.Bid), e.ObjectOld.GetResourceVersion() == e.ObjectNew.GetResourceVersion())
+			if bid, ok := e.ObjectNew.(*onebidv1.Bid); ok {
+				enqueue(q, bid, e.ObjectOld.GetResourceVersion() == bid.ResourceVersion)
+			}
 		},
 	}
 }
@@ -97,10 +105,11 @@ func enqueue(q queue, bid *onebidv1.Bid, found bool) {
 func marketplaceMatters() predicate.Predicate {
 	return predicate.Funcs{
 		UpdateFunc: func(e event.UpdateEvent) bool {
-			was, is := e.ObjectOld.(*onebidv1.Marketplace), e.ObjectNew.(*onebidv1.Marketplace)
-			return was.Generation != is.Generation ||
+			was, ok := e.ObjectOld.(*onebidv1.Marketplace)
+			is, ok2 := e.ObjectNew.(*onebidv1.Marketplace)
+			return ok && ok2 && (was.Generation != is.Generation ||
 				meta.IsStatusConditionTrue(was.Status.Conditions, onebidv1.ConditionReady) !=
-					meta.IsStatusConditionTrue(is.Status.Conditions, onebidv1.ConditionReady)
+					meta.IsStatusConditionTrue(is.Status.Conditions, onebidv1.ConditionReady))
 		},
 		GenericFunc: func(event.GenericEvent) bool { return false },
 	}

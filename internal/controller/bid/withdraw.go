@@ -3,8 +3,8 @@ package bid
 import (
 	"context"
 	"errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
