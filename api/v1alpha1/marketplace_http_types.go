@@ -49,6 +49,8 @@ type HTTPMethod string
 //
 //   - pathEscape(string), queryEscape(string): the string as one segment of a path, as one part of a query;
 //   - number(string): a JSON number spelled exactly so, for a body: number(bid.amount) sends 12.50 as 12.50;
+//   - scale(string, int): the decimal with its point moved so many digits to the right, exactly: scale(bid.amount, 2) for
+//     cents;
 //   - queryOf(string): the query parameters of a URL as a map of strings;
 //   - base64.encode(bytes), base64.decode(string), string.lowerAscii(), string.trim(), string.split(separator).
 //

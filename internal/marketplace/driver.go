@@ -25,7 +25,8 @@ type Driver interface {
 
 	// Place puts a bid on a posting with exactly one request on the wire. No error means that the marketplace documented
 	// its success and told the bid's ID. Of the errors only UnknownOutcome may have had an effect, and whatever is not
-	// documented as a refusal is UnknownOutcome: 5xx, time-out, reset, redirect, an unreadable 2xx.
+	// documented as a refusal is UnknownOutcome: 5xx, time-out, reset, redirect, an unreadable 2xx. Before the request
+	// leaves, calls that only read may be made, and their errors returned.
 	Place(ctx context.Context, bid PlaceRequest) (Bid, error)
 
 	// Lookup lists our bids on one posting, ended ones too where the marketplace shows them. An empty result without an
@@ -35,12 +36,13 @@ type Driver interface {
 	// Get reads one bid by the marketplace's ID. A bid that the marketplace does not know is NotFound.
 	Get(ctx context.Context, ref Ref) (Bid, error)
 
-	// List lists all live bids of the account, every page of it. Without the capability it fails with Invalid.
+	// List lists all live bids of the account, every page of it, and those in a state that we do not know: ask each bid
+	// whether it is Live. Without the capability it fails with Invalid.
 	List(ctx context.Context) ([]Bid, error)
 
 	// Withdraw takes one bid back, by the marketplace's ID and never by posting, with exactly one request on the wire. No
 	// error means that the marketplace accepted; the caller reads back whether it took effect. Errors as for Place, and
-	// NotFound, AlreadyWithdrawn, NotWithdrawable.
+	// NotFound, AlreadyWithdrawn, NotWithdrawable; without the capability always NotWithdrawable.
 	Withdraw(ctx context.Context, ref Ref, reason string) error
 }
 

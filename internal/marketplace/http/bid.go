@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"regexp"
 	"strings"
 	"time"
 	"unicode"
@@ -19,8 +18,6 @@ const (
 	maxID  = 256
 	maxURL = 2048
 )
-
-var decimal = regexp.MustCompile(`^[0-9]{1,18}([.][0-9]{1,9})?$`)
 
 // readItem reads the bid that a reply describes.
 func (d *Driver) readItem(ctx context.Context, s single, r *reply) (marketplace.Bid, error) {
@@ -77,7 +74,7 @@ func (d *Driver) describe(ctx context.Context, b *marketplace.Bid, vars map[stri
 	if at, err := time.Parse(time.RFC3339, optional(m.placedAt)); err == nil {
 		b.PlacedAt = at
 	}
-	if amount := optional(m.amount); decimal.MatchString(amount) {
+	if amount := optional(m.amount); decimalNumber.MatchString(amount) {
 		b.Amount = amount
 	}
 	if currency := optional(m.currency); len(currency) <= 16 && isName(currency) {

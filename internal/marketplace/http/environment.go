@@ -3,6 +3,7 @@ package httpdriver
 import (
 	"maps"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -11,9 +12,16 @@ import (
 	"github.com/google/cel-go/common/types"
 	"github.com/google/cel-go/common/types/ref"
 	"github.com/google/cel-go/ext"
+	"github.com/shopspring/decimal"
 )
 
-const maxExpression = 4096
+const (
+	maxExpression = 4096
+	functionSplit = "split"
+	maxDigits     = 18
+)
+
+var decimalNumber = regexp.MustCompile(`^[0-9]{1,18}([.][0-9]{1,9})?$`)
 
 // objects are the types of the variables with named fields, so that a misspelt field is found when it is compiled.
 // Their values are plain maps.
@@ -103,9 +111,11 @@ var baseEnvironment = sync.OnceValues(func() (*cel.Env, error) {
 		stringFunction("queryEscape", url.QueryEscape),
 		cel.Function("queryOf", cel.Overload("queryOf_string", []*cel.Type{cel.StringType}, stringMap,
 			cel.UnaryBinding(queryOf))),
+		cel.Function("scale", cel.Overload("scale_string_int", []*cel.Type{cel.StringType, cel.IntType}, cel.StringType,
+			cel.BinaryBinding(scale))),
 		stringMethod("lowerAscii", asciiLower),
 		stringMethod("trim", strings.TrimSpace),
-		cel.Function("split", cel.MemberOverload("string_split", []*cel.Type{cel.StringType, cel.StringType},
+		cel.Function(functionSplit, cel.MemberOverload("string_split", []*cel.Type{cel.StringType, cel.StringType},
 			cel.ListType(cel.StringType), cel.BinaryBinding(split))),
 	)
 })
@@ -144,6 +154,20 @@ func split(value, separator ref.Val) ref.Val {
 		return types.NewErr("split(): must be given a separator that is not empty")
 	}
 	return types.DefaultTypeAdapter.NativeToValue(strings.Split(string(s), string(sep)))
+}
+
+// scale moves the decimal point, exactly: to the right for a positive number of digits.
+func scale(value, digits ref.Val) ref.Val {
+	s, ok := value.(types.String)
+	n, fine := digits.(types.Int)
+	if !ok || !fine || !decimalNumber.MatchString(string(s)) || n < -maxDigits || n > maxDigits {
+		return types.NewErr("scale(): must be given a decimal such as '12.50' and at most %d digits", maxDigits)
+	}
+	d, err := decimal.NewFromString(string(s))
+	if err != nil {
+		return types.WrapErr(err)
+	}
+	return types.String(d.Shift(int32(n)).String())
 }
 
 // queryOf gives the first value of each query parameter of a URL.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/cel-go/cel"
 	"github.com/google/cel-go/common"
@@ -16,8 +17,12 @@ import (
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 )
 
-// costLimit bounds one evaluation: about what it takes to read every byte of the largest reply ten times.
-const costLimit = 1_000_000
+const (
+	// costLimit bounds one evaluation: about what it takes to read every byte of the largest reply ten times.
+	costLimit = 1_000_000
+	// evalTime bounds it once more, for what costs more time than the limit knows.
+	evalTime = 2 * time.Second
+)
 
 // FieldError says which field of the spec is wrong, and what would be right.
 type FieldError struct {
@@ -77,7 +82,7 @@ func compile(s scope, field string, source onebidv1.CELExpression, want kind) (*
 			cel.FormatCELType(checked.OutputType()), source)}
 	}
 	program, err := env.Program(checked, cel.EvalOptions(cel.OptOptimize), cel.CostLimit(costLimit),
-		cel.InterruptCheckFrequency(100))
+		cel.CostTracking(bySize{}), cel.InterruptCheckFrequency(100))
 	if err != nil {
 		return nil, &FieldError{field, fmt.Sprintf("must be an expression that can be run: %v:\n | %s", err, source)}
 	}
@@ -148,8 +153,11 @@ func literal(e ast.Expr) (string, bool) {
 
 func (e *expression) sees(variable string) bool { return e != nil && slices.Contains(e.uses, variable) }
 
-// eval runs the expression. The error names the field.
+// eval runs the expression. The error names the field. The caller's deadline does not count: a reply that came in time is
+// read, or a bid that was placed would be unknown.
 func (e *expression) eval(ctx context.Context, vars map[string]any) (ref.Val, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), evalTime)
+	defer cancel()
 	value, _, err := e.program.ContextEval(ctx, vars)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", e.field, err)

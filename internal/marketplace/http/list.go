@@ -85,7 +85,8 @@ func (r *reader) fetch(
 			r.pages+1, r.field()), nil)
 	}
 	asked[id] = true
-	if r.pages++; r.pages > d.options.MaxPages {
+	r.pages++
+	if r.pages > d.options.MaxPages {
 		return nil, nil, call.fail(call.open(), fmt.Sprintf("the list has more than %d pages", d.options.MaxPages), nil)
 	}
 	reply, failure := d.exchange(ctx, call, m)

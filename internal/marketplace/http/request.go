@@ -72,10 +72,7 @@ func (d *Driver) url(ctx context.Context, t *template, vars map[string]any) (*ur
 		return nil, err
 	}
 	u, err := url.Parse(d.base + path)
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("%s: must give a path; use pathEscape for what comes from outside", t.path.field)
-	case !strings.HasPrefix(path, "/") || strings.ContainsAny(path, "?#"):
+	if err != nil || !strings.HasPrefix(path, "/") || strings.ContainsAny(path, "?#") {
 		return nil, fmt.Errorf("%s: must give a path that begins with a slash, without query or fragment; "+
 			"use pathEscape for what comes from outside", t.path.field)
 	}

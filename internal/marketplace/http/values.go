@@ -105,7 +105,7 @@ func (n number) Equal(other ref.Val) ref.Val {
 	return types.Bool(ok && o == n)
 }
 
-func (n number) Type() ref.Type { return numberType }
+func (number) Type() ref.Type { return numberType }
 
 func (n number) Value() any { return json.Number(n) }
 

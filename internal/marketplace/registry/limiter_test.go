@@ -20,9 +20,9 @@ func later(ctx context.Context, l *registry.Limiter) <-chan error {
 	return done
 }
 
-func connect(c *clocktesting.FakeClock, replicas int, m *onebidv1.Marketplace) (*registry.Registry, *registry.Connection) {
+func connect(c *clocktesting.FakeClock, replicas int, m *onebidv1.Marketplace) *registry.Connection {
 	r := registry.New(registry.Options{Clock: c, Replicas: func() int { return replicas }})
-	return r, r.Connect(m, &fakeDriver{}, time.Minute)
+	return r.Connect(m, &fakeDriver{}, time.Minute)
 }
 
 func TestLimiterSharesTheRateAmongReplicas(t *testing.T) {
@@ -39,7 +39,7 @@ func TestLimiterSharesTheRateAmongReplicas(t *testing.T) {
 		t.Run(c.why, func(t *testing.T) {
 			g := NewWithT(t)
 			clock := newClock()
-			_, conn := connect(clock, c.replicas, shop(nil))
+			conn := connect(clock, c.replicas, shop(nil))
 			for range c.burst {
 				g.Expect(conn.Limiter.Wait(t.Context())).To(Succeed())
 			}
@@ -55,7 +55,7 @@ func TestLimiterSharesTheRateAmongReplicas(t *testing.T) {
 
 func TestLimiterWithoutALimitNeverWaits(t *testing.T) {
 	g := NewWithT(t)
-	_, conn := connect(newClock(), 3, shop(func(m *onebidv1.Marketplace) { m.Spec.RateLimit = nil }))
+	conn := connect(newClock(), 3, shop(func(m *onebidv1.Marketplace) { m.Spec.RateLimit = nil }))
 	for range 1000 {
 		g.Expect(conn.Limiter.Wait(t.Context())).To(Succeed())
 	}
@@ -64,7 +64,7 @@ func TestLimiterWithoutALimitNeverWaits(t *testing.T) {
 func TestPauseHoldsEveryCall(t *testing.T) {
 	g := NewWithT(t)
 	clock := newClock()
-	_, conn := connect(clock, 1, shop(nil))
+	conn := connect(clock, 1, shop(nil))
 	conn.Limiter.Pause(epoch.Add(30 * time.Second))
 	conn.Limiter.Pause(epoch.Add(10 * time.Second))
 	g.Expect(conn.Limiter.PausedUntil()).To(Equal(epoch.Add(30*time.Second)), "a shorter one changes nothing")
@@ -81,7 +81,7 @@ func TestPauseHoldsEveryCall(t *testing.T) {
 
 func TestWaitSaysAtOnceWhenTheTurnComesTooLate(t *testing.T) {
 	g := NewWithT(t)
-	_, conn := connect(newClock(), 1, shop(nil))
+	conn := connect(newClock(), 1, shop(nil))
 	conn.Limiter.Pause(epoch.Add(time.Hour))
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -93,7 +93,7 @@ func TestWaitSaysAtOnceWhenTheTurnComesTooLate(t *testing.T) {
 func TestWaitGivesItsTurnBack(t *testing.T) {
 	g := NewWithT(t)
 	clock := newClock()
-	_, conn := connect(clock, 1, shop(nil))
+	conn := connect(clock, 1, shop(nil))
 	for range 2 {
 		g.Expect(conn.Limiter.Wait(t.Context())).To(Succeed())
 	}

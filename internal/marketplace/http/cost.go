@@ -1,0 +1,58 @@
+package httpdriver
+
+import (
+	"github.com/google/cel-go/common/operators"
+	"github.com/google/cel-go/common/overloads"
+	"github.com/google/cel-go/common/types"
+	"github.com/google/cel-go/common/types/ref"
+	"github.com/google/cel-go/common/types/traits"
+)
+
+// bytesPerCost is what CEL itself assumes for reading strings.
+const bytesPerCost = 10
+
+// bySize makes every call cost what it reads and writes. CEL counts so too where it knows the types when it compiles;
+// a reply's are not known then, and each call would cost 1.
+type bySize struct{}
+
+// CallCost implements interpreter.ActualCostEstimator.
+func (bySize) CallCost(function, _ string, args []ref.Val, result ref.Val) *uint64 {
+	cost := 1 + weight(result)
+	for _, arg := range args {
+		cost += weight(arg)
+	}
+	switch function {
+	case overloads.Matches, overloads.Contains:
+		for _, arg := range args[1:] {
+			cost *= 1 + weight(arg) // the pattern
+		}
+	case operators.Equals, operators.NotEquals, operators.In:
+		cost += elements(args)
+	case functionSplit:
+		cost += elements([]ref.Val{result})
+	}
+	return &cost
+}
+
+func weight(value ref.Val) uint64 {
+	switch v := value.(type) {
+	case types.String:
+		return uint64(len(v) / bytesPerCost)
+	case types.Bytes:
+		return uint64(len(v) / bytesPerCost)
+	}
+	return 0
+}
+
+// elements of the lists and maps among the values, which are compared one by one.
+func elements(values []ref.Val) uint64 {
+	var n uint64
+	for _, value := range values {
+		if container, ok := value.(traits.Sizer); ok && weight(value) == 0 {
+			if size, ok := container.Size().(types.Int); ok && size > 0 {
+				n += uint64(size)
+			}
+		}
+	}
+	return n
+}
