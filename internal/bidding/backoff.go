@@ -31,7 +31,9 @@ func Backoff(policy onebidv1.RetryPolicy, failures int32, retryAfter time.Durati
 
 // RetryDelay is Backoff with the classes' own bounds: a spent quota parks for hours, refused credentials are tried again
 // within a minute, and from manualReviewAfter on the longest interval applies.
-func RetryDelay(policy onebidv1.RetryPolicy, class onebidv1.ErrorClass, failures int32, retryAfter time.Duration, jitter float64) time.Duration {
+func RetryDelay(
+	policy onebidv1.RetryPolicy, class onebidv1.ErrorClass, failures int32, retryAfter time.Duration, jitter float64,
+) time.Duration {
 	switch class {
 	case onebidv1.ErrorQuotaExhausted:
 		return max(QuotaPause, retryAfter) + time.Duration(jitter*float64(time.Hour))

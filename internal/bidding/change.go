@@ -44,10 +44,22 @@ func (c Change) Apply(bid *onebidv1.Bid, now time.Time) {
 // init gives every condition that is always present a first value.
 func (e *edit) init() {
 	for _, first := range []metav1.Condition{
-		{Type: onebidv1.ConditionAccepted, Status: metav1.ConditionUnknown, Reason: onebidv1.ReasonPending, Message: "Not examined yet"},
-		{Type: onebidv1.ConditionPlaced, Status: metav1.ConditionFalse, Reason: onebidv1.ReasonNotYet, Message: "Not placed yet"},
-		{Type: onebidv1.ConditionDuplicate, Status: metav1.ConditionFalse, Reason: onebidv1.ReasonNoneFound, Message: "No other bid of the account is known"},
-		{Type: onebidv1.ConditionWithdrawn, Status: metav1.ConditionFalse, Reason: onebidv1.ReasonNotRequested, Message: "No withdrawal was asked for"},
+		{
+			Type: onebidv1.ConditionAccepted, Status: metav1.ConditionUnknown,
+			Reason: onebidv1.ReasonPending, Message: "Not examined yet",
+		},
+		{
+			Type: onebidv1.ConditionPlaced, Status: metav1.ConditionFalse,
+			Reason: onebidv1.ReasonNotYet, Message: "Not placed yet",
+		},
+		{
+			Type: onebidv1.ConditionDuplicate, Status: metav1.ConditionFalse,
+			Reason: onebidv1.ReasonNoneFound, Message: "No other bid of the account is known",
+		},
+		{
+			Type: onebidv1.ConditionWithdrawn, Status: metav1.ConditionFalse,
+			Reason: onebidv1.ReasonNotRequested, Message: "No withdrawal was asked for",
+		},
 	} {
 		if meta.FindStatusCondition(e.status.Conditions, first.Type) == nil {
 			e.set(first.Type, first.Status, first.Reason, first.Message)

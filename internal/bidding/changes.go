@@ -289,7 +289,10 @@ func WithdrawFailed(f Failure) Change {
 		e.set(onebidv1.ConditionWithdrawn, metav1.ConditionFalse, reasonOf(f.Class), f.Message)
 		e.attempts(onebidv1.OperationWithdraw, f.Attempt, f.Next, f.Message)
 		if f.Class == onebidv1.ErrorNotWithdrawable {
-			e.stalled = &note{onebidv1.ReasonNotWithdrawable, "The marketplace does not let the bid be withdrawn: settle it there; it is read again from time to time: " + f.Message}
+			e.stalled = &note{
+				onebidv1.ReasonNotWithdrawable,
+				"The marketplace does not let the bid be withdrawn: settle it there; it is read again from time to time: " + f.Message,
+			}
 			return
 		}
 		e.retrying(f, "Withdrawing")

@@ -102,7 +102,8 @@ func TestGuard(t *testing.T) {
 		{why: "approved", in: input(manual, decision("uid-1", onebidv1.ApprovalApproved, ""))},
 		{why: "limits without numbers", in: input(limits(onebidv1.MarketplaceLimits{}))},
 		{
-			why: "another currency than the limits'", in: input(limits(onebidv1.MarketplaceLimits{MaxPrice: &onebidv1.Money{Amount: "9", Currency: "EUR"}})),
+			why:    "another currency than the limits'",
+			in:     input(limits(onebidv1.MarketplaceLimits{MaxPrice: &onebidv1.Money{Amount: "9", Currency: "EUR"}})),
 			reason: "CurrencyMismatch", message: `spec.price is in USD but Marketplace "rest" counts in EUR`, stalled: true,
 		},
 		{why: "at the price limit", in: input(limits(onebidv1.MarketplaceLimits{MaxPrice: usd("250.00")}))},

@@ -97,8 +97,9 @@ func TestMatch(t *testing.T) {
 func TestOutcomeOf(t *testing.T) {
 	g := NewWithT(t)
 	for state, want := range map[onebidv1.RemoteState]onebidv1.BidState{
-		onebidv1.RemoteLive: "", onebidv1.RemoteAwardPending: "", onebidv1.RemoteUnknown: "", onebidv1.RemoteWon: "Won",
-		onebidv1.RemoteLost: "Lost", onebidv1.RemoteWithdrawn: "Withdrawn", onebidv1.RemoteRejected: "Rejected", onebidv1.RemoteExpired: "Expired",
+		onebidv1.RemoteLive: "", onebidv1.RemoteAwardPending: "", onebidv1.RemoteUnknown: "",
+		onebidv1.RemoteWon: "Won", onebidv1.RemoteLost: "Lost", onebidv1.RemoteWithdrawn: "Withdrawn",
+		onebidv1.RemoteRejected: "Rejected", onebidv1.RemoteExpired: "Expired",
 	} {
 		g.Expect(bidding.OutcomeOf(state)).To(Equal(want), string(state))
 	}
