@@ -35,19 +35,24 @@ func parse(args []string) (*options, error) {
 		"namespace of the replicas' heartbeat Leases; $POD_NAMESPACE when set")
 	flags.StringVar(&o.podName, "pod-name", envOr("POD_NAME", hostname()),
 		"name of this replica in Leases, together with a UUID of the process; $POD_NAME when set")
-	flags.StringVar(&o.metricsAddress, "metrics-bind-address", ":8443", "address of the metrics endpoint, over TLS with authentication; 0 turns it off")
+	flags.StringVar(&o.metricsAddress, "metrics-bind-address", ":8443",
+		"address of the metrics endpoint, over TLS with authentication; 0 turns it off")
 	flags.StringVar(&o.healthAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz; 0 turns it off")
 	flags.StringSliceVar(&o.allowPrivate, "allow-private-addresses", nil,
 		"let marketplaces be at private and loopback addresses (true), or at those in the given CIDRs only")
 	flags.Lookup("allow-private-addresses").NoOptDefVal = "true"
 	flags.IntVar(&o.concurrency, "concurrent-bids", 32, "how many Bids are worked on at once")
-	flags.DurationVar(&o.timing.Heartbeat, "heartbeat-duration", o.timing.Heartbeat, "how long a replica counts as alive after its last heartbeat")
+	flags.DurationVar(&o.timing.Heartbeat, "heartbeat-duration", o.timing.Heartbeat,
+		"how long a replica counts as alive after its last heartbeat")
 	flags.DurationVar(&o.timing.Renew, "heartbeat-interval", o.timing.Renew, "time between two heartbeats")
-	flags.DurationVar(&o.timing.Margin, "heartbeat-margin", o.timing.Margin, "no call to a marketplace starts once less than this is left of the heartbeat's duration")
-	flags.DurationVar(&o.timing.Pause, "max-pause", o.timing.Pause, "longest pause of the process between the last check and the first byte of a call that safety must stand")
+	flags.DurationVar(&o.timing.Margin, "heartbeat-margin", o.timing.Margin,
+		"no call to a marketplace starts once less than this is left of the heartbeat's duration")
+	flags.DurationVar(&o.timing.Pause, "max-pause", o.timing.Pause,
+		"longest pause of the process between the last check and the first byte of a call that safety must stand")
 	flags.DurationVar(&o.tombstoneRetention, "tombstone-retention", time.Hour, "how long the Lease of an ended bid is kept at least")
 	flags.DurationVar(&o.sweepInterval, "sweep-interval", 5*time.Minute, "time between two sweeps of Leases past their time")
-	flags.DurationVar(&o.shutdownGrace, "shutdown-grace", 45*time.Second, "how long to wait at shutdown for calls in flight and for their outcomes to be recorded")
+	flags.DurationVar(&o.shutdownGrace, "shutdown-grace", 45*time.Second,
+		"how long to wait at shutdown for calls in flight and for their outcomes to be recorded")
 	flags.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
 	flags.StringVar(&o.logFormat, "log-format", "json", "json or console")
 	flags.BoolVar(&o.version, "version", false, "print the version and exit")
@@ -57,7 +62,10 @@ func parse(args []string) (*options, error) {
 	if flags.NArg() > 0 {
 		return nil, fmt.Errorf("unexpected argument %q: the manager takes flags only, see --help", flags.Arg(0))
 	}
-	return o, o.complete()
+	if err := o.complete(); err != nil {
+		return nil, err
+	}
+	return o, nil
 }
 
 func (o *options) complete() error {

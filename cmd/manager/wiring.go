@@ -70,7 +70,7 @@ func (p *process) bids(ctx context.Context, connections *registry.Registry, post
 	return bidctrl.New(bidctrl.Options{
 		Client: p.mgr.GetClient(), Live: p.mgr.GetAPIReader(), Leases: leases, Members: p.members, Connections: connections,
 		Postings: postings, Events: p.mgr.GetEventRecorder("onebid"), Clock: clock.RealClock{}, Wall: p.wall,
-		Jitter: rand.Float64, //nolint:gosec // spreads retries, keeps no secret
+		Jitter: rand.Float64,
 	}).Setup(ctx, p.mgr, p.concurrency)
 }
 
@@ -91,7 +91,8 @@ func (p *process) marketplaces(connections *registry.Registry) error {
 
 // settle is how long an unknown outcome must settle at a marketplace, from its timings and this manager's.
 func (p *process) settle(spec *onebidv1.MarketplaceSpec) time.Duration {
-	return p.timing.Settle(time.Duration(spec.TimeoutSeconds)*time.Second, secondsOf(spec.LateCommitSeconds), secondsOf(spec.VisibilitySeconds))
+	timeout := time.Duration(spec.TimeoutSeconds) * time.Second
+	return p.timing.Settle(timeout, secondsOf(spec.LateCommitSeconds), secondsOf(spec.VisibilitySeconds))
 }
 
 // secondsOf an optional field; 5 is its default, which only an object from before the default can lack.
@@ -119,7 +120,9 @@ func (p *process) listLeases(ctx context.Context) ([]*coordinationv1.Lease, erro
 	}))
 	err := list.EachListItem(ctx, metav1.ListOptions{LabelSelector: onebidv1.LabelLease + "=" + onebidv1.LeaseKindPosting},
 		func(o runtime.Object) error {
-			out = append(out, o.(*coordinationv1.Lease))
+			if lease, ok := o.(*coordinationv1.Lease); ok {
+				out = append(out, lease)
+			}
 			return nil
 		})
 	return out, err
