@@ -156,7 +156,8 @@ func (x *tenant) count() int { return len(x.bids()) }
 func (x *tenant) others() string {
 	out := ""
 	bids := slices.DeleteFunc(x.bids(), func(b onebidv1.Bid) bool {
-		return b.Status.State == onebidv1.StateActive && b.DeletionTimestamp.IsZero() && b.Spec.Withdraw == nil || b.Status.State == onebidv1.StateWithdrawn
+		live := b.Status.State == onebidv1.StateActive && b.DeletionTimestamp.IsZero() && b.Spec.Withdraw == nil
+		return live || b.Status.State == onebidv1.StateWithdrawn
 	})
 	for i := range min(len(bids), 5) {
 		out += describe(&bids[i])
@@ -183,7 +184,8 @@ func TestRestartInEveryState(t *testing.T) {
 			},
 		},
 		{
-			name: "while the call is under way and never takes effect", fault: marketsim.Fault{Verb: "place", DelayMillis: 60000, Status: 503, Times: 1},
+			name:  "while the call is under way and never takes effect",
+			fault: marketsim.Fault{Verb: "place", DelayMillis: 60000, Status: 503, Times: 1},
 			until: func(x *tenant, _ *onebidv1.Bid) {
 				x.g.Eventually(func() int { return x.row("1").PlaceCalls }).Should(Equal(1))
 			},
@@ -283,8 +285,8 @@ func TestReplicasThatComeAndGo(t *testing.T) {
 func TestALeaseThatSomebodyElseHolds(t *testing.T) {
 	for _, tc := range []struct {
 		holder string
-		waits  bool
-	}{{"scanner/host_6f9619ff-8b86-d011-b42d-00c04fc964ff", false}, {"some-other-program", true}} {
+		took   string
+	}{{"scanner/host_6f9619ff-8b86-d011-b42d-00c04fc964ff", "<"}, {"some-other-program", ">="}} {
 		t.Run(tc.holder, func(t *testing.T) {
 			x := newTenant(t, onebidv1.ClassIdempotencyKey)
 			name, err := onebidv1.Key{Marketplace: "rest", PostingID: "1"}.LeaseName()
@@ -297,7 +299,7 @@ func TestALeaseThatSomebodyElseHolds(t *testing.T) {
 			x.manager()
 			begun := time.Now()
 			x.state(x.bid("1"), onebidv1.StateActive)
-			x.g.Expect(time.Since(begun) >= 4*time.Second).To(Equal(tc.waits), "it took %s", time.Since(begun))
+			x.g.Expect(time.Since(begun)).To(BeNumerically(tc.took, 4*time.Second))
 		})
 	}
 }
