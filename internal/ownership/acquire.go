@@ -213,6 +213,7 @@ func (c *Client) facts(lease *coordinationv1.Lease, lockName string, req *Reques
 		Wall:           c.wall.Now(),
 		Since:          c.seen.See(lockName, RecordOf(lease), c.clock.Now()),
 		BidExists:      req.BidUID != "",
+		BidUID:         req.BidUID,
 		IgnoreCooldown: req.IgnoreCooldown,
 	}
 	if ref := HeartbeatOf(lease); ref != "" {

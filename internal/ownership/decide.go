@@ -5,6 +5,7 @@ import (
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 )
@@ -61,6 +62,9 @@ type Facts struct {
 	// BidExists is true for a controller that acts for a Bid. A scanner's work, evaluate and then create, is over by
 	// then, so its hold ends without a release.
 	BidExists bool
+	// BidUID is the Bid to act for, if any. The tombstone of a Bid is final for that very Bid: who comes for it again saw
+	// an old version of it.
+	BidUID types.UID
 	// IgnoreCooldown is true for work that is owed although the posting is settled: taking back a bid that turned up late.
 	IgnoreCooldown bool
 }
@@ -117,7 +121,8 @@ func Decide(lease *coordinationv1.Lease, me Identity, facts Facts, now time.Time
 // free judges a Lease whose holder, if any, is out of the way.
 func free(lease *coordinationv1.Lease, facts Facts) Decision {
 	stone, settled := tombstoneOf(lease)
-	if settled && !facts.IgnoreCooldown && facts.Wall.Before(stone.CooldownUntil) {
+	buried := facts.BidUID != "" && stone.BidUID == facts.BidUID
+	if settled && !facts.IgnoreCooldown && (buried || facts.Wall.Before(stone.CooldownUntil)) {
 		return Decision{Verdict: Cooldown, Until: stone.CooldownUntil, Tombstone: stone}
 	}
 	return Decision{Verdict: Take}

@@ -95,6 +95,15 @@ func TestDecide(t *testing.T) {
 
 		{"a cooldown", tombstoned(stone), controllerA, Facts{Wall: stone.CooldownUntil.Add(-1)}, Cooldown, stone.CooldownUntil},
 		{"a cooldown, for scanners too", tombstoned(stone), scannerC, Facts{Wall: stone.CooldownUntil.Add(-1)}, Cooldown, stone.CooldownUntil},
+		{
+			"a Bid's own tombstone is final for it, however long ago it was written",
+			tombstoned(stone), controllerA,
+			Facts{Wall: stone.CooldownUntil.Add(time.Hour), BidExists: true, BidUID: stone.BidUID}, Cooldown, stone.CooldownUntil,
+		},
+		{
+			"but not for the next Bid", tombstoned(stone), controllerA,
+			Facts{Wall: stone.CooldownUntil, BidExists: true, BidUID: "another"}, Take, never,
+		},
 		{"the cooldown is over", tombstoned(stone), controllerA, Facts{Wall: stone.CooldownUntil}, Take, never},
 		{
 			"a late bid must be taken back although it cools down",

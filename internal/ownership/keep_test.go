@@ -115,6 +115,15 @@ func TestOwnDurationBoundsTheHolder(t *testing.T) {
 	w.Expect(a.Authorize(claim, time.Second)).To(Succeed())
 }
 
+// The same process can hold the Lease again in another tenure: what is of the old one is over.
+func TestAnotherTenureOfTheSameHolderIsNotThisClaims(t *testing.T) {
+	w := newWorld(t)
+	a := w.replica("a")
+	claim := w.claimed(a, nil)
+	w.api.Edit(namespace+"/"+leaseName, func(l *coordinationv1.Lease) { *l.Spec.LeaseTransitions++ })
+	w.Expect(a.SetIntents(t.Context(), claim, nil)).To(MatchError(ErrLost))
+}
+
 func TestAssertSurvivesALostReplyAndAnEdit(t *testing.T) {
 	w := newWorld(t)
 	a := w.replica("a")

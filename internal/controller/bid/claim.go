@@ -7,6 +7,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
@@ -31,20 +32,44 @@ type owned struct {
 // own claims the posting, with the intent in the same write when there is one, and reads the Bid live. Nothing is owned
 // when the result says when to come back, or the error why not.
 func (r *Reconciler) own(ctx context.Context, s *situation, intent *ownership.Intent) (*owned, reconcile.Result, error) {
-	claim, err := r.claim(ctx, s, intent)
+	claim, err := r.claim(ctx, s, intent, false)
+	exhumed := isBuried(err, s.bid.UID)
+	if exhumed {
+		claim, err = r.exhume(ctx, s, intent)
+	}
 	if err != nil {
 		result, err := r.notClaimed(ctx, s, err)
 		return nil, result, err
 	}
 	readAt := r.Clock.Now()
 	live, err := r.readLive(ctx, s.bid)
-	if errors.Is(err, errGone) && intent != nil {
+	switch {
+	case errors.Is(err, errGone) && exhumed:
+		return nil, reconcile.Result{}, r.Leases.Release(ctx, claim)
+	case errors.Is(err, errGone):
 		return nil, reconcile.Result{}, r.unclaim(ctx, s, claim)
-	}
-	if err != nil {
+	case err != nil:
 		return nil, reconcile.Result{}, err
 	}
 	return &owned{s, claim, live, readAt}, reconcile.Result{}, nil
+}
+
+// isBuried is true when the posting's Lease is the tombstone of this very Bid.
+func isBuried(err error, uid types.UID) bool {
+	var cooling *ownership.CooldownError
+	return errors.As(err, &cooling) && cooling.BidUID == uid
+}
+
+// exhume takes the tombstone of a Bid that is still there: the process that buried it died before it let the Bid go, or a
+// bid turned up late. More often the Bid is gone and only the cache has it; then the tombstone is left alone.
+func (r *Reconciler) exhume(ctx context.Context, s *situation, intent *ownership.Intent) (*ownership.Claim, error) {
+	if _, err := r.readLive(ctx, s.bid); err != nil {
+		return nil, err
+	}
+	if intent != nil {
+		return nil, errMoved
+	}
+	return r.claim(ctx, s, nil, true)
 }
 
 // readFor is how long a live read authorises a call.
@@ -65,9 +90,12 @@ func (r *Reconciler) refresh(ctx context.Context, o *owned) error {
 
 // claim makes this process the owner of the Bid's posting, or makes sure that it still is. The intent, when there is
 // one, is in the same write.
-func (r *Reconciler) claim(ctx context.Context, s *situation, intent *ownership.Intent) (*ownership.Claim, error) {
+func (r *Reconciler) claim(
+	ctx context.Context, s *situation, intent *ownership.Intent, exhume bool,
+) (*ownership.Claim, error) {
 	claim, err := r.Leases.Acquire(ctx, ownership.Request{
 		Namespace: s.bid.Namespace, Key: bidding.KeyOf(s.bid), BidUID: s.bid.UID, TTL: s.leaseTTL(), Intent: intent,
+		IgnoreCooldown: exhume,
 	})
 	if err != nil {
 		return nil, err

@@ -68,12 +68,14 @@ func (r *Reconciler) unplaceable(ctx context.Context, o *owned) error {
 	return errMoved
 }
 
-// unclaim leaves a posting whose Bid went away before anything was sent for it. Where somebody's call may have had its
-// effect the claim stays, until that is known.
+// unclaim leaves a posting whose Bid went away before anything was sent for it. Where a call may have had its effect, or
+// a bid may be live, the claim stays: it is what the Bid that went away leaves to be found.
 func (r *Reconciler) unclaim(ctx context.Context, s *situation, claim *ownership.Claim) error {
 	o := &owned{situation: s, claim: claim, live: &onebidv1.Bid{ObjectMeta: s.bid.ObjectMeta}}
-	if len(o.foreignIntents()) > 0 || r.flights.open(s.bid.UID) || len(claim.Prior) > 0 {
-		return nil
+	intent, noted := claim.Intents.Of(s.bid.UID)
+	recorded := noted && bidding.PlaceRecorded(s.bid, intent.Attempt)
+	if len(o.foreignIntents()) > 0 || r.flights.open(s.bid.UID) || len(claim.Prior) > 0 || recorded {
+		return errGone
 	}
 	return r.bury(ctx, o, onebidv1.StateWithdrawn)
 }

@@ -229,7 +229,10 @@ func (x *tenant) manager(flags ...string) *manager {
 
 func startManager(t *testing.T, user *testenv.User, system string, flags ...string) *manager {
 	t.Helper()
-	m := &manager{t: t, log: filepath.Join(t.TempDir(), "manager.log"), health: freeAddress(t), metrics: freeAddress(t), done: make(chan struct{})}
+	m := &manager{
+		t: t, log: filepath.Join(t.TempDir(), "manager.log"), health: freeAddress(t), metrics: freeAddress(t),
+		done: make(chan struct{}),
+	}
 	out, err := os.Create(m.log)
 	if err != nil {
 		t.Fatal(err)
@@ -368,17 +371,21 @@ func (m *manager) metricsText(t *testing.T, x *tenant) string {
 	x.g.Expect(err).NotTo(HaveOccurred())
 	req.Header.Set("Authorization", "Bearer "+x.token)
 	insecure := &http.Client{Transport: &http.Transport{
-		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true, //nolint:gosec // the manager signs its own
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true, // the manager signs its own
 	}}
-	var resp *http.Response
+	var status int
+	var text []byte
 	x.g.Eventually(func() error {
-		resp, err = insecure.Do(req)
+		resp, err := insecure.Do(req)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = resp.Body.Close() }()
+		status = resp.StatusCode
+		text, err = io.ReadAll(resp.Body)
 		return err
 	}).Should(Succeed(), "the metrics endpoint makes its certificate when it starts")
-	defer func() { _ = resp.Body.Close() }()
-	x.g.Expect(resp.StatusCode).To(Equal(http.StatusOK))
-	text, err := io.ReadAll(resp.Body)
-	x.g.Expect(err).NotTo(HaveOccurred())
+	x.g.Expect(status).To(Equal(http.StatusOK))
 	return string(text)
 }
 
@@ -395,4 +402,10 @@ func (x *tenant) scraper() string {
 	request := &authenticationv1.TokenRequest{}
 	x.g.Expect(env.Client.SubResource("token").Create(x.t.Context(), account, request)).To(Succeed())
 	return request.Status.Token
+}
+
+// revoke makes the marketplace refuse the account's token.
+func (x *tenant) revoke() {
+	x.t.Helper()
+	x.g.Expect(sim.PutToken(x.t.Context(), marketsim.Token{Token: "token-" + x.ns, Valid: false})).To(Succeed())
 }
