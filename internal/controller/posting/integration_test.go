@@ -42,7 +42,7 @@ func (f *fixture) kstatus(of client.Object) status.Status {
 
 func TestFreshnessEndsWhenItIsDue(t *testing.T) {
 	f := start(t)
-	p := build.Posting(f.ns, "m", "1", func(p *onebidv1.Posting) { p.Spec.TTLSeconds = new(int32(3600)) })
+	p := build.Posting(f.ns, "m", "1", func(p *onebidv1.Posting) { p.Spec.TTLSeconds = 3600 })
 	f.members.set(true)
 	f.create(p)
 	f.Expect(f.kstatus(p)).To(Equal(status.InProgressStatus))
@@ -246,6 +246,41 @@ func TestFirstWriteIsWhole(t *testing.T) {
 	f.Expect(f.writes().Since(before).Total()).To(Equal(1))
 	f.Expect(f.condition(p, "Fresh")()).To(HavePrefix("True Fresh"), "though the Posting's own controller was never here")
 	f.Expect(f.kstatus(p)).To(Equal(status.CurrentStatus))
+
+	f.settled(p)
+	f.clock.Step(48 * time.Hour)
+	f.Expect(f.recorder.BidActive(t.Context(), bid)).To(Succeed())
+	f.Expect(f.writes().Since(before).Total()).To(Equal(1), "that it turned stale is for whoever acts to say")
+}
+
+// After a conflict what counts is what is there, and nothing of what the cache had shown.
+func TestConflictStartsFromWhatIsThere(t *testing.T) {
+	g := NewWithT(t)
+	ns := env.Namespace(t)
+	p, bid := build.Posting(ns, "m", "1"), build.Bid(ns, "m", "1")
+	bid.UID = "new"
+	g.Expect(env.Client.Create(t.Context(), p)).To(Succeed())
+	old := p.DeepCopy()
+	old.Status.History = []onebidv1.BidRecord{{UID: "old", Outcome: onebidv1.StateLost}}
+	p.Labels = map[string]string{"a": "b"}
+	g.Expect(env.Client.Update(t.Context(), p)).To(Succeed())
+	recorder := posting.NewRecorder(showing(old), env.Client, clock.RealClock{})
+	g.Expect(recorder.BidEnded(t.Context(), bid, ended(bid, onebidv1.StateLost, 1))).To(Succeed())
+	g.Expect(env.Client.Get(t.Context(), client.ObjectKeyFromObject(p), p)).To(Succeed())
+	g.Expect(p.Status.History).To(Equal([]onebidv1.BidRecord{ended(bid, onebidv1.StateLost, 1)}))
+}
+
+// showing is a client whose cache lags behind.
+func showing(old *onebidv1.Posting) client.Client {
+	return interceptor.NewClient(env.Client, interceptor.Funcs{
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+			if cached, ok := o.(*onebidv1.Posting); ok {
+				old.DeepCopyInto(cached)
+				return nil
+			}
+			return c.Get(ctx, key, o, opts...)
+		},
+	})
 }
 
 func TestConflictsAreBounded(t *testing.T) {
@@ -277,16 +312,7 @@ func TestAPostingCreatedAnewIsAnotherOne(t *testing.T) {
 	g.Expect(env.Client.Delete(t.Context(), p)).To(Succeed())
 	p = build.Posting(ns, "m", "1")
 	g.Expect(env.Client.Create(t.Context(), p)).To(Succeed())
-	stale := interceptor.NewClient(env.Client, interceptor.Funcs{
-		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
-			if cached, ok := o.(*onebidv1.Posting); ok {
-				old.DeepCopyInto(cached)
-				return nil
-			}
-			return c.Get(ctx, key, o, opts...)
-		},
-	})
-	recorder := posting.NewRecorder(stale, env.Client, clock.RealClock{})
+	recorder := posting.NewRecorder(showing(old), env.Client, clock.RealClock{})
 	g.Expect(recorder.BidActive(t.Context(), bid)).To(Succeed())
 	g.Expect(env.Client.Get(t.Context(), client.ObjectKeyFromObject(p), p)).To(Succeed())
 	g.Expect(p.Status.ActiveBid).To(BeNil())

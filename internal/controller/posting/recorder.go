@@ -80,7 +80,7 @@ func (r *Recorder) write(
 	uid, name := posting.UID, client.ObjectKeyFromObject(posting)
 	err := wait.ExponentialBackoffWithContext(ctx, r.Backoff, func(ctx context.Context) (bool, error) {
 		if conflict != nil {
-			posting = &onebidv1.Posting{} // decoding into an old object would keep what is no longer there
+			posting = &onebidv1.Posting{} // nothing of the old read may stay, whatever the reader does with it
 			if err := r.live.Get(ctx, name, posting); err != nil || posting.UID != uid {
 				return true, client.IgnoreNotFound(err) // a Posting that was created anew has its own events
 			}
@@ -124,7 +124,7 @@ func (r *Recorder) writeOnce(
 
 // defaultTTL is the Marketplace's, 0 when there is none.
 func (r *Recorder) defaultTTL(ctx context.Context, posting *onebidv1.Posting) (time.Duration, error) {
-	if posting.Spec.TTLSeconds != nil {
+	if posting.Spec.TTLSeconds > 0 {
 		return 0, nil
 	}
 	market := &onebidv1.Marketplace{}
