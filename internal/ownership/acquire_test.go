@@ -336,6 +336,14 @@ func TestTombstoneForbidsUntilItsTime(t *testing.T) {
 		w.Expect(cooling).To(MatchError(ContainSubstring("cools down until 2026-11-23T12:05:00Z: Bid uid-a ended as Lost")))
 	}
 
+	w.clock.SetTime(stone.CooldownUntil)
+	w.beat(a)
+	_, err := a.Acquire(t.Context(), request(stone.BidUID, nil))
+	_, ok := errors.AsType[*CooldownError](err)
+	w.Expect(ok).To(BeTrue(), "the settled Bid itself never comes back")
+	w.clock.SetTime(epochStart)
+	w.beat(a)
+
 	// Taking back a late bid is owed at any time, and leaves the tombstone as it is.
 	late := request("uid-x", nil)
 	late.IgnoreCooldown = true

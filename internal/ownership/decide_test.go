@@ -106,6 +106,18 @@ func TestDecide(t *testing.T) {
 		},
 		{"the cooldown is over", tombstoned(stone), controllerA, Facts{Wall: stone.CooldownUntil}, Take, never},
 		{
+			"a tombstone is final for its own Bid, which somebody saw in an old version",
+			tombstoned(stone), controllerA, Facts{Wall: stone.CooldownUntil, BidExists: true, BidUID: stone.BidUID}, Cooldown, stone.CooldownUntil,
+		},
+		{
+			"and not for the next",
+			tombstoned(stone), controllerA, Facts{Wall: stone.CooldownUntil, BidExists: true, BidUID: "uid-b"}, Take, never,
+		},
+		{
+			"but what is live of it must be taken back",
+			tombstoned(stone), controllerA, Facts{Wall: stone.CooldownUntil, BidUID: stone.BidUID, IgnoreCooldown: true}, Take, never,
+		},
+		{
 			"a late bid must be taken back although it cools down",
 			tombstoned(stone), controllerA, Facts{Wall: stone.SettledAt, IgnoreCooldown: true}, Take, never,
 		},

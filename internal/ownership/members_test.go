@@ -167,6 +167,21 @@ func TestMissingHeartbeatHasAWindowOfItsOwn(t *testing.T) {
 	w.Expect(err).NotTo(HaveOccurred())
 }
 
+// What a read shows may be as old as its request: one that was sent before the end of the window confirms nothing.
+func TestAReadBeforeTheEndConfirmsNothing(t *testing.T) {
+	w := newWorld(t)
+	a, b := w.replica("a"), w.replica("b")
+	w.sees(b, a)
+	w.clock.Step(5*time.Second - 1)
+	w.api.Hook(func(string, string) { w.clock.Step(time.Second) })
+	dead, err := b.members.ConfirmDead(t.Context(), a.members.HeartbeatRef())
+	w.Expect(err).NotTo(HaveOccurred())
+	w.Expect(dead).To(BeFalse())
+	dead, err = b.members.ConfirmDead(t.Context(), a.members.HeartbeatRef())
+	w.Expect(err).NotTo(HaveOccurred())
+	w.Expect(dead).To(BeTrue())
+}
+
 func TestAHolderThatComesBackIsNoticed(t *testing.T) {
 	w := newWorld(t)
 	a, b := w.replica("a"), w.replica("b")

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 
 	"github.com/onebid-dev/onebid/internal/ownership"
@@ -114,7 +115,8 @@ func TestTokensAreUnique(t *testing.T) {
 		running.Go(func() {
 			for i := range 60 {
 				id := fmt.Sprintf("%d", i%3)
-				claim, err := p.Acquire(t.Context(), bid(ns, id, "uid", 1))
+				uid := types.UID(fmt.Sprintf("uid-%d-%d", r, i)) // a Bid that was settled never comes back
+				claim, err := p.Acquire(t.Context(), bid(ns, id, uid, 1))
 				if err != nil {
 					continue // somebody else has it
 				}
