@@ -20,6 +20,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -34,6 +35,9 @@ import (
 
 // assetsVariable names the directory of the control plane's binaries, as everywhere that envtest is used.
 const assetsVariable = "KUBEBUILDER_ASSETS"
+
+// processTimeout bounds the start and the stop of each of the control plane's processes.
+const processTimeout = time.Minute
 
 // Options say what to start beside the API server and etcd. The zero value is what a test of the controllers needs.
 type Options struct {
@@ -69,6 +73,7 @@ type Environment struct {
 	dir     string
 	admin   *User
 	manager *process
+	guard   *guard
 	inputs  sync.Once
 
 	// mu guards what follows.
@@ -109,6 +114,9 @@ func prepare(options Options) (*Environment, error) {
 		BinaryAssetsDirectory: assets,
 		Scheme:                env.Scheme,
 		ErrorIfCRDPathMissing: true,
+		// On a busy machine envtest's own 20 seconds run out, and what it gives up on stays behind.
+		ControlPlaneStartTimeout: processTimeout,
+		ControlPlaneStopTimeout:  processTimeout,
 	}
 	if !options.Bare {
 		env.plane.CRDDirectoryPaths = []string{filepath.Join(root, "config", "crd", "bases")}
@@ -140,6 +148,9 @@ func (e *Environment) start(ctx context.Context, options Options) error {
 			return err
 		}
 	}
+	if e.guard, err = startGuard(e.dir); err != nil {
+		return fmt.Errorf("guard against leaving the control plane behind: %w", err)
+	}
 	if options.Bare || options.WithoutPolicies {
 		return nil
 	}
@@ -157,6 +168,9 @@ func (e *Environment) Stop() error {
 	}
 	if e.plane != nil {
 		errs = append(errs, e.plane.Stop())
+	}
+	if e.guard != nil {
+		errs = append(errs, e.guard.release())
 	}
 	return errors.Join(append(errs, os.RemoveAll(e.dir))...)
 }

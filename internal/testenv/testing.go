@@ -4,7 +4,6 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -88,14 +87,15 @@ func (e *Environment) AsUser(tb testing.TB, namespace, name string, clusterRoles
 func noteInputs(tb testing.TB, root string) {
 	tb.Helper()
 	_ = os.Getenv(assetsVariable)
-	err := filepath.WalkDir(filepath.Join(root, "config"), func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
+	for _, pattern := range []string{"config/*/*.yaml", "config/*/*/*.yaml"} {
+		files, err := filepath.Glob(filepath.Join(root, filepath.FromSlash(pattern)))
+		if err != nil {
+			tb.Fatal(err)
 		}
-		_, err = os.ReadFile(path)
-		return err
-	})
-	if err != nil {
-		tb.Fatalf("read config: %v", err)
+		for _, file := range files {
+			if _, err := os.ReadFile(file); err != nil {
+				tb.Fatal(err)
+			}
+		}
 	}
 }

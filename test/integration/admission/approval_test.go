@@ -21,6 +21,10 @@ func approved(b *v1alpha1.Bid) {
 	b.Spec.Approval = &v1alpha1.BidApproval{BidUID: string(b.UID), Decision: v1alpha1.ApprovalApproved}
 }
 
+func refusedByApprover(b *v1alpha1.Bid) {
+	b.Spec.Approval = &v1alpha1.BidApproval{BidUID: string(b.UID), Decision: v1alpha1.ApprovalRefused}
+}
+
 func abandoned(reason string) func(*v1alpha1.Bid) {
 	return func(b *v1alpha1.Bid) { b.Annotations = map[string]string{v1alpha1.AnnotationAbandon: reason} }
 }
@@ -41,7 +45,7 @@ func TestOnlyApproversApprove(t *testing.T) {
 
 	refusedAtUpdate(t, bidder.Client, bid, []refusal{
 		{"take the approval away", func(b *v1alpha1.Bid) { b.Spec.Approval = nil }, refused},
-		{"turn it round", func(b *v1alpha1.Bid) { b.Spec.Approval.Decision = v1alpha1.ApprovalRefused }, refused},
+		{"turn it round", refusedByApprover, refused},
 	})
 	g.Expect(patched(t, bidder.Client, stored, `{"spec":{"withdraw":{"reason":"changed my mind"}}}`)).To(Succeed(),
 		"an approved Bid stays the bidder's")

@@ -83,8 +83,8 @@ func TestWhatIsTooLargeIsRefused(t *testing.T) {
 		},
 		{
 			name:   "no days",
-			change: func(b *v1alpha1.Bid) { b.Spec.DeliveryDays = new(int32(0)) },
-			want:   schema("spec.deliveryDays: Invalid value: 0: spec.deliveryDays in body should be greater than or equal to 1"),
+			change: func(b *v1alpha1.Bid) { b.Spec.DeliveryDays = -1 },
+			want:   schema("spec.deliveryDays: Invalid value: -1: spec.deliveryDays in body should be greater than or equal to 1"),
 		},
 		{
 			name:   "no price",
@@ -96,7 +96,7 @@ func TestWhatIsTooLargeIsRefused(t *testing.T) {
 
 // whole sets every field that cannot change later, as large as it may be.
 func whole(b *v1alpha1.Bid) {
-	b.Spec.DeliveryDays = new(int32(7))
+	b.Spec.DeliveryDays = 7
 	b.Spec.Proposal = strings.Repeat("x", 16384)
 	b.Spec.PostingCachedAt = new(metav1.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC))
 	b.Spec.Attributes = map[string]v1alpha1.AttributeValue{"milestone": "1"}
@@ -135,7 +135,7 @@ func TestNothingInASpecIsEdited(t *testing.T) {
 		{"amount", build.Price("240", "USD"), schema(samePrice)},
 		{"amount written otherwise", build.Price("250.00", "USD"), schema(samePrice)},
 		{"currency", build.Price("250", "EUR"), schema(samePrice)},
-		{"deliveryDays", func(b *v1alpha1.Bid) { b.Spec.DeliveryDays = new(int32(8)) }, schema("spec.deliveryDays" + mustStay)},
+		{"deliveryDays", func(b *v1alpha1.Bid) { b.Spec.DeliveryDays = 8 }, schema("spec.deliveryDays" + mustStay)},
 		{"proposal", build.Proposal("y"), schema("spec.proposal" + mustStay)},
 		{"postingCachedAt", func(b *v1alpha1.Bid) { b.Spec.PostingCachedAt = later }, schema("spec.postingCachedAt" + mustStay)},
 		{"attribute edited", func(b *v1alpha1.Bid) { b.Spec.Attributes["milestone"] = "2" }, schema("spec.attributes" + mustStay)},
@@ -146,7 +146,7 @@ func TestNothingInASpecIsEdited(t *testing.T) {
 func TestNothingInASpecIsRemoved(t *testing.T) {
 	bid := created(t, env.Namespace(t), "2", whole)
 	refusedAtUpdate(t, env.Client, bid, []refusal{
-		{"deliveryDays", func(b *v1alpha1.Bid) { b.Spec.DeliveryDays = nil }, schema("spec.deliveryDays" + mustNotGo)},
+		{"deliveryDays", func(b *v1alpha1.Bid) { b.Spec.DeliveryDays = 0 }, schema("spec.deliveryDays" + mustNotGo)},
 		{"proposal", build.Proposal(""), schema("spec.proposal" + mustNotGo)},
 		{"postingCachedAt", func(b *v1alpha1.Bid) { b.Spec.PostingCachedAt = nil }, schema("spec.postingCachedAt" + mustNotGo)},
 		{"attributes", func(b *v1alpha1.Bid) { b.Spec.Attributes = nil }, schema("spec.attributes" + mustNotGo)},
