@@ -104,7 +104,7 @@ type BidSpec struct {
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=3650
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",reason=FieldValueForbidden,message="must not change: a Bid's spec cannot change; delete the Bid and create it anew"
-	DeliveryDays *int32 `json:"deliveryDays,omitempty"`
+	DeliveryDays int32 `json:"deliveryDays,omitempty"`
 
 	// proposal is the text that the marketplace shows to the client, at most 16
 	// KiB.

@@ -87,7 +87,6 @@ type HTTPRequest struct {
 	// encoding of the body: JSON or Form. Defaults to JSON.
 	// +optional
 	// +default="JSON"
-	// +kubebuilder:default=JSON
 	Encoding HTTPEncoding `json:"encoding,omitempty"`
 }
 

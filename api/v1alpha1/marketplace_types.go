@@ -108,7 +108,7 @@ type MarketplaceLimits struct {
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=1000000
-	MaxActiveBids *int32 `json:"maxActiveBids,omitempty"`
+	MaxActiveBids int32 `json:"maxActiveBids,omitempty"`
 
 	// maxPrice of one bid. Bids in another currency are not accepted.
 	// +optional

@@ -120,7 +120,7 @@ type PostingSpec struct {
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=31536000
-	TTLSeconds *int32 `json:"ttlSeconds,omitempty"`
+	TTLSeconds int32 `json:"ttlSeconds,omitempty"`
 
 	// closesAt is when the posting stops taking bids.
 	// +optional

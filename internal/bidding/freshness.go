@@ -136,8 +136,8 @@ func earlier(claimed time.Time, created metav1.Time) time.Time {
 
 func ttlOf(in FreshnessInput) time.Duration {
 	switch {
-	case in.Posting != nil && in.Posting.Spec.TTLSeconds != nil:
-		return time.Duration(*in.Posting.Spec.TTLSeconds) * time.Second
+	case in.Posting != nil && in.Posting.Spec.TTLSeconds > 0:
+		return time.Duration(in.Posting.Spec.TTLSeconds) * time.Second
 	case in.DefaultTTL > 0:
 		return in.DefaultTTL
 	}

@@ -92,7 +92,7 @@ func TestFreshness(t *testing.T) {
 		},
 		"posting's ttl": {
 			why:     "the Posting overrides the Marketplace",
-			posting: freshPostingWith(func(p *onebidv1.Posting) { p.Spec.TTLSeconds = new(int32(60)) }), ttl: time.Hour, now: 0.5,
+			posting: freshPostingWith(func(p *onebidv1.Posting) { p.Spec.TTLSeconds = 60 }), ttl: time.Hour, now: 0.5,
 			reason: "Stale", message: "The posting was read at 2026-11-01T12:00:00Z and is good for 1m0s" + reread,
 		},
 		"at the expiry": {

@@ -185,12 +185,12 @@ func priceLimit(in GuardInput) *Hold {
 
 func activeLimit(in GuardInput) *Hold {
 	limits := in.Marketplace.Spec.Limits
-	if limits == nil || limits.MaxActiveBids == nil || in.Others.Active < int(*limits.MaxActiveBids) {
+	if limits == nil || limits.MaxActiveBids == 0 || in.Others.Active < int(limits.MaxActiveBids) {
 		return nil
 	}
 	return &Hold{Reason: onebidv1.ReasonTooManyActiveBids, Message: fmt.Sprintf(
 		"Marketplace %q allows %d bids at once; this one goes on when one of them ends",
-		in.Marketplace.Name, *limits.MaxActiveBids)}
+		in.Marketplace.Name, limits.MaxActiveBids)}
 }
 
 func budgetLimit(in GuardInput) *Hold {

@@ -111,9 +111,9 @@ func TestGuard(t *testing.T) {
 			why: "over the price limit", in: input(limits(onebidv1.MarketplaceLimits{MaxPrice: usd("249.99")})),
 			reason: "PriceTooHigh", message: `spec.price is 0.01 USD over maxPrice 249.99 USD of Marketplace "rest"`, stalled: true,
 		},
-		{why: "room for one more", in: input(limits(onebidv1.MarketplaceLimits{MaxActiveBids: ptr.To[int32](2)}), others(1, "0"))},
+		{why: "room for one more", in: input(limits(onebidv1.MarketplaceLimits{MaxActiveBids: 2}), others(1, "0"))},
 		{
-			why: "no room", in: input(limits(onebidv1.MarketplaceLimits{MaxActiveBids: ptr.To[int32](2)}), others(2, "0")),
+			why: "no room", in: input(limits(onebidv1.MarketplaceLimits{MaxActiveBids: 2}), others(2, "0")),
 			reason: "TooManyActiveBids", message: "allows 2 bids at once",
 		},
 		{why: "money left", in: input(limits(onebidv1.MarketplaceLimits{MaxCommitted: usd("1000")}), others(3, "750"))},

@@ -135,12 +135,9 @@ func (r *Reconciler) send(ctx context.Context, o *owned, attempt int32) error {
 
 func placeRequest(bid *onebidv1.Bid) marketplace.PlaceRequest {
 	request := marketplace.PlaceRequest{
-		PostingID: bid.Spec.PostingID, Price: bid.Spec.Price, Proposal: bid.Spec.Proposal,
+		PostingID: bid.Spec.PostingID, Price: bid.Spec.Price, DeliveryDays: bid.Spec.DeliveryDays, Proposal: bid.Spec.Proposal,
 		IdempotencyKey: bidding.IdempotencyKey(bid.Namespace, bidding.KeyOf(bid), bid.UID),
 		Attributes:     make(map[string]string, len(bid.Spec.Attributes)),
-	}
-	if days := bid.Spec.DeliveryDays; days != nil {
-		request.DeliveryDays = *days
 	}
 	for name, value := range bid.Spec.Attributes {
 		request.Attributes[name] = string(value)
