@@ -44,11 +44,13 @@ func parse(args []string) (*options, error) {
 	flags.IntVar(&o.concurrency, "concurrent-bids", 32, "how many Bids are worked on at once")
 	flags.DurationVar(&o.timing.Heartbeat, "heartbeat-duration", o.timing.Heartbeat,
 		"how long a replica counts as alive after its last heartbeat")
-	flags.DurationVar(&o.timing.Renew, "heartbeat-interval", o.timing.Renew, "time between two heartbeats")
+	flags.DurationVar(&o.timing.Renew, "heartbeat-renew", o.timing.Renew, "time between two heartbeats")
 	flags.DurationVar(&o.timing.Margin, "heartbeat-margin", o.timing.Margin,
 		"no call to a marketplace starts once less than this is left of the heartbeat's duration")
 	flags.DurationVar(&o.timing.Pause, "max-pause", o.timing.Pause,
 		"longest pause of the process between the last check and the first byte of a call that safety must stand")
+	flags.Float64Var(&o.timing.Drift, "clock-drift", o.timing.Drift,
+		"how much faster or slower a host's clock may run than time goes, as a fraction")
 	flags.DurationVar(&o.tombstoneRetention, "tombstone-retention", time.Hour, "how long the Lease of an ended bid is kept at least")
 	flags.DurationVar(&o.sweepInterval, "sweep-interval", 5*time.Minute, "time between two sweeps of Leases past their time")
 	flags.DurationVar(&o.shutdownGrace, "shutdown-grace", 45*time.Second,

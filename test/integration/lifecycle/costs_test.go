@@ -73,7 +73,7 @@ func TestABidCostsTwoWritesEachWay(t *testing.T) {
 	const bids = 20
 	x := newTenant(t, onebidv1.ClassIdempotencyKey)
 	// One replica, whose heartbeats are far apart, so that every update of a Lease in the counts is a tombstone.
-	x.manager("--heartbeat-duration", "300s", "--heartbeat-interval", "60s", "--heartbeat-margin", "10s")
+	x.manager("--heartbeat-duration", "300s", "--heartbeat-renew", "60s", "--heartbeat-margin", "10s")
 	warm := x.state(x.bid("warm"), onebidv1.StateActive)
 	x.delete(warm)
 	x.gone(warm)

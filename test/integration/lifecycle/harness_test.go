@@ -240,7 +240,7 @@ func startManager(t *testing.T, user *testenv.User, system string, flags ...stri
 	m.cmd = exec.Command(binary, append([]string{
 		"--kubeconfig", user.Kubeconfig, "--namespace", system, "--pod-name", "manager", "--metrics-bind-address", m.metrics,
 		"--health-probe-bind-address", m.health, "--allow-private-addresses", "--log-level", "debug",
-		"--heartbeat-duration", "2s", "--heartbeat-interval", "400ms", "--heartbeat-margin", "500ms", "--max-pause", "500ms",
+		"--heartbeat-duration", "2s", "--heartbeat-renew", "400ms", "--heartbeat-margin", "500ms", "--max-pause", "500ms",
 	}, flags...)...)
 	m.cmd.Stdout, m.cmd.Stderr = out, out
 	m.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
