@@ -53,6 +53,7 @@ test: ## Run all tests against a real API server, then the coverage gate
 .PHONY: build
 build: ## Build the static binaries into bin/
 	@test -d cmd || { echo "build: there is no cmd folder, so nothing to build" >&2; exit 1; }
+	@echo "build: compiling ./cmd/... (a few minutes the first time, then seconds)"
 	@CGO_ENABLED=0 go build -trimpath -ldflags "$(GOLDFLAGS)" -o bin/ ./cmd/...
 	@echo "build: $(VERSION): $$(go list -f '{{if eq .Name "main"}}{{.ImportPath}}{{end}}' ./cmd/... | sed 's#.*/#bin/#' | xargs)"
 
