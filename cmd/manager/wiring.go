@@ -52,7 +52,7 @@ func (p *process) setup(ctx context.Context) error {
 		func() error { return p.bids(ctx, connections, postings) },
 		func() error { return p.marketplaces(connections) },
 		func() error {
-			return postingctrl.Setup(p.mgr, postingctrl.Options{Members: p.members, Recorder: postings, Clock: p.wall})
+			return postingctrl.Setup(ctx, p.mgr, postingctrl.Options{Members: p.members, Recorder: postings, Clock: p.wall})
 		},
 		func() error { return p.mgr.Add(p.sweeper()) },
 		func() error { return probes(p.mgr, p.members) },

@@ -43,7 +43,7 @@ type Options struct {
 }
 
 // Setup adds the controller to the manager.
-func Setup(mgr ctrl.Manager, opts Options) error {
+func Setup(ctx context.Context, mgr ctrl.Manager, opts Options) error {
 	if opts.Clock == nil {
 		opts.Clock = clock.RealClock{}
 	}
@@ -51,7 +51,7 @@ func Setup(mgr ctrl.Manager, opts Options) error {
 		opts.SecondLook = DefaultSecondLook
 	}
 	opts.Controller.NeedLeaderElection = new(false)
-	err := mgr.GetFieldIndexer().IndexField(context.Background(), &onebidv1.Posting{}, indexMarketplace, marketplaceOf)
+	err := mgr.GetFieldIndexer().IndexField(ctx, &onebidv1.Posting{}, indexMarketplace, marketplaceOf)
 	if err != nil {
 		return err
 	}

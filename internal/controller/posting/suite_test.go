@@ -79,7 +79,7 @@ func start(t *testing.T) *fixture {
 	f.Expect(err).NotTo(HaveOccurred())
 	f.cached = mgr.GetClient()
 	f.recorder = posting.NewRecorder(mgr.GetClient(), mgr.GetAPIReader(), f.clock)
-	f.Expect(posting.Setup(mgr, posting.Options{
+	f.Expect(posting.Setup(t.Context(), mgr, posting.Options{
 		Members: f.members, Recorder: f.recorder, Clock: f.clock,
 		Controller: controller.Options{
 			SkipNameValidation: new(true),
