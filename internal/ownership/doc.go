@@ -8,7 +8,7 @@
 //   - The API server's wall clock (package apiclock) dates what is written down for others: settlements and cooldowns.
 //
 // How the parts of the protocol fit together, and which shortcuts are unsafe, is told in
-// docs/decisions/lease-protocol.md.
+// docs/decisions/0005-lease-protocol.md.
 //
 //	          create                    Settle
 //	(none) ───────────► held ─────────────────────► tombstone ──► swept

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Timing are the bounds under which a take-over is safe. See docs/decisions/lease-protocol.md for the two inequalities.
+// Timing are the bounds under which a take-over is safe. See docs/decisions/0005-lease-protocol.md for the two inequalities.
 type Timing struct {
 	// Heartbeat (H) is how long a heartbeat is good for, and how long others watch before they call its owner dead.
 	Heartbeat time.Duration
