@@ -3,6 +3,8 @@ package bidding
 import (
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 )
 
@@ -27,6 +29,18 @@ func Backoff(policy onebidv1.RetryPolicy, failures int32, retryAfter time.Durati
 	wait := time.Duration(float64(ceiling) * (0.1 + 0.9*jitter))
 	// Those who were all told the same time must not all come back at it.
 	return max(wait, retryAfter+time.Duration(float64(retryAfter)*0.1*jitter))
+}
+
+// Tries is the number of failed attempts that Backoff would have spread over the time since then, for what is not counted.
+func Tries(policy onebidv1.RetryPolicy, since *metav1.Time, now time.Time) int32 {
+	if since == nil {
+		return 1
+	}
+	tries := int32(1)
+	for past := now.Sub(since.Time) / 2; past >= time.Duration(policy.InitialSeconds)*time.Second && past > 0; past /= 2 {
+		tries++
+	}
+	return tries
 }
 
 // RetryDelay is Backoff with the classes' own bounds: a spent quota parks for hours, refused credentials are tried again

@@ -49,6 +49,11 @@ type Remote struct {
 // Placed notes a bid of ours at the marketplace, under the attempt that it answers.
 func Placed(remote Remote, attempt int32) Change {
 	return Change{Learned: true, apply: func(e *edit) {
+		if PlacedStatus(e.bid) == metav1.ConditionTrue && e.status.Remote != nil && e.status.Remote.BidID == remote.ID {
+			// Told late, of what is known: whatever was found out about the bid since then stands.
+			e.asBefore()
+			return
+		}
 		e.accept()
 		reason, message := onebidv1.ReasonPlaced, "The marketplace confirmed the bid"
 		if remote.Adopted {
@@ -156,6 +161,9 @@ func PlaceFailed(f Failure) Change {
 	}}
 }
 
+// Final is true for a class of refusal to place that ends the Bid.
+func Final(class onebidv1.ErrorClass) bool { return refusal(class) != "" }
+
 // refusal is the terminal state that a class of refusal to place leads to, "" when it may pass.
 func refusal(class onebidv1.ErrorClass) onebidv1.BidState {
 	switch class {
@@ -220,6 +228,10 @@ func Unsettled(f Failure) Change {
 		text := "A place call may have taken effect, and looking it up failed: " + f.Message
 		e.set(onebidv1.ConditionPlaced, metav1.ConditionUnknown, onebidv1.ReasonOutcomeUnknown, text)
 		e.attempts(onebidv1.OperationPlace, Attempts(e.bid, onebidv1.OperationPlace), f.Next, f.Message)
+		if f.Attempt >= f.ReviewAfter {
+			e.stalled = &note{onebidv1.ReasonManualReview, "Still tried at the longest interval; look into it. " + text}
+			return
+		}
 		e.reconciling = &note{onebidv1.ReasonResolving, text}
 	}}
 }
@@ -253,66 +265,5 @@ func Foreign(remoteID string, attempt int32) Change {
 		e.set(onebidv1.ConditionPlaced, metav1.ConditionFalse, onebidv1.ReasonAlreadyExists, message)
 		e.attempts(onebidv1.OperationPlace, max(attempt, Attempts(e.bid, onebidv1.OperationPlace)), time.Time{}, "")
 		e.end(onebidv1.StateDuplicate)
-	}}
-}
-
-// Withdrawn notes that the marketplace was read back and shows no live bid of ours.
-func Withdrawn() Change {
-	return Change{apply: func(e *edit) { e.withdrawn("Read back from the marketplace: no live bid of ours is left") }}
-}
-
-// NeverPlaced notes that a withdrawal found nothing to withdraw.
-func NeverPlaced() Change {
-	return Change{apply: func(e *edit) {
-		e.set(onebidv1.ConditionPlaced, metav1.ConditionFalse, onebidv1.ReasonNotNeeded, "Withdrawn before it was placed")
-		e.withdrawn("Nothing had been placed")
-	}}
-}
-
-func (e *edit) withdrawn(message string) {
-	reason := onebidv1.ReasonWithdrawn
-	if e.status.Remote == nil {
-		reason = onebidv1.ReasonNeverPlaced
-	}
-	e.set(onebidv1.ConditionWithdrawn, metav1.ConditionTrue, reason, message)
-	at := metav1.NewTime(e.now)
-	e.status.WithdrawalTimestamp = &at
-	if w := e.bid.Spec.Withdraw; w != nil {
-		e.status.WithdrawnReason = w.Reason
-	}
-	e.end(onebidv1.StateWithdrawn)
-}
-
-// WithdrawFailed notes an attempt to withdraw that did not end with the bid gone.
-func WithdrawFailed(f Failure) Change {
-	return Change{apply: func(e *edit) {
-		e.set(onebidv1.ConditionWithdrawn, metav1.ConditionFalse, reasonOf(f.Class), f.Message)
-		e.attempts(onebidv1.OperationWithdraw, f.Attempt, f.Next, f.Message)
-		if f.Class == onebidv1.ErrorNotWithdrawable {
-			e.stalled = &note{
-				onebidv1.ReasonNotWithdrawable,
-				"The marketplace does not let the bid be withdrawn: settle it there; it is read again from time to time: " + f.Message,
-			}
-			return
-		}
-		e.retrying(f, "Withdrawing")
-	}}
-}
-
-// Stuck notes that nothing can be withdrawn or looked up, and what a person can do.
-func Stuck(reason, message string) Change {
-	return Change{apply: func(e *edit) {
-		if Withdrawing(e.bid) {
-			e.set(onebidv1.ConditionWithdrawn, metav1.ConditionFalse, reason, message)
-		}
-		e.stalled = &note{reason, message}
-	}}
-}
-
-// Seen changes nothing but the answer to the annotation onebid.dev/requestedAt, which every change gives.
-func Seen() Change {
-	return Change{apply: func(e *edit) {
-		e.reconciling = e.current(onebidv1.ConditionReconciling)
-		e.stalled = e.current(onebidv1.ConditionStalled)
 	}}
 }

@@ -77,6 +77,21 @@ func TestChanges(t *testing.T) {
 			newBid(noted(unknown, bidding.Unsettled(fail(onebidv1.ErrorTransient, 1)))),
 			"Pending", "", "Unknown/OutcomeUnknown", "",
 		},
+		{
+			"looking up failed for long",
+			newBid(noted(unknown, bidding.Unsettled(fail(onebidv1.ErrorTransient, 3)))),
+			"Pending", "", "Unknown/OutcomeUnknown", "ManualReview",
+		},
+		{
+			"an earlier Bid left something",
+			newBid(noted(bidding.Hindered(onebidv1.ErrorTransient, "m"))),
+			"Pending", "", "False/MarketplaceError", "",
+		},
+		{
+			"an earlier Bid left something that was awarded",
+			newBid(noted(bidding.Hindered(onebidv1.ErrorNotWithdrawable, "m"))),
+			"Pending", "", "False/NotWithdrawable", "NotWithdrawable",
+		},
 		{"looked up and absent", newBid(noted(unknown, bidding.Absent(1))), "Pending", "", "False/NotYet", ""},
 		{
 			"nobody can tell",
@@ -170,6 +185,18 @@ func TestALearnedBidVoidsAVerdictReachedWithoutIt(t *testing.T) {
 	g.Expect(bid.Status.State).To(Equal(onebidv1.StateActive))
 	g.Expect(live.Learned).To(BeTrue())
 	g.Expect(unknown.Learned).To(BeFalse())
+}
+
+func TestABidThatWasKnownAlreadyVoidsNothing(t *testing.T) {
+	g := NewWithT(t)
+	ended := newBid(noted(live), withdrawing, noted(bidding.Withdrawn()))
+	before := ended.DeepCopy()
+	live.Apply(ended, now.Add(time.Hour))
+	g.Expect(ended).To(Equal(before), "told late of what was withdrawn meanwhile")
+	failing := newBid(noted(live), deleted, noted(bidding.WithdrawFailed(fail(onebidv1.ErrorTransient, 3))))
+	before = failing.DeepCopy()
+	live.Apply(failing, now.Add(time.Hour))
+	g.Expect(failing).To(Equal(before), "the wait for the next attempt stands")
 }
 
 func TestRetryTimesAreNeverEarly(t *testing.T) {

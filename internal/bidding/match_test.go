@@ -9,6 +9,7 @@ import (
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	"github.com/onebid-dev/onebid/internal/bidding"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 func TestMatch(t *testing.T) {
@@ -126,6 +127,22 @@ func TestBackoff(t *testing.T) {
 			NewWithT(t).Expect(bidding.Backoff(policy, tc.failures, tc.retryAfter, tc.jitter)).To(Equal(tc.want))
 		})
 	}
+}
+
+func TestTriesGrowWithTheLogarithmOfTheTime(t *testing.T) {
+	g := NewWithT(t)
+	policy := onebidv1.RetryPolicy{InitialSeconds: 2, MaxSeconds: 600}
+	since := metav1.NewTime(now)
+	g.Expect(bidding.Tries(policy, nil, now)).To(BeEquivalentTo(1), "nothing is open")
+	for after, want := range map[time.Duration]int{0: 1, 3 * time.Second: 1, 4 * time.Second: 2, 8 * time.Second: 3, time.Hour: 11} {
+		g.Expect(bidding.Tries(policy, &since, now.Add(after))).To(BeEquivalentTo(want), "%s", after)
+	}
+}
+
+func TestFinalRefusals(t *testing.T) {
+	g := NewWithT(t)
+	g.Expect(bidding.Final(onebidv1.ErrorInvalid)).To(BeTrue())
+	g.Expect(bidding.Final(onebidv1.ErrorRateLimited)).To(BeFalse())
 }
 
 func TestRetryDelay(t *testing.T) {
