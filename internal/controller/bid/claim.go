@@ -170,10 +170,10 @@ func (o *owned) foreignIntents() ownership.Intents { return o.claim.Intents.With
 // open is true when a call may have been made whose outcome is not recorded.
 func (r *Reconciler) open(o *owned) bool { return r.openPlace(o) > 0 || len(o.foreignIntents()) > 0 }
 
-// settle turns the posting's Lease, when this process holds it, into the tombstone of a Bid that ended.
+// settle turns the posting's Lease, when this process holds it for the Bid, into the tombstone of a Bid that ended.
 func (r *Reconciler) settle(ctx context.Context, s *situation, bid *onebidv1.Bid) error {
 	claim, held := r.Leases.Held(bid.Namespace, s.leaseName)
-	if !held {
+	if !held || claim.BidUID != bid.UID {
 		return nil
 	}
 	return r.bury(ctx, &owned{situation: s, claim: claim, live: bid}, bid.Status.Outcome)

@@ -97,8 +97,8 @@ func (r *Reconciler) leaseIsOurs(ctx context.Context, s *situation) (bool, error
 	if name, err := bidding.KeyOf(s.bid).Name(); err != nil || name != s.bid.Name {
 		return false, nil //nolint:nilerr // a Bid with another name than its key's is never placed
 	}
-	if r.claimed(s) {
-		return true, nil
+	if r.claimed(s) || r.flights.open(s.bid.UID) {
+		return true, nil // what this process sent is not undone by losing the Lease
 	}
 	lease, err := r.Leases.Get(ctx, s.bid.Namespace, s.leaseName)
 	if apierrors.IsNotFound(err) {
@@ -126,6 +126,16 @@ func (r *Reconciler) release(ctx context.Context, o *owned, outcome onebidv1.Bid
 	return r.removeFinalizer(ctx, o.live)
 }
 
+// tidy buries the claim of a settled Bid that was not buried when its end was recorded. A verdict of somebody else does
+// not hide a call of which nobody knows what became.
+func (r *Reconciler) tidy(ctx context.Context, s *situation) (reconcile.Result, error) {
+	o, result, err := r.unsent(ctx, s)
+	if o == nil || err != nil {
+		return result, err
+	}
+	return result, r.settle(ctx, s, o.live)
+}
+
 // finalize lets a settled Bid go, after its Posting and its Lease know how it ended. A verdict does not hide a call of
 // which nobody knows what became.
 func (r *Reconciler) finalize(ctx context.Context, s *situation) (reconcile.Result, error) {
@@ -151,6 +161,9 @@ func (r *Reconciler) abandon(ctx context.Context, s *situation) (reconcile.Resul
 		if o, result, err = r.own(ctx, s, nil); o == nil || err != nil {
 			return result, err
 		}
+	}
+	if o.live.Annotations[onebidv1.AnnotationAbandon] == "" {
+		return reconcile.Result{}, errMoved // the person took it back
 	}
 	outcome := o.live.Status.Outcome
 	if outcome == "" {

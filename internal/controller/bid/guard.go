@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/shopspring/decimal"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
@@ -19,11 +18,20 @@ func (r *Reconciler) guard(ctx context.Context, s *situation) (*bidding.Hold, er
 	in := bidding.GuardInput{
 		Bid: s.bid, Marketplace: s.marketplace, Connected: s.conn != nil, Freshness: s.freshness,
 	}
-	var err error
-	if s.marketplace != nil && s.marketplace.Spec.Limits != nil {
-		in.Others, err = r.others(ctx, s)
+	if s.marketplace == nil || s.marketplace.Spec.Limits == nil || bidding.Settled(s.bid) || counts(s.bid) {
+		return bidding.Guard(in), nil
 	}
-	return bidding.Guard(in), err
+	r.room.mu.Lock()
+	defer r.room.mu.Unlock()
+	var err error
+	if in.Others, err = r.others(ctx, s); err != nil {
+		return nil, err
+	}
+	hold := bidding.Guard(in)
+	if hold == nil && !bidding.NextAttempt(s.bid, onebidv1.OperationPlace).After(r.Wall.Now()) {
+		r.room.take(s.bid.UID)
+	}
+	return hold, nil
 }
 
 func (r *Reconciler) freshness(s *situation) bidding.FreshnessVerdict {
@@ -59,5 +67,5 @@ func (r *Reconciler) others(ctx context.Context, s *situation) (bidding.Account,
 
 // committed is true for a Bid that is live, may be, or is just being placed by this process.
 func (r *Reconciler) committed(bid *onebidv1.Bid) bool {
-	return bidding.PlacedStatus(bid) != metav1.ConditionFalse || r.flights.open(bid.UID)
+	return counts(bid) || r.flights.open(bid.UID) || r.room.has(bid.UID)
 }

@@ -93,7 +93,9 @@ func (r *Reconciler) preflight(ctx context.Context, o *owned) (bool, error) {
 		// Nothing was sent: the intent is taken back with the count, so that nobody resolves it.
 		return true, r.record(ctx, o.situation, o.live, bidding.PlaceFailed(r.failure(o.situation, err, attempt+1)))
 	}
-	switch match := o.match(o.live, found, attempt > 0); match.Verdict {
+	// In class None nothing is sent after an unknown outcome, so what came before had no effect for certain.
+	sent := attempt > 0 && o.conn.Spec.Class != onebidv1.ClassNone
+	switch match := o.match(o.live, found, sent); match.Verdict {
 	case bidding.VerdictOurs:
 		return true, r.placed(ctx, o, remoteOf(found[match.Index], true), attempt+1)
 	case bidding.VerdictForeign, bidding.VerdictAmbiguous:
@@ -129,8 +131,18 @@ func (r *Reconciler) send(ctx context.Context, o *owned, attempt int32) error {
 	case onebidv1.ErrorUnknownOutcome, onebidv1.ErrorAlreadyWithdrawn, onebidv1.ErrorNotWithdrawable:
 		return r.record(ctx, o.situation, o.live, bidding.Unknown(attempt, err.Error()))
 	default:
-		return r.conclude(ctx, o.situation, o.live, bidding.PlaceFailed(r.failure(o.situation, err, attempt)))
+		return r.refused(ctx, o, attempt, err)
 	}
+}
+
+// refused notes a documented refusal. Of a call whose outcome was unknown before, and that was sent again to learn it,
+// only a final refusal says anything: one that may pass is about this call and not about the first.
+func (r *Reconciler) refused(ctx context.Context, o *owned, attempt int32, err error) error {
+	if bidding.PlacedStatus(o.live) == metav1.ConditionUnknown && !bidding.Final(marketplace.ClassOf(err)) {
+		_, err := r.unsettled(ctx, o, err)
+		return err
+	}
+	return r.conclude(ctx, o.situation, o.live, bidding.PlaceFailed(r.failure(o.situation, err, attempt)))
 }
 
 func placeRequest(bid *onebidv1.Bid) marketplace.PlaceRequest {
@@ -173,6 +185,7 @@ func (r *Reconciler) placed(ctx context.Context, o *owned, remote bidding.Remote
 	case err != nil:
 		return err
 	}
+	o.placed = counts(o.live)
 	r.flights.forget(o.live.UID)
 	r.Leases.Resolved(o.claim)
 	if bidding.Settled(o.live) {
@@ -207,11 +220,19 @@ func (r *Reconciler) concluded(ctx context.Context, s *situation, live *onebidv1
 
 // retractOrphan withdraws a bid whose Bid went away while it was being placed.
 func (r *Reconciler) retractOrphan(ctx context.Context, o *owned, remoteID string) error {
+	// Where IDs are used again this one may be another Bid's by now, but not while the posting is held. Whoever took it
+	// has met our intent and settled it.
+	if err := r.Leases.Assert(ctx, o.claim); err != nil {
+		return err
+	}
 	o.log.Info("The Bid went away while it was being placed; withdrawing what was placed", "remoteID", remoteID)
 	ref := marketplace.Ref{BidID: remoteID, PostingID: o.bid.Spec.PostingID}
 	if _, err := r.retract(ctx, o.situation, ref, "the Bid was deleted while it was being placed"); err != nil {
 		return err // the flight stays open and the next look goes on from there
 	}
 	r.flights.forget(o.live.UID)
+	if len(o.foreignIntents()) == 0 {
+		return r.bury(ctx, o, onebidv1.StateWithdrawn)
+	}
 	return r.Leases.SetIntents(ctx, o.claim, o.claim.Intents.Without(o.live.UID))
 }

@@ -42,5 +42,5 @@ func (r *Reconciler) look(ctx context.Context, s *situation) (marketplace.Bid, e
 			return listed, err
 		}
 	}
-	return r.readBack(ctx, s, refOf(s.bid))
+	return r.readBack(ctx, s, refOf(s.bid), false)
 }

@@ -67,13 +67,14 @@ type Options struct {
 type Reconciler struct {
 	Options
 	flights *flights
+	room    *room
 	polls   *schedule
 	told    *told
 }
 
 // New makes a Reconciler.
 func New(o Options) *Reconciler {
-	return &Reconciler{Options: o, flights: newFlights(), polls: newSchedule(), told: newTold()}
+	return &Reconciler{Options: o, flights: newFlights(), room: newRoom(), polls: newSchedule(), told: newTold()}
 }
 
 // situation is all that one Reconcile knows.
@@ -85,7 +86,9 @@ type situation struct {
 	// leaseName is "" for a Bid whose key has no legal name.
 	leaseName string
 	freshness bidding.FreshnessVerdict
-	log       logr.Logger
+	// placed is true once the bid is recorded as live, which the cache may not show yet.
+	placed bool
+	log    logr.Logger
 }
 
 // Reconcile does the next step for one Bid.
@@ -101,6 +104,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	if !r.responsible(s) {
 		return reconcile.Result{}, nil
 	}
+	defer r.leave(s)
 	hold, err := r.guard(ctx, s)
 	if err != nil {
 		return reconcile.Result{}, err
@@ -110,10 +114,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	return settleErrors(s, result, err)
 }
 
-// responsible is true when this replica is to act: it holds the posting's Lease, or it is the one that the members
-// agree on. Safety does not rest on it, only the number of useless requests.
+// responsible is true when this replica is to act: it holds the posting's Lease, for this Bid or for an earlier one that
+// nobody can take it from, or it is the one that the members agree on. Safety does not rest on it, only the number of
+// useless requests.
 func (r *Reconciler) responsible(s *situation) bool {
-	if r.claimed(s) {
+	if _, held := r.Leases.Held(s.bid.Namespace, s.leaseName); held {
 		return true
 	}
 	return r.Members.Acts(s.bid.Namespace + "/" + s.bid.Name)
@@ -175,7 +180,7 @@ func (r *Reconciler) act(ctx context.Context, s *situation, step bidding.Step) (
 	case bidding.ActionCancel:
 		return r.cancel(ctx, s, step.Change)
 	case bidding.ActionSettle:
-		return reconcile.Result{}, r.settle(ctx, s, s.bid)
+		return r.tidy(ctx, s)
 	case bidding.ActionFinalize:
 		return r.finalize(ctx, s)
 	case bidding.ActionAbandon:

@@ -6,12 +6,12 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	"github.com/onebid-dev/onebid/internal/bidding"
 	"github.com/onebid-dev/onebid/internal/marketplace"
-	"github.com/onebid-dev/onebid/internal/ownership"
 )
 
 // resolve finds out what became of a place call whose outcome is unknown: own the posting, fence, let it settle, look.
@@ -42,7 +42,9 @@ func (r *Reconciler) resolveOwned(ctx context.Context, o *owned) (reconcile.Resu
 		return r.resolveForeign(ctx, o)
 	}
 	if bidding.PlacedStatus(o.live) != metav1.ConditionUnknown {
-		return reconcile.Result{}, errMoved // resolved meanwhile
+		// Somebody else resolved it meanwhile, so that this process has nothing left to remember either.
+		r.flights.forget(o.live.UID)
+		return reconcile.Result{}, errMoved
 	}
 	if wait := r.settling(o); wait > 0 {
 		return reconcile.Result{RequeueAfter: wait}, nil
@@ -76,11 +78,17 @@ func (r *Reconciler) lastAttempt(o *owned) int32 {
 }
 
 // settling is how long to wait until every call that any holder may have started has either taken effect and is shown,
-// or never will be. The wait counts from the take-over, or from the end of our own call.
+// or never will be. The wait counts from the take-over, or from the end of our own calls, those for earlier Bids too.
 func (r *Reconciler) settling(o *owned) time.Duration {
 	from := o.claim.AcquiredAt
-	if flight, ok := r.flights.get(o.live.UID); ok && flight.ended.After(from) {
-		from = flight.ended
+	uids := []types.UID{o.live.UID}
+	for _, intent := range o.foreignIntents() {
+		uids = append(uids, intent.BidUID)
+	}
+	for _, uid := range uids {
+		if flight, ok := r.flights.get(uid); ok && flight.ended.After(from) {
+			from = flight.ended
+		}
 	}
 	return from.Add(o.conn.Settle).Sub(r.Clock.Now())
 }
@@ -89,8 +97,7 @@ func (r *Reconciler) lookAndConclude(ctx context.Context, o *owned) (reconcile.R
 	attempt := r.lastAttempt(o)
 	found, err := r.lookup(ctx, o.situation)
 	if err != nil {
-		f := r.failure(o.situation, err, attempt)
-		return reconcile.Result{RequeueAfter: r.until(f.Next)}, r.record(ctx, o.situation, o.live, bidding.Unsettled(f))
+		return r.unsettled(ctx, o, err)
 	}
 	switch match := o.match(o.live, found, true); match.Verdict {
 	case bidding.VerdictOurs:
@@ -101,8 +108,16 @@ func (r *Reconciler) lookAndConclude(ctx context.Context, o *owned) (reconcile.R
 		return r.absent(ctx, o, attempt)
 	default:
 		return reconcile.Result{}, r.record(ctx, o.situation, o.live, bidding.Undecidable(
-			"A place call may have taken effect, and more than one o.live bid of the account is on the posting"))
+			"A place call may have taken effect, and more than one live bid of the account is on the posting"))
 	}
+}
+
+// unsettled notes that an unknown outcome stays unknown for now. How often that happened so far is told by the time
+// since it is unknown: status.attempts counts place calls, by which intents are judged.
+func (r *Reconciler) unsettled(ctx context.Context, o *owned, err error) (reconcile.Result, error) {
+	tries := bidding.Tries(o.marketplace.Spec.Retry, o.live.Status.SettlingSince, r.Wall.Now())
+	f := r.failure(o.situation, err, tries)
+	return reconcile.Result{RequeueAfter: r.until(f.Next)}, r.record(ctx, o.situation, o.live, bidding.Unsettled(f))
 }
 
 // absent concludes from a look-up that shows nothing, as far as the marketplace's class lets it.
@@ -121,46 +136,6 @@ func (r *Reconciler) absent(ctx context.Context, o *owned, attempt int32) (recon
 		}
 		return reconcile.Result{}, err
 	}
-}
-
-// resolveForeign settles the open calls of an earlier Bid on the same posting before this one goes on: a live bid with
-// that Bid's key is ours and has no home any more.
-func (r *Reconciler) resolveForeign(ctx context.Context, o *owned) (reconcile.Result, error) {
-	if wait := o.claim.AcquiredAt.Add(o.conn.Settle).Sub(r.Clock.Now()); wait > 0 {
-		return reconcile.Result{RequeueAfter: wait}, nil
-	}
-	others := o.foreignIntents()
-	found, err := r.lookup(ctx, o.situation)
-	if err != nil {
-		return reconcile.Result{RequeueAfter: r.failureDelay(o.situation, err)}, nil
-	}
-	for _, b := range found {
-		if !b.Live() || !carriesKeyOf(others, b.IdempotencyKey) {
-			continue
-		}
-		ref := marketplace.Ref{BidID: b.ID, PostingID: o.bid.Spec.PostingID}
-		if _, err := r.retract(ctx, o.situation, ref, "an earlier Bid on this posting is gone"); err != nil {
-			return reconcile.Result{RequeueAfter: r.failureDelay(o.situation, err)}, nil
-		}
-	}
-	kept := o.claim.Intents
-	for _, intent := range others {
-		kept = kept.Without(intent.BidUID)
-	}
-	return reconcile.Result{RequeueAfter: time.Millisecond}, r.Leases.SetIntents(ctx, o.claim, kept)
-}
-
-func carriesKeyOf(intents ownership.Intents, key string) bool {
-	for _, intent := range intents {
-		if key != "" && intent.Key == key {
-			return true
-		}
-	}
-	return false
-}
-
-func (r *Reconciler) failureDelay(s *situation, err error) time.Duration {
-	return bidding.RetryDelay(s.marketplace.Spec.Retry, marketplace.ClassOf(err), 3, marketplace.RetryAfter(err), r.Jitter())
 }
 
 // lookup lists our bids on the posting, with the account proven first where the marketplace can tell it: an empty list

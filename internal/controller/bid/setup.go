@@ -50,6 +50,7 @@ func (r *Reconciler) Setup(ctx context.Context, mgr ctrl.Manager, concurrency in
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("bid").
 		Watches(&onebidv1.Bid{}, bidHandler()).
+		Watches(&onebidv1.Bid{}, r.room.frees()).
 		Watches(&onebidv1.Marketplace{}, handler.EnqueueRequestsFromMapFunc(r.bidsOf), builder.WithPredicates(marketplaceMatters())).
 		Watches(&onebidv1.Posting{}, &handler.EnqueueRequestForObject{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		WatchesRawSource(r.wakeups()).
@@ -144,6 +145,11 @@ func (r *Reconciler) unfinished(ctx context.Context, opts ...client.ListOption) 
 // but what this process is to do may have.
 func (r *Reconciler) wakeups() source.Source {
 	return source.Func(func(ctx context.Context, q queue) error {
+		go r.room.freed.run(ctx, func(key types.NamespacedName) {
+			for _, bid := range r.waiting(ctx, key) {
+				enqueue(q, &bid, false)
+			}
+		})
 		w := newWaker()
 		r.Members.Subscribe(func() { w.wake(types.NamespacedName{}) })
 		r.Connections.Subscribe(func(key types.NamespacedName) { w.wake(key) })

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
@@ -97,7 +98,8 @@ func (r *Reconciler) retract(ctx context.Context, s *situation, ref marketplace.
 	default:
 		return "", refused
 	}
-	bid, err := r.readBack(ctx, s, ref)
+	accepted := refused == nil || marketplace.ClassOf(refused) == onebidv1.ErrorAlreadyWithdrawn
+	bid, err := r.readBack(ctx, s, ref, accepted)
 	switch {
 	case err != nil:
 		return "", err
@@ -113,8 +115,9 @@ func (r *Reconciler) retract(ctx context.Context, s *situation, ref marketplace.
 	}
 }
 
-// readBack reads one bid. "Not found" is believed only when the posting's look-up does not show it as live either.
-func (r *Reconciler) readBack(ctx context.Context, s *situation, ref marketplace.Ref) (marketplace.Bid, error) {
+// readBack reads one bid. "Not found" is believed only when the posting's look-up does not show it as live either, and
+// of a bid that was just placed only when the marketplace also accepted its withdrawal: it may not show it yet.
+func (r *Reconciler) readBack(ctx context.Context, s *situation, ref marketplace.Ref, withdrawn bool) (marketplace.Bid, error) {
 	bid, err := call(ctx, r, s, func(ctx context.Context) (marketplace.Bid, error) {
 		return s.conn.Driver.Get(ctx, ref)
 	})
@@ -128,6 +131,12 @@ func (r *Reconciler) readBack(ctx context.Context, s *situation, ref marketplace
 	for _, b := range found {
 		if b.ID == ref.BidID {
 			return b, nil
+		}
+	}
+	if placed := meta.FindStatusCondition(s.bid.Status.Conditions, onebidv1.ConditionPlaced); !withdrawn && placed != nil &&
+		placed.Status == metav1.ConditionTrue && r.Wall.Now().Before(placed.LastTransitionTime.Add(s.conn.Settle)) {
+		return marketplace.Bid{}, &marketplace.Error{
+			Class: onebidv1.ErrorTransient, Operation: "get", Message: "the marketplace does not show the bid yet",
 		}
 	}
 	return marketplace.Bid{ID: ref.BidID, State: onebidv1.RemoteWithdrawn}, nil
