@@ -58,13 +58,17 @@ func marketplaceOf(bid *onebidv1.Bid) types.NamespacedName {
 func (m *room) frees() handler.EventHandler {
 	return handler.Funcs{
 		UpdateFunc: func(_ context.Context, e event.UpdateEvent, _ queue) {
-			was, is := e.ObjectOld.(*onebidv1.Bid), e.ObjectNew.(*onebidv1.Bid)
-			if counts(was) && !counts(is) {
+			was, ok := e.ObjectOld.(*onebidv1.Bid)
+			is, ok2 := e.ObjectNew.(*onebidv1.Bid)
+			if ok && ok2 && counts(was) && !counts(is) {
 				m.freed.wake(marketplaceOf(is))
 			}
 		},
 		DeleteFunc: func(_ context.Context, e event.DeleteEvent, _ queue) {
-			bid := e.Object.(*onebidv1.Bid)
+			bid, ok := e.Object.(*onebidv1.Bid)
+			if !ok {
+				return
+			}
 			m.giveBack(bid.UID)
 			if counts(bid) {
 				m.freed.wake(marketplaceOf(bid))
