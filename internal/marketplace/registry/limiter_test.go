@@ -165,3 +165,20 @@ func TestAnAnswerOfTooManyPausesTheAccount(t *testing.T) {
 		})
 	}
 }
+
+func TestAPauseReachesThoseWhoQueueAlready(t *testing.T) {
+	g := NewWithT(t)
+	clock := newClock()
+	conn := connect(clock, 1, shop(nil))
+	for range 2 {
+		g.Expect(conn.Limiter.Wait(t.Context())).To(Succeed())
+	}
+	queued := later(t.Context(), conn.Limiter)
+	g.Eventually(clock.HasWaiters).Should(BeTrue())
+	conn.Limiter.Pause(epoch.Add(time.Minute))
+	clock.Step(200 * time.Millisecond)
+	g.Consistently(queued, 20*time.Millisecond).ShouldNot(Receive())
+	g.Eventually(clock.HasWaiters).Should(BeTrue())
+	clock.Step(time.Minute)
+	g.Eventually(queued).Should(Receive(BeNil()))
+}
