@@ -14,6 +14,7 @@ import (
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	"github.com/onebid-dev/onebid/internal/bidding"
+	"github.com/onebid-dev/onebid/internal/controller/wake"
 )
 
 // room keeps count within the limits of Marketplaces. What this process lets through counts at once, before any cache
@@ -22,10 +23,10 @@ type room struct {
 	// mu makes counting and letting through one step.
 	mu    sync.Mutex
 	taken map[types.UID]struct{}
-	freed *waker
+	freed *wake.Keys
 }
 
-func newRoom() *room { return &room{taken: map[types.UID]struct{}{}, freed: newWaker()} }
+func newRoom() *room { return &room{taken: map[types.UID]struct{}{}, freed: wake.NewKeys()} }
 
 func (m *room) take(uid types.UID) { m.taken[uid] = struct{}{} }
 
@@ -46,7 +47,7 @@ func (m *room) giveBack(uid types.UID) bool {
 // leave gives a Bid's room back unless it is live now: then it counts until the cache shows it.
 func (r *Reconciler) leave(s *situation) {
 	if !s.placed && r.room.giveBack(s.bid.UID) {
-		r.room.freed.wake(marketplaceOf(s.bid))
+		r.room.freed.Report(marketplaceOf(s.bid))
 	}
 }
 
@@ -61,7 +62,7 @@ func (m *room) frees() handler.EventHandler {
 			was, ok := e.ObjectOld.(*onebidv1.Bid)
 			is, ok2 := e.ObjectNew.(*onebidv1.Bid)
 			if ok && ok2 && counts(was) && !counts(is) {
-				m.freed.wake(marketplaceOf(is))
+				m.freed.Report(marketplaceOf(is))
 			}
 		},
 		DeleteFunc: func(_ context.Context, e event.DeleteEvent, _ queue) {
@@ -71,7 +72,7 @@ func (m *room) frees() handler.EventHandler {
 			}
 			m.giveBack(bid.UID)
 			if counts(bid) {
-				m.freed.wake(marketplaceOf(bid))
+				m.freed.Report(marketplaceOf(bid))
 			}
 		},
 	}

@@ -2,7 +2,6 @@ package bid
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -23,6 +22,7 @@ import (
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	"github.com/onebid-dev/onebid/internal/bidding"
+	"github.com/onebid-dev/onebid/internal/controller/wake"
 )
 
 // Priorities in the work queue. Withdrawals go before placements; what a restart merely finds goes last, so that new
@@ -134,7 +134,7 @@ func (r *Reconciler) unfinished(ctx context.Context, opts ...client.ListOption) 
 	}
 	var out []onebidv1.Bid
 	for i := range bids.Items {
-		if bid := &bids.Items[i]; !bidding.Settled(bid) || !bid.DeletionTimestamp.IsZero() {
+		if bid := &bids.Items[i]; !bidding.Settled(bid) || !bid.DeletionTimestamp.IsZero() || watched(bid) {
 			out = append(out, *bid)
 		}
 	}
@@ -145,15 +145,15 @@ func (r *Reconciler) unfinished(ctx context.Context, opts ...client.ListOption) 
 // but what this process is to do may have.
 func (r *Reconciler) wakeups() source.Source {
 	return source.Func(func(ctx context.Context, q queue) error {
-		go r.room.freed.run(ctx, func(key types.NamespacedName) {
+		go r.room.freed.Run(ctx, func(key types.NamespacedName) {
 			for _, bid := range r.waiting(ctx, key) {
 				enqueue(q, &bid, false)
 			}
 		})
-		w := newWaker()
-		r.Members.Subscribe(func() { w.wake(types.NamespacedName{}) })
-		r.Connections.Subscribe(func(key types.NamespacedName) { w.wake(key) })
-		go w.run(ctx, func(key types.NamespacedName) {
+		w := wake.NewKeys()
+		r.Members.Subscribe(func() { w.Report(types.NamespacedName{}) })
+		r.Connections.Subscribe(w.Report)
+		go w.Run(ctx, func(key types.NamespacedName) {
 			var opts []client.ListOption
 			if key.Name != "" {
 				opts = []client.ListOption{client.InNamespace(key.Namespace), client.MatchingFields{IndexMarketplace: key.Name}}
@@ -164,42 +164,4 @@ func (r *Reconciler) wakeups() source.Source {
 		})
 		return nil
 	})
-}
-
-// waker hands changes over without ever blocking who reports them; the same change reported twice is handed over once.
-type waker struct {
-	mu      sync.Mutex
-	pending map[types.NamespacedName]struct{}
-	signal  chan struct{}
-}
-
-func newWaker() *waker {
-	return &waker{pending: map[types.NamespacedName]struct{}{}, signal: make(chan struct{}, 1)}
-}
-
-func (w *waker) wake(key types.NamespacedName) {
-	w.mu.Lock()
-	w.pending[key] = struct{}{}
-	w.mu.Unlock()
-	select {
-	case w.signal <- struct{}{}:
-	default:
-	}
-}
-
-func (w *waker) run(ctx context.Context, do func(types.NamespacedName)) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-w.signal:
-		}
-		w.mu.Lock()
-		pending := w.pending
-		w.pending = map[types.NamespacedName]struct{}{}
-		w.mu.Unlock()
-		for key := range pending {
-			do(key)
-		}
-	}
 }

@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
+	"github.com/onebid-dev/onebid/internal/controller/wake"
 	contract "github.com/onebid-dev/onebid/internal/marketplace"
 	"github.com/onebid-dev/onebid/internal/marketplace/registry"
 )
@@ -94,21 +95,9 @@ func Setup(mgr ctrl.Manager, opts Options) error {
 		For(&onebidv1.Marketplace{}).
 		Watches(&onebidv1.Bid{}, reconciler.tracker.bidHandler()).
 		WatchesRawSource(opts.Secrets).
-		WatchesRawSource(source.Channel(changes(opts.Members), handler.EnqueueRequestsFromMapFunc(all(mgr.GetClient())))).
+		WatchesRawSource(source.Channel(wake.On(opts.Members.Subscribe), handler.EnqueueRequestsFromMapFunc(all(mgr.GetClient())))).
 		WithOptions(opts.Controller).
 		Complete(reconciler)
-}
-
-// changes sends one event for any number of changes that come while it waits to be read.
-func changes(members Members) <-chan event.GenericEvent {
-	changed := make(chan event.GenericEvent, 1)
-	members.Subscribe(func() {
-		select {
-		case changed <- event.GenericEvent{}:
-		default:
-		}
-	})
-	return changed
 }
 
 func all(reader client.Reader) handler.MapFunc {

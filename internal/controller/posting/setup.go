@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
+	"github.com/onebid-dev/onebid/internal/controller/wake"
 )
 
 // DefaultSecondLook is how long after a Bid became live or ended its Posting is looked at again.
@@ -64,21 +65,9 @@ func Setup(ctx context.Context, mgr ctrl.Manager, opts Options) error {
 		Watches(&onebidv1.Bid{}, lookAgain(opts.SecondLook)).
 		Watches(&onebidv1.Marketplace{}, handler.EnqueueRequestsFromMapFunc(postingsOf(mgr.GetClient())),
 			builder.WithPredicates(ttlChanged())).
-		WatchesRawSource(source.Channel(changes(opts.Members), handler.EnqueueRequestsFromMapFunc(allPostings(mgr.GetClient())))).
+		WatchesRawSource(source.Channel(wake.On(opts.Members.Subscribe), handler.EnqueueRequestsFromMapFunc(allPostings(mgr.GetClient())))).
 		WithOptions(opts.Controller).
 		Complete(reconciler)
-}
-
-// changes sends one event for any number of changes that come while it waits to be read.
-func changes(members Members) <-chan event.GenericEvent {
-	changed := make(chan event.GenericEvent, 1)
-	members.Subscribe(func() {
-		select {
-		case changed <- event.GenericEvent{}:
-		default:
-		}
-	})
-	return changed
 }
 
 // lookAgain enqueues the Posting of a Bid: after a while when the Bid became live or ended, since the Bid controller is
