@@ -28,19 +28,29 @@ func call[T any](ctx context.Context, r *Reconciler, s *situation, do func(conte
 	return out, err
 }
 
+// awake is false while the account as a whole is paused; the Bid then comes back when the pause is over. Reads need no
+// more than that: each request of theirs waits for its own turn.
+func (r *Reconciler) awake(s *situation) (reconcile.Result, bool) {
+	at := s.conn.Limiter.PausedUntil()
+	if !at.After(r.Clock.Now()) {
+		return reconcile.Result{}, true
+	}
+	spread := time.Duration(r.Jitter() * float64(time.Second))
+	return reconcile.Result{RequeueAfter: at.Sub(r.Clock.Now()) + spread}, false
+}
+
 func (s *situation) timeout() time.Duration {
 	return time.Duration(s.marketplace.Spec.TimeoutSeconds) * time.Second
 }
 
-// paced waits for the account's turn. It keeps a worker for a moment at the most: when the turn is further off, the Bid
-// comes back then, and other marketplaces are not held up.
+// paced waits for the account's turn to place or withdraw. It keeps a worker for a moment at the most: when the turn is
+// further off, the Bid comes back then, and other marketplaces are not held up.
 func (r *Reconciler) paced(ctx context.Context, s *situation) (reconcile.Result, bool) {
+	if result, ok := r.awake(s); !ok {
+		return result, false
+	}
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	if at := s.conn.Limiter.PausedUntil(); at.After(r.Clock.Now()) {
-		spread := time.Duration(r.Jitter() * float64(time.Second))
-		return reconcile.Result{RequeueAfter: at.Sub(r.Clock.Now()) + spread}, false
-	}
 	if err := s.conn.Limiter.Wait(ctx); err != nil {
 		wait := max(marketplace.RetryAfter(err), time.Second)
 		return reconcile.Result{RequeueAfter: wait + time.Duration(r.Jitter()*float64(time.Second))}, false

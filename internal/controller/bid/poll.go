@@ -15,7 +15,7 @@ func (r *Reconciler) poll(ctx context.Context, s *situation) (reconcile.Result, 
 	if s.conn == nil {
 		return reconcile.Result{}, nil
 	}
-	if result, ok := r.paced(ctx, s); !ok {
+	if result, ok := r.awake(s); !ok {
 		return result, nil
 	}
 	bid, err := r.look(ctx, s)

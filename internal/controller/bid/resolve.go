@@ -49,7 +49,7 @@ func (r *Reconciler) resolveOwned(ctx context.Context, o *owned) (reconcile.Resu
 	if wait := r.settling(o); wait > 0 {
 		return reconcile.Result{RequeueAfter: wait}, nil
 	}
-	if result, ok := r.paced(ctx, o.situation); !ok {
+	if result, ok := r.awake(o.situation); !ok {
 		return result, nil
 	}
 	return r.lookAndConclude(ctx, o)
@@ -128,6 +128,9 @@ func (r *Reconciler) absent(ctx context.Context, o *owned, attempt int32) (recon
 			"A place call may have taken effect; the marketplace shows no bid, which proves nothing there"))
 	case o.conn.Spec.Class == onebidv1.ClassIdempotencyKey && bidding.Withdrawing(o.live):
 		// Burn the key: the same key again gives the ID of whatever was, or is yet to be, placed; that is withdrawn then.
+		if result, ok := r.paced(ctx, o.situation); !ok {
+			return result, nil
+		}
 		return reconcile.Result{}, r.send(ctx, o, attempt)
 	default:
 		err := r.conclude(ctx, o.situation, o.live, bidding.Absent(attempt))
