@@ -7,6 +7,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -183,8 +184,8 @@ func (r *Reconciler) settle(ctx context.Context, s *situation, bid *onebidv1.Bid
 func (r *Reconciler) bury(ctx context.Context, o *owned, outcome onebidv1.BidState) error {
 	now := r.Wall.Now()
 	until := now
-	if o.live.Status.Remote != nil {
-		// Only what was live at the marketplace makes a second bid look odd there.
+	if o.live.Status.Remote != nil || bidding.PlacedStatus(o.live) == metav1.ConditionUnknown {
+		// Only what was live at the marketplace, or may have been, makes a second bid look odd there.
 		until = now.Add(o.cooldown())
 	}
 	return r.Leases.Settle(ctx, o.claim, ownership.Tombstone{

@@ -116,7 +116,7 @@ func marketplaceMatters() predicate.Predicate {
 	}
 }
 
-// bidsOf lists the Marketplace's Bids that are not settled, or are being deleted.
+// bidsOf lists the Marketplace's Bids that something is still to be done for.
 func (r *Reconciler) bidsOf(ctx context.Context, mkt client.Object) []reconcile.Request {
 	var requests []reconcile.Request
 	for _, bid := range r.unfinished(ctx, client.InNamespace(mkt.GetNamespace()), client.MatchingFields{IndexMarketplace: mkt.GetName()}) {

@@ -146,3 +146,35 @@ func TestAPersonIsCalledWhenLookingUpKeepsFailing(t *testing.T) {
 	x.g.Expect(sim.ClearFaults(t.Context())).To(Succeed())
 	x.state(bid, onebidv1.StateActive)
 }
+
+// What a person lets go without knowing its outcome may be live for a while yet: the cooldown counts for it too.
+func TestAnAbandonedUnknownCoolsDown(t *testing.T) {
+	x := newTenant(t, onebidv1.ClassNone, func(m *onebidv1.Marketplace) { m.Spec.RebidCooldownSeconds = ptr.To[int32](4) })
+	x.fault(marketsim.Fault{Verb: "place", Commit: "none", Status: 500, Times: 1})
+	x.manager()
+	bid := x.state(x.bid("1"), onebidv1.StateIndeterminate)
+	x.annotate(bid, onebidv1.AnnotationAbandon, "looked: nothing is there")
+	x.delete(bid)
+	x.gone(bid)
+	again := x.bid("1")
+	x.reason(again, onebidv1.ConditionAccepted, onebidv1.ReasonCooldown)
+	x.state(again, onebidv1.StateActive)
+}
+
+// Whoever is left when a replica dies also asks what became of withdrawn bids.
+func TestAnotherReplicaWatchesWithdrawnBids(t *testing.T) {
+	x := newTenant(t, onebidv1.ClassIdempotencyKey, func(m *onebidv1.Marketplace) { m.Spec.AuditIntervalSeconds = 5 })
+	first := x.manager()
+	x.manager()
+	const bids = 6
+	for i := range bids {
+		bid := x.state(x.bid(fmt.Sprint(i)), onebidv1.StateActive)
+		x.withdraw(bid, "test")
+	}
+	x.g.Eventually(x.inState(onebidv1.StateWithdrawn)).Should(Equal(bids), x.others)
+	first.kill()
+	for _, bid := range x.bids() {
+		x.g.Expect(sim.SetState(t.Context(), x.market, bid.Status.Remote.BidID, "rejected")).To(Succeed())
+	}
+	x.g.Eventually(x.inState(onebidv1.StateRejected)).Should(Equal(bids), x.others)
+}
