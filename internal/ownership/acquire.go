@@ -109,9 +109,7 @@ func (a *attempt) noted(h *holding) bool {
 	if a.req.Intent == nil {
 		return true
 	}
-	intent, found := h.intents().Of(a.req.Intent.BidUID)
-	return found && intent.Operation == a.req.Intent.Operation &&
-		intent.Attempt == a.req.Intent.Attempt && intent.Key == a.req.Intent.Key
+	return h.intents().reached(*a.req.Intent)
 }
 
 // run tries until it holds the Lease or a live read says that it cannot be had.

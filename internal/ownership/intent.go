@@ -145,6 +145,12 @@ func (s Intents) kept(others Intents) Intents {
 	})
 }
 
+// reached is true when the set has the same call of the same Bid, of this attempt or a later one.
+func (s Intents) reached(intent Intent) bool {
+	noted, found := s.Of(intent.BidUID)
+	return found && noted.Operation == intent.Operation && noted.Key == intent.Key && noted.Attempt >= intent.Attempt
+}
+
 func (i Intent) equal(other Intent) bool {
 	same := i.Time.Equal(other.Time)
 	other.Time = i.Time

@@ -48,7 +48,13 @@ func historyOf(lease *coordinationv1.Lease, t *tenure) history {
 	}
 	previous, err := ParseIdentity(HolderOf(lease))
 	controlled := err == nil && previous.Role == RoleController && previous != t.me
-	return history{intents: intents, unresolved: len(intents) > 0 || claimed || controlled}
+	return history{intents: intents, unresolved: len(intents) > 0 || claimed || controlled || givenUp(lease)}
+}
+
+// givenUp is true for the tombstone of a Bid of which nobody knew what became when a person let it go: a bid of it may be
+// live.
+func givenUp(lease *coordinationv1.Lease) bool {
+	return lease.Annotations[onebidv1.AnnotationOutcome] == string(onebidv1.StateIndeterminate)
 }
 
 // newLease is the Lease of a posting that had none.
@@ -88,7 +94,8 @@ func occupy(lease *coordinationv1.Lease, t *tenure, intents Intents) {
 	metav1.SetMetaDataLabel(&lease.ObjectMeta, onebidv1.LabelLease, onebidv1.LeaseKindPosting)
 	metav1.SetMetaDataAnnotation(&lease.ObjectMeta, onebidv1.AnnotationLockKey, t.key.LockKey())
 	if t.bidUID != "" {
-		if t.intent != nil {
+		// An attempt that is noted already may have been sent by somebody whom this process's cache does not show yet.
+		if t.intent != nil && !intents.reached(*t.intent) {
 			intents = intents.With(*t.intent)
 		}
 		setIntents(lease, intents)

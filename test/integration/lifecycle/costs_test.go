@@ -20,26 +20,51 @@ import (
 )
 
 // writes counts what is written while do runs, by the API server's own metrics. The API server renews a Lease of its own
-// every few seconds; a watch counts those, and they are taken off.
+// every few seconds; a watch tells when, and those renewals are taken off.
 func (x *tenant) writes(do func()) testenv.Requests {
 	x.t.Helper()
 	own, err := env.Client.Watch(x.t.Context(), &coordinationv1.LeaseList{}, client.InNamespace(metav1.NamespaceSystem))
 	x.g.Expect(err).NotTo(HaveOccurred())
-	before, err := env.Requests(x.t.Context())
-	x.g.Expect(err).NotTo(HaveOccurred())
+	before, since := x.reading()
 	do()
-	after, err := env.Requests(x.t.Context())
-	x.g.Expect(err).NotTo(HaveOccurred())
+	after, until := x.reading()
 	writes := after.Since(before).Writes("bids", "leases", "postings", "events")
-	writes[updateLease] -= x.renewals(own)
+	writes[updateLease] -= x.renewals(own, since, until)
 	if writes[updateLease] == 0 {
 		delete(writes, updateLease)
 	}
 	return writes
 }
 
-// renewals counts the updates that a watch of kube-system's Leases has seen, up to a Lease that is created now.
-func (x *tenant) renewals(leases watch.Interface) int {
+// reading is the count of requests at a moment at which the API server's own Lease was last renewed at the given time.
+func (x *tenant) reading() (testenv.Requests, time.Time) {
+	x.t.Helper()
+	for {
+		renewed := x.renewed()
+		requests, err := env.Requests(x.t.Context())
+		x.g.Expect(err).NotTo(HaveOccurred())
+		if x.renewed().Equal(renewed) {
+			return requests, renewed
+		}
+	}
+}
+
+func (x *tenant) renewed() time.Time {
+	x.t.Helper()
+	var newest time.Time
+	leases := &coordinationv1.LeaseList{}
+	x.g.Expect(env.Client.List(x.t.Context(), leases, client.InNamespace(metav1.NamespaceSystem))).To(Succeed())
+	for _, lease := range leases.Items {
+		if at := lease.Spec.RenewTime; at != nil && at.After(newest) {
+			newest = at.Time
+		}
+	}
+	return newest
+}
+
+// renewals counts the renewals in an interval that a watch of kube-system's Leases has seen, up to a Lease that is created
+// now.
+func (x *tenant) renewals(leases watch.Interface, since, until time.Time) int {
 	x.t.Helper()
 	defer leases.Stop()
 	end := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: metav1.NamespaceSystem, GenerateName: "end-"}}
@@ -50,7 +75,7 @@ func (x *tenant) renewals(leases watch.Interface) int {
 		if ok && lease.Name == end.Name {
 			break
 		}
-		if event.Type == watch.Modified {
+		if ok && event.Type == watch.Modified && lease.Spec.RenewTime.After(since) && !lease.Spec.RenewTime.After(until) {
 			count++
 		}
 	}
@@ -190,6 +215,7 @@ func idle(ctx context.Context, d time.Duration) {
 func TestTimeToActive(t *testing.T) {
 	const bids = 100
 	x := newTenant(t, onebidv1.ClassIdempotencyKey)
+	x.binary = binary
 	x.manager()
 	x.state(x.bid("warm"), onebidv1.StateActive)
 	watching, err := env.Admin().Client.Watch(t.Context(), &onebidv1.BidList{}, client.InNamespace(x.ns))

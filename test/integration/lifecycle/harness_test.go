@@ -48,12 +48,14 @@ type tenant struct {
 	market string
 	system string
 	token  string
+	// binary of the managers; with the race detector unless a test measures time.
+	binary string
 }
 
 func newTenant(t *testing.T, class onebidv1.MarketplaceClass, edit ...func(*onebidv1.Marketplace)) *tenant {
 	t.Helper()
 	ns := env.Namespace(t)
-	x := &tenant{t: t, g: NewWithT(t), ns: ns, market: "m-" + ns, system: env.Namespace(t)}
+	x := &tenant{t: t, g: NewWithT(t), ns: ns, market: "m-" + ns, system: env.Namespace(t), binary: raced}
 	x.g.SetDefaultEventuallyTimeout(patience)
 	x.g.SetDefaultEventuallyPollingInterval(poll)
 	_, err := sim.PutMarket(t.Context(), x.market, marketsim.Settings{Shape: "rest", Class: marketsim.Class(class), PageSize: 3})
@@ -224,10 +226,10 @@ type manager struct {
 func (x *tenant) manager(flags ...string) *manager {
 	x.t.Helper()
 	user := env.AsUser(x.t, "", "manager-"+x.ns, "onebid-manager")
-	return startManager(x.t, user, x.system, flags...)
+	return startManager(x.t, x.binary, user, x.system, flags...)
 }
 
-func startManager(t *testing.T, user *testenv.User, system string, flags ...string) *manager {
+func startManager(t *testing.T, binary string, user *testenv.User, system string, flags ...string) *manager {
 	t.Helper()
 	m := &manager{
 		t: t, log: filepath.Join(t.TempDir(), "manager.log"), health: freeAddress(t), metrics: freeAddress(t),
@@ -243,7 +245,7 @@ func startManager(t *testing.T, user *testenv.User, system string, flags ...stri
 		"--heartbeat-duration", "2s", "--heartbeat-renew", "400ms", "--heartbeat-margin", "500ms", "--max-pause", "500ms",
 	}, flags...)...)
 	m.cmd.Stdout, m.cmd.Stderr = out, out
-	m.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	dieWithParent(m.cmd)
 	if err := m.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -254,6 +256,9 @@ func startManager(t *testing.T, user *testenv.User, system string, flags ...stri
 	}()
 	t.Cleanup(func() {
 		m.kill()
+		if races := dataRaces(m.log); races != "" {
+			t.Errorf("the manager has a data race:\n%s", races)
+		}
 		if t.Failed() {
 			t.Logf("log of the manager:\n%s", tail(m.log))
 		}
@@ -266,6 +271,16 @@ func startManager(t *testing.T, user *testenv.User, system string, flags ...stri
 		return resp.StatusCode, resp.Body.Close()
 	}).WithTimeout(patience).Should(Equal(http.StatusOK), func() string { return tail(m.log) })
 	return m
+}
+
+// dataRaces is what the race detector found, with a little of what follows it.
+func dataRaces(file string) string {
+	text, _ := os.ReadFile(file)
+	_, report, found := strings.Cut(string(text), "WARNING: DATA RACE")
+	if !found {
+		return ""
+	}
+	return report[:min(len(report), 4000)]
 }
 
 func tail(file string) string {

@@ -16,9 +16,10 @@ import (
 
 var (
 	env *testenv.Environment
-	// binary is the manager, built once for the package.
-	binary string
-	sim    *marketsim.Client
+	// binary is the manager, built once for the package; raced is the same with the race detector, where there is a C
+	// compiler to build it.
+	binary, raced string
+	sim           *marketsim.Client
 )
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
@@ -30,10 +31,7 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	binary = filepath.Join(dir, "manager")
-	build := exec.Command("go", "build", "-o", binary, "github.com/onebid-dev/onebid/cmd/manager")
-	build.Stderr = os.Stderr
-	if err := build.Run(); err != nil {
+	if err := buildManagers(dir); err != nil {
 		fmt.Fprintln(os.Stderr, "build the manager:", err)
 		return 1
 	}
@@ -49,4 +47,25 @@ func run(m *testing.M) int {
 	defer func() { _ = server.Close() }()
 	sim = marketsim.NewClient(web.URL)
 	return testenv.Main(m, testenv.Options{}, &env)
+}
+
+func buildManagers(dir string) error {
+	binary = filepath.Join(dir, "manager")
+	raced = binary
+	if err := buildManager(binary); err != nil {
+		return err
+	}
+	if compiler, _ := exec.LookPath("gcc"); compiler == "" {
+		fmt.Fprintln(os.Stderr, "no gcc: the managers run without the race detector")
+		return nil
+	}
+	raced = filepath.Join(dir, "manager-race")
+	return buildManager(raced, "-race")
+}
+
+func buildManager(out string, flags ...string) error {
+	args := append([]string{"build", "-o", out}, flags...)
+	build := exec.Command("go", append(args, "github.com/onebid-dev/onebid/cmd/manager")...)
+	build.Stderr = os.Stderr
+	return build.Run()
 }
