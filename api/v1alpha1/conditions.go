@@ -22,7 +22,8 @@ const ConditionStalled = "Stalled"
 const (
 	// ConditionAccepted is True when every guard passed. Reasons when True: Accepted. When False: NonCanonicalName,
 	// MarketplaceNotFound, MarketplaceNotReady, MarketplaceSuspended, PostingClosed, PostingStale, AwaitingApproval,
-	// Refused, ApprovalMismatch, CurrencyMismatch, PriceTooHigh, TooManyActiveBids, BudgetExhausted, Cooldown.
+	// Refused, ApprovalMismatch, CurrencyMismatch, PriceTooHigh, TooManyActiveBids, BudgetExhausted, Cooldown,
+	// LeaseHeld.
 	ConditionAccepted = "Accepted"
 
 	// ConditionPlaced is True when a bid of ours was put on the marketplace: Placed, Adopted. False: NotYet, DryRun,
@@ -76,6 +77,7 @@ const (
 	ReasonInUse                = "InUse"
 	ReasonInvalid              = "Invalid"
 	ReasonInvalidDriver        = "InvalidDriver"
+	ReasonLeaseHeld            = "LeaseHeld"
 	ReasonManualReview         = "ManualReview"
 	ReasonMarketplaceError     = "MarketplaceError"
 	ReasonMarketplaceNotFound  = "MarketplaceNotFound"

@@ -129,13 +129,27 @@ func (r *Reconciler) notClaimed(ctx context.Context, s *situation, err error) (r
 				" see status.attempts.nextTime", cooling.Outcome, s.bid.Spec.Marketplace)}
 		return reconcile.Result{RequeueAfter: r.until(cooling.Until)}, r.record(ctx, s, s.bid, bidding.Held(hold))
 	case errors.As(err, &held):
-		s.log.V(1).Info("Somebody else owns the posting", "holder", held.Holder)
-		return reconcile.Result{RequeueAfter: max(held.Until.Sub(r.Clock.Now()), time.Second)}, nil
+		return r.heldElsewhere(ctx, s, held)
 	case errors.Is(err, ownership.ErrLost):
 		return reconcile.Result{RequeueAfter: 50 * time.Millisecond}, nil
 	default:
 		return reconcile.Result{}, err
 	}
+}
+
+// heldElsewhere comes back when the Lease may be free. Another replica does the work itself; any other holder is named to
+// whoever wonders why the Bid waits.
+func (r *Reconciler) heldElsewhere(ctx context.Context, s *situation, held *ownership.HeldError) (reconcile.Result, error) {
+	wait := max(held.Until.Sub(r.Clock.Now()), time.Second)
+	holder, err := ownership.ParseIdentity(held.Holder)
+	if err == nil && holder.Role == ownership.RoleController || bidding.PlacedStatus(s.bid) != metav1.ConditionFalse {
+		s.log.V(1).Info("Somebody else owns the posting", "holder", held.Holder)
+		return reconcile.Result{RequeueAfter: wait}, nil
+	}
+	hold := bidding.Hold{Reason: onebidv1.ReasonLeaseHeld, Message: fmt.Sprintf(
+		"The posting's Lease %q is held by %q, which is no onebid manager; this bid is placed when that Lease is released or runs out",
+		s.leaseName, held.Holder)}
+	return reconcile.Result{RequeueAfter: wait}, r.record(ctx, s, s.bid, bidding.Held(hold))
 }
 
 // readLive reads the Bid from the API server and checks that it is still the one we mean.
