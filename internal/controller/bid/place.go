@@ -56,11 +56,14 @@ func placeable(cached, live *onebidv1.Bid) bool {
 		bidding.Attempts(live, onebidv1.OperationPlace) == bidding.Attempts(cached, onebidv1.OperationPlace)
 }
 
-// unplaceable takes back an intent that was not used, so that nobody has to resolve it.
+// unplaceable takes back an intent that was not used, so that nobody has to resolve it. One whose outcome the live Bid
+// has, or calls unknown, was used: only the cache did not show that yet.
 func (r *Reconciler) unplaceable(ctx context.Context, o *owned) error {
 	intent, noted := o.claim.Intents.Of(o.bid.UID)
 	_, inherited := o.claim.Prior.Of(o.bid.UID)
-	if noted && !inherited && intent.Attempt > bidding.Attempts(o.bid, onebidv1.OperationPlace) {
+	unused := bidding.PlacedStatus(o.live) == metav1.ConditionFalse &&
+		intent.Attempt > bidding.Attempts(o.live, onebidv1.OperationPlace)
+	if noted && !inherited && unused {
 		if err := r.Leases.SetIntents(ctx, o.claim, o.claim.Intents.Without(o.bid.UID)); err != nil {
 			return err
 		}
