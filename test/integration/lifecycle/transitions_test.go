@@ -259,3 +259,28 @@ func (x *tenant) mode(mode onebidv1.MarketplaceMode) {
 		return env.Client.Update(x.t.Context(), mkt)
 	}).Should(Succeed())
 }
+
+// The marketplace may carry a call out after we gave up on it: nothing is sent again before that time is over.
+func TestALateCommitIsWaitedFor(t *testing.T) {
+	x := newTenant(t, onebidv1.ClassUniquePerPosting, func(m *onebidv1.Marketplace) { m.Spec.LateCommitSeconds = ptr.To[int32](3) })
+	x.fault(marketsim.Fault{Verb: "place", Posting: "1", Commit: "late", CommitDelayMillis: 3000, Reply: "drop", Times: 1})
+	x.manager()
+	x.reason(x.bid("1"), onebidv1.ConditionPlaced, onebidv1.ReasonAdopted)
+	x.g.Expect(x.row("1").PlaceCalls).To(Equal(1))
+	x.g.Expect(x.row("1").Live).To(Equal(1))
+}
+
+// A withdrawal that was accepted and had no effect is no withdrawal: only what is read back counts.
+func TestAnAcceptedWithdrawalIsReadBack(t *testing.T) {
+	x := newTenant(t, onebidv1.ClassIdempotencyKey)
+	x.manager()
+	bid := x.state(x.bid("1"), onebidv1.StateActive)
+	x.fault(marketsim.Fault{Verb: "withdraw", Status: 200, Body: `{}`, Commit: "none", Times: 2})
+	x.delete(bid)
+	x.eventually(bid, "a withdrawal that goes on", func(b *onebidv1.Bid) bool {
+		return b.Status.Attempts.Operation == onebidv1.OperationWithdraw && b.Status.Attempts.Count == 2
+	})
+	x.g.Expect(x.row("1").Live).To(Equal(1))
+	x.gone(bid)
+	x.g.Expect(x.row("1").Live).To(BeZero())
+}
