@@ -297,6 +297,14 @@ type BidStatus struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
 	LastHandledReconcileAt string `json:"lastHandledReconcileAt,omitempty"`
+
+	// lastHandledResolve is the value of the annotation onebid.dev/resolve that
+	// was used, or was there before the Bid became Indeterminate. Any other value
+	// is a new answer.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	LastHandledResolve string `json:"lastHandledResolve,omitempty"`
 }
 
 // Bid is one bid on one posting. Its name is fixed by marketplace and postingID, so there can be only one.

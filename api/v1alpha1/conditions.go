@@ -150,4 +150,13 @@ const (
 	AnnotationRequestedAt = "onebid.dev/requestedAt"
 	// AnnotationAbandon on a Bid, with a reason as its value, gives up on withdrawing it. Needs the verb "abandon".
 	AnnotationAbandon = "onebid.dev/abandon"
+	// AnnotationResolve on an Indeterminate Bid is a person's answer to what look-up could not tell: ResolvePlaced or
+	// ResolveNotPlaced, and after a colon whatever is worth keeping, as in "not-placed: asked their support". Each value
+	// answers one question: what was there when the question came up, or led nowhere, is in status.lastHandledResolve, and
+	// only another value is a new answer. On a Bid that is not Indeterminate it does nothing. Needs the verb "resolve".
+	AnnotationResolve = "onebid.dev/resolve"
+	// ResolvePlaced says that the bid is live: the one live bid of the account on the posting is adopted.
+	ResolvePlaced = "placed"
+	// ResolveNotPlaced says that nothing was placed: the Bid goes on as if the marketplace had shown so.
+	ResolveNotPlaced = "not-placed"
 )

@@ -102,13 +102,15 @@ func (e *edit) attempts(operation onebidv1.AttemptOperation, count int32, next t
 }
 
 // bounded cuts a text to maxMessage bytes without breaking a character.
-func bounded(text string) string {
-	if len(text) <= maxMessage {
+func bounded(text string) string { return cut(text, maxMessage) }
+
+func cut(text string, most int) string {
+	if len(text) <= most {
 		return text
 	}
-	cut := maxMessage - len("…")
-	for cut > 0 && !utf8.RuneStart(text[cut]) {
-		cut--
+	end := most - len("…")
+	for end > 0 && !utf8.RuneStart(text[end]) {
+		end--
 	}
-	return text[:cut] + "…"
+	return text[:end] + "…"
 }

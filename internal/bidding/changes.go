@@ -238,22 +238,14 @@ func Unsettled(f Failure) Change {
 
 // Absent notes that an unknown outcome was looked up and nothing of ours is there.
 func Absent(attempt int32) Change {
-	return Change{apply: func(e *edit) {
-		e.set(onebidv1.ConditionPlaced, metav1.ConditionFalse, onebidv1.ReasonNotYet, "Looked up after an unknown outcome: nothing was placed")
-		e.status.SettlingSince = nil
-		e.attempts(onebidv1.OperationPlace, max(attempt, Attempts(e.bid, onebidv1.OperationPlace)), time.Time{}, "")
-		e.reconciling = &note{onebidv1.ReasonProgressing, "Nothing was placed; trying again"}
-	}}
+	return Change{apply: func(e *edit) { e.absent(attempt, "Looked up after an unknown outcome: nothing was placed") }}
 }
 
-// Undecidable notes that nobody but a person can say what became of a place.
-func Undecidable(why string) Change {
-	return Change{apply: func(e *edit) {
-		text := why + ". Look at the marketplace. If a bid of ours is there, withdraw it there; then delete this Bid" +
-			" with the annotation " + onebidv1.AnnotationAbandon + ": <reason>, and create it again if you still want it"
-		e.set(onebidv1.ConditionPlaced, metav1.ConditionUnknown, onebidv1.ReasonIndeterminate, text)
-		e.stalled = &note{onebidv1.ReasonIndeterminate, text}
-	}}
+func (e *edit) absent(attempt int32, why string) {
+	e.set(onebidv1.ConditionPlaced, metav1.ConditionFalse, onebidv1.ReasonNotYet, why)
+	e.status.SettlingSince = nil
+	e.attempts(onebidv1.OperationPlace, max(attempt, Attempts(e.bid, onebidv1.OperationPlace)), time.Time{}, "")
+	e.reconciling = &note{onebidv1.ReasonProgressing, "Nothing was placed; trying again"}
 }
 
 // Foreign notes that the account has another bid on the posting, which we never touch.

@@ -34,6 +34,8 @@ const (
 	ActionFinalize Action = "Finalize"
 	// ActionAbandon removes our finalizer because a person said so.
 	ActionAbandon Action = "Abandon"
+	// ActionAnswer carries out what a person said of a Bid that is Indeterminate.
+	ActionAnswer Action = "Answer"
 	// ActionPoll reads what the marketplace says of the bid by now.
 	ActionPoll Action = "Poll"
 )
@@ -101,7 +103,10 @@ func settled(f Facts, now time.Time) Step {
 }
 
 func unknown(bid *onebidv1.Bid, now time.Time) Step {
-	if Indeterminate(bid) {
+	switch {
+	case Indeterminate(bid) && Answer(bid) != "":
+		return Step{Action: ActionAnswer}
+	case Indeterminate(bid):
 		return Step{Action: ActionNone}
 	}
 	if at := NextAttempt(bid, onebidv1.OperationPlace); at.After(now) {

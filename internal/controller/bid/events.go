@@ -1,6 +1,7 @@
 package bid
 
 import (
+	"fmt"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -20,6 +21,10 @@ type EventRecorder interface {
 const (
 	// EventAbandoned is written when the annotation onebid.dev/abandon released a Bid.
 	EventAbandoned = "Abandoned"
+	// EventResolved is written when the annotation onebid.dev/resolve decided what became of a place.
+	EventResolved = "Resolved"
+	// EventNotResolved is written when that annotation could not decide it.
+	EventNotResolved = "NotResolved"
 )
 
 // tell writes an event when a Bid came to a point that a person should know of. What goes well makes none: an event is
@@ -72,7 +77,15 @@ func failing(before, after *onebidv1.BidStatus) (reason, note string) {
 
 func endReason(bid *onebidv1.Bid) string {
 	if c := meta.FindStatusCondition(bid.Status.Conditions, onebidv1.ConditionReady); c != nil && bid.Status.Outcome != "" {
-		return c.Message
+		return c.Message + resolvedBy(bid)
+	}
+	return ""
+}
+
+// resolvedBy keeps in the record that a person decided what look-up could not.
+func resolvedBy(bid *onebidv1.Bid) string {
+	if said := bid.Status.LastHandledResolve; said != "" {
+		return fmt.Sprintf(" (%s: %s)", onebidv1.AnnotationResolve, said)
 	}
 	return ""
 }

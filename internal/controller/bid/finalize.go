@@ -62,6 +62,12 @@ func (r *Reconciler) cancel(ctx context.Context, s *situation, change bidding.Ch
 		return result, err
 	case o.live.DeletionTimestamp.IsZero():
 		return result, r.conclude(ctx, s, o.live, change)
+	case o.live.Status.LastHandledResolve != "":
+		// That nothing was placed is what a person said, and the record of it outlives the Bid.
+		change.Apply(o.live, r.Wall.Now())
+		if err := r.ended(ctx, o.live, o.live.Status.Outcome); err != nil {
+			return result, err
+		}
 	}
 	return result, r.release(ctx, o, onebidv1.StateWithdrawn)
 }

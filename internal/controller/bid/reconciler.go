@@ -175,6 +175,8 @@ func (r *Reconciler) act(ctx context.Context, s *situation, step bidding.Step) (
 		return r.place(ctx, s)
 	case bidding.ActionResolve:
 		return r.resolve(ctx, s)
+	case bidding.ActionAnswer:
+		return r.answer(ctx, s)
 	case bidding.ActionWithdraw:
 		return r.withdraw(ctx, s)
 	case bidding.ActionCancel:

@@ -14,6 +14,8 @@ const (
 		`onebid-approver grants it: leave it as it is, or ask an approver`
 	mayNotAbandon = `the annotation onebid.dev/abandon may be set or changed only by who has the verb "abandon" on bids, as the ` +
 		`ClusterRole onebid-abandoner grants it: delete the Bid and let it be withdrawn, or ask somebody who has the verb`
+	mayNotResolve = `the annotation onebid.dev/resolve may be set or changed only by who has the verb "resolve" on bids, as the ` +
+		`ClusterRole onebid-resolver grants it: ask somebody who has the verb to look at the marketplace and decide`
 )
 
 // approved sets an approval of the Bid as it is.
@@ -102,6 +104,33 @@ func TestOnlySomeMayAbandon(t *testing.T) {
 		{"taken back by another", func(b *v1alpha1.Bid) { delete(b.Annotations, v1alpha1.AnnotationAbandon) }, refused},
 		{"reason rewritten by another", abandoned("no reason"), refused},
 	})
+	g.Expect(patched(t, bidder.Client, bid, `{"metadata":{"annotations":{"onebid.dev/requestedAt":"now"}}}`)).To(Succeed(),
+		"other annotations are free")
+}
+
+func TestOnlySomeMayResolve(t *testing.T) {
+	g := NewWithT(t)
+	ns := env.Namespace(t)
+	bidder := env.AsUser(t, ns, "bidder", "onebid-bidder", "onebid-approver", "onebid-admin", "onebid-abandoner")
+	resolver := env.AsUser(t, ns, "resolver", "onebid-resolver")
+	refused := policy("bids.onebid.dev", "resolve-guard", mayNotResolve)
+	said := func(value string) func(*v1alpha1.Bid) {
+		return func(b *v1alpha1.Bid) { b.Annotations = map[string]string{v1alpha1.AnnotationResolve: value} }
+	}
+
+	refusedAtCreation(t, bidder.Client, ns, []refusal{{"at creation", said("not-placed"), refused}})
+
+	bid := created(t, ns, "1")
+	refusedAtUpdate(t, bidder.Client, bid, []refusal{{"later", said("placed"), refused}, {"without a value", said(""), refused}})
+	g.Expect(patched(t, resolver.Client, bid, `{"metadata":{"annotations":{"onebid.dev/resolve":"placed"}}}`)).To(Succeed())
+	refusedAtUpdate(t, bidder.Client, bid, []refusal{
+		{"taken back by another", func(b *v1alpha1.Bid) { delete(b.Annotations, v1alpha1.AnnotationResolve) }, refused},
+		{"turned round by another", said("not-placed"), refused},
+	})
+	refusedAtUpdate(t, resolver.Client, bid, []refusal{{
+		"abandoning is another verb", func(b *v1alpha1.Bid) { b.Annotations[v1alpha1.AnnotationAbandon] = "no use" },
+		policy("bids.onebid.dev", "abandon-guard", mayNotAbandon),
+	}})
 	g.Expect(patched(t, bidder.Client, bid, `{"metadata":{"annotations":{"onebid.dev/requestedAt":"now"}}}`)).To(Succeed(),
 		"other annotations are free")
 }

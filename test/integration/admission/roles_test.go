@@ -18,7 +18,7 @@ import (
 
 // What a role may be asked for. A right outside this table would go unnoticed, so it holds what would hurt.
 var (
-	verbs = []string{"get", "list", "watch", "create", "update", "patch", "delete", "deletecollection", "approve", "abandon"}
+	verbs = []string{"get", "list", "watch", "create", "update", "patch", "delete", "deletecollection", "approve", "abandon", "resolve"}
 
 	resources = []string{
 		"onebid.dev/bids", "onebid.dev/bids/status", "onebid.dev/bids/finalizers",
@@ -53,6 +53,7 @@ func TestRolesAllowThisAndNoMore(t *testing.T) {
 			"onebid.dev/bids": "get list watch update patch approve", "onebid.dev/postings": reads, "onebid.dev/marketplaces": reads,
 		},
 		"onebid-abandoner":         {"onebid.dev/bids": "get list watch update patch abandon"},
+		"onebid-resolver":          {"onebid.dev/bids": "get list watch update patch resolve"},
 		"onebid-marketplace-admin": {"onebid.dev/marketplaces": writes},
 		"onebid-metrics-reader":    {},
 		"onebid-manager": {
