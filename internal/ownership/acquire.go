@@ -97,10 +97,14 @@ func (a *attempt) fromMemory() (*Claim, error) {
 		}
 		return nil, nil
 	}
+	if h.bidUID != a.req.BidUID && (h.exclusive || a.req.Exclusive) {
+		return nil, &HeldError{Holder: c.me.String(), Until: now.Add(exclusiveRetry)}
+	}
 	a.mine, a.start = h, h.lease
 	if h.bidUID != a.req.BidUID || h.epoch != epoch || c.stale(h, now) || !a.noted(h) {
 		return nil, nil
 	}
+	h.exclusive = h.exclusive || a.req.Exclusive
 	return h.claim(), nil
 }
 
@@ -309,6 +313,7 @@ func (a *attempt) remember(lease *coordinationv1.Lease, sent sending, past histo
 		h.find(past.intents)
 	}
 	h.bidUID, h.lease, h.ttl = a.req.BidUID, lease, durationOf(lease)
+	h.exclusive = h.exclusive || a.req.Exclusive
 	h.assertedAt, h.epoch = sent.at, sent.epoch
 	return h.claim()
 }

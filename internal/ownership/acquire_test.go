@@ -431,3 +431,32 @@ func TestTTLIsWholeSeconds(t *testing.T) {
 	w.Expect(err).NotTo(HaveOccurred())
 	w.Expect(w.lease().Spec.LeaseDurationSeconds).To(HaveValue(BeEquivalentTo(2)))
 }
+
+// What nobody's queue serialises must not share a tenure: two goroutines of a process would call for one posting.
+func TestAcquireExclusive(t *testing.T) {
+	w := newWorld(t)
+	a := w.replica("a")
+	exclusive := request("uid-old", nil)
+	exclusive.Exclusive = true
+	first, err := a.Acquire(t.Context(), exclusive)
+	w.Expect(err).NotTo(HaveOccurred())
+	_, err = a.Acquire(t.Context(), request("uid-new", placing("uid-new", 1)))
+	held, ok := errors.AsType[*HeldError](err)
+	w.Expect(ok).To(BeTrue(), "another Bid has to wait")
+	w.Expect(held.Until.After(a.clock.Now())).To(BeTrue())
+	again, err := a.Acquire(t.Context(), request("uid-old", nil))
+	w.Expect(err).NotTo(HaveOccurred(), "the same Bid does not")
+	w.Expect(again.Token).To(Equal(first.Token))
+	w.Expect(a.Release(t.Context(), first)).To(Succeed())
+
+	second, err := a.Acquire(t.Context(), request("uid-new", placing("uid-new", 1)))
+	w.Expect(err).NotTo(HaveOccurred(), "it ends with the claim")
+	_, err = a.Acquire(t.Context(), exclusive)
+	_, ok = errors.AsType[*HeldError](err)
+	w.Expect(ok).To(BeTrue(), "and does not begin while another Bid has the posting")
+
+	third, err := a.Acquire(t.Context(), request("uid-third", nil))
+	w.Expect(err).NotTo(HaveOccurred())
+	w.Expect(a.Release(t.Context(), second)).To(MatchError(ErrLost), "the posting is used for another Bid by now")
+	w.Expect(a.Authorize(third, time.Second)).To(Succeed())
+}

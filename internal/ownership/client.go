@@ -59,6 +59,8 @@ type holding struct {
 	acquiredAt      time.Time
 	assertedAt      time.Time // before the last write was sent
 	epoch           uint64
+	// exclusive keeps the process's other goroutines from using the posting for another Bid until the tenure has ended.
+	exclusive bool
 	// over is true once the tenure has ended. Such a holding is remembered only where the Lease was deleted under it,
 	// for the intents that were on it.
 	over bool
@@ -105,7 +107,14 @@ type Request struct {
 	// IgnoreCooldown takes the Lease although a tombstone forbids bids, and leaves the tombstone in place. It is for
 	// taking back a bid that turned up late.
 	IgnoreCooldown bool
+	// Exclusive is for work that no queue serialises with that on the posting's other Bids. Until the claim ends, Acquire
+	// for another Bid fails with *HeldError in this process too; and so does this one while the process holds the posting
+	// for another Bid.
+	Exclusive bool
 }
+
+// exclusiveRetry is how soon to ask again for a posting that another goroutine of the process keeps to itself.
+const exclusiveRetry = time.Second
 
 // Option changes a Client.
 type Option func(*Client)

@@ -55,9 +55,9 @@ func isTombstone(lease *coordinationv1.Lease, token Token, stone Tombstone) bool
 // Release gives the posting back to whoever comes next. The Lease is deleted, in the version that this process knows,
 // unless it carries an intent, a tombstone or a Bid's claim: such a Lease only loses its holder.
 //
-// Requests: one delete or update; a read and another one after a conflict. Errors: ErrLost when somebody else has it,
-// so that nothing is left to release (a controller takes it from its scanner as soon as the Bid exists); those of the
-// API server, after which it may be called again, or left to expire.
+// Requests: one delete or update; a read and another one after a conflict. Errors: ErrLost when somebody else has it, or
+// this process uses it for another Bid by now, so that nothing is left to release (a controller takes it from its
+// scanner as soon as the Bid exists); those of the API server, after which it may be called again, or left to expire.
 func (c *Client) Release(ctx context.Context, claim *Claim) error {
 	unlock, err := c.locks.lock(ctx, claim.lockName())
 	if err != nil {
@@ -67,7 +67,7 @@ func (c *Client) Release(ctx context.Context, claim *Claim) error {
 	h := claim.holding
 	for round := 0; ; round++ {
 		c.mu.Lock()
-		over, base := h.over, h.lease
+		over, base := h.over || h.bidUID != claim.BidUID, h.lease
 		c.mu.Unlock()
 		if over {
 			return ErrLost
