@@ -18,6 +18,7 @@ import (
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	"github.com/onebid-dev/onebid/internal/apiclock"
+	auditctrl "github.com/onebid-dev/onebid/internal/controller/audit"
 	bidctrl "github.com/onebid-dev/onebid/internal/controller/bid"
 	mktctrl "github.com/onebid-dev/onebid/internal/controller/marketplace"
 	postingctrl "github.com/onebid-dev/onebid/internal/controller/posting"
@@ -47,9 +48,12 @@ func (p *process) setup(ctx context.Context) error {
 	connections := registry.New(registry.Options{
 		Replicas: func() int { return max(1, len(p.members.Live())) }, Metrics: calls,
 	})
+	leases := ownership.NewClient(p.leases.CoordinationV1(), p.me, p.members, clock.RealClock{}, p.log.WithName("leases"),
+		ownership.WithWallClock(p.wall))
 	postings := postingctrl.NewRecorder(p.mgr.GetClient(), p.mgr.GetAPIReader(), p.wall)
 	for _, setup := range []func() error{
-		func() error { return p.bids(ctx, connections, postings) },
+		func() error { return p.bids(ctx, connections, leases, postings) },
+		func() error { return p.audits(connections, leases) },
 		func() error { return p.marketplaces(connections) },
 		func() error {
 			return postingctrl.Setup(ctx, p.mgr, postingctrl.Options{Members: p.members, Recorder: postings, Clock: p.wall})
@@ -64,14 +68,27 @@ func (p *process) setup(ctx context.Context) error {
 	return nil
 }
 
-func (p *process) bids(ctx context.Context, connections *registry.Registry, postings *postingctrl.Recorder) error {
-	leases := ownership.NewClient(p.leases.CoordinationV1(), p.me, p.members, clock.RealClock{}, p.log.WithName("leases"),
-		ownership.WithWallClock(p.wall))
+func (p *process) bids(
+	ctx context.Context, connections *registry.Registry, leases *ownership.Client, postings *postingctrl.Recorder,
+) error {
 	return bidctrl.New(bidctrl.Options{
 		Client: p.mgr.GetClient(), Live: p.mgr.GetAPIReader(), Leases: leases, Members: p.members, Connections: connections,
 		Postings: postings, Events: p.mgr.GetEventRecorder("onebid"), Clock: clock.RealClock{}, Wall: p.wall,
 		Jitter: rand.Float64,
 	}).Setup(ctx, p.mgr, p.concurrency)
+}
+
+// audits share the Leases with the Bids: what this process holds it holds once.
+func (p *process) audits(connections *registry.Registry, leases *ownership.Client) error {
+	orphans := auditctrl.NewMetrics()
+	if err := metrics.Registry.Register(orphans); err != nil {
+		return err
+	}
+	return auditctrl.New(auditctrl.Options{
+		Client: p.mgr.GetClient(), Live: p.mgr.GetAPIReader(), Leases: leases, ListLeases: p.listLeases, Members: p.members,
+		Connections: connections, Events: p.mgr.GetEventRecorder("onebid"), Metrics: orphans,
+		Slack: p.timing.Margin + time.Second, Clock: clock.RealClock{}, Wall: p.wall, Jitter: rand.Float64,
+	}).Setup(p.mgr)
 }
 
 func (p *process) marketplaces(connections *registry.Registry) error {
@@ -107,16 +124,20 @@ func secondsOf(value *int32) time.Duration {
 // Leases of many thousand bids need not be kept in memory for it.
 func (p *process) sweeper() *ownership.Sweeper {
 	return &ownership.Sweeper{
-		Leases: p.leases.CoordinationV1(), List: p.listLeases, Acts: p.members.Acts,
+		Leases: p.leases.CoordinationV1(), List: p.listAllLeases, Acts: p.members.Acts,
 		Retention: p.tombstoneRetention, Interval: p.sweepInterval, Pause: 50 * time.Millisecond,
 		Clock: clock.RealClock{}, Wall: p.wall, Log: p.log.WithName("sweeper"),
 	}
 }
 
-func (p *process) listLeases(ctx context.Context) ([]*coordinationv1.Lease, error) {
+func (p *process) listAllLeases(ctx context.Context) ([]*coordinationv1.Lease, error) {
+	return p.listLeases(ctx, metav1.NamespaceAll)
+}
+
+func (p *process) listLeases(ctx context.Context, namespace string) ([]*coordinationv1.Lease, error) {
 	var out []*coordinationv1.Lease
 	list := pager.New(pager.SimplePageFunc(func(opts metav1.ListOptions) (runtime.Object, error) {
-		return p.leases.CoordinationV1().Leases("").List(ctx, opts)
+		return p.leases.CoordinationV1().Leases(namespace).List(ctx, opts)
 	}))
 	err := list.EachListItem(ctx, metav1.ListOptions{LabelSelector: onebidv1.LabelLease + "=" + onebidv1.LeaseKindPosting},
 		func(o runtime.Object) error {

@@ -1,0 +1,219 @@
+package audit
+
+import (
+	"slices"
+	"strings"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
+	"github.com/onebid-dev/onebid/internal/bidding"
+	"github.com/onebid-dev/onebid/internal/marketplace"
+	"github.com/onebid-dev/onebid/internal/ownership"
+)
+
+// Snapshot is what a verdict is reached on: of a whole account, or of one posting.
+type Snapshot struct {
+	Namespace, Marketplace string
+	// StoresKey is true when the marketplace gives the idempotency key back with each bid.
+	StoresKey bool
+	// Remote are the account's bids at the marketplace. Read them before Bids for a first look, so that whoever placed
+	// one meanwhile is known, and after Bids to be certain.
+	Remote []marketplace.Bid
+	// Bids of the Marketplace.
+	Bids []onebidv1.Bid
+	// Leases of the namespace's postings; those of other Marketplaces are left out of account.
+	Leases []*coordinationv1.Lease
+}
+
+// Verdict says whose a live bid is.
+type Verdict string
+
+const (
+	// Accounted: a Bid answers for it, or a person who abandoned it.
+	Accounted Verdict = "Accounted"
+	// Orphan: it is ours, and no Bid answers for it.
+	Orphan Verdict = "Orphan"
+	// NotOurs: nothing proves that it is ours. It is never touched.
+	NotOurs Verdict = "NotOurs"
+)
+
+// Case is a posting where something of ours was left behind.
+type Case struct {
+	Key onebidv1.Key
+	// BidUIDs whose Bids left it: they are gone, or settled, or know another bid as theirs.
+	BidUIDs []types.UID
+	// Orphans are the marketplace's IDs of what is live. There may be none: then only the Lease was left.
+	Orphans []string
+}
+
+// Findings of a Snapshot.
+type Findings struct {
+	// Cases in the order in which they were found, each posting once.
+	Cases []Case
+	// Accounted and NotOurs count live bids.
+	Accounted, NotOurs int
+}
+
+// Judge finds what was left behind. It is a pure function.
+func Judge(s Snapshot) Findings {
+	var found Findings
+	k := know(s)
+	for _, remote := range s.Remote {
+		if !remote.Live() {
+			continue
+		}
+		switch verdict, by := k.judge(remote); verdict {
+		case Accounted:
+			found.Accounted++
+		case Orphan:
+			found.add(by, remote.ID)
+		default:
+			found.NotOurs++
+		}
+	}
+	for _, by := range k.left {
+		if !k.busy[by.key] {
+			found.add(by, "")
+		}
+	}
+	return found
+}
+
+func (f *Findings) add(by owner, remoteID string) {
+	at := slices.IndexFunc(f.Cases, func(c Case) bool { return c.Key == by.key })
+	if at < 0 {
+		f.Cases = append(f.Cases, Case{Key: by.key})
+		at = len(f.Cases) - 1
+	}
+	c := &f.Cases[at]
+	if !slices.Contains(c.BidUIDs, by.uid) {
+		c.BidUIDs = append(c.BidUIDs, by.uid)
+	}
+	if remoteID != "" {
+		c.Orphans = append(c.Orphans, remoteID)
+	}
+}
+
+// owner is a Bid that there is or was.
+type owner struct {
+	key onebidv1.Key
+	uid types.UID
+	// abandoned is true when a person let the Bid go and took what it had left on themselves.
+	abandoned bool
+}
+
+// knowledge is what proves whose a bid is.
+type knowledge struct {
+	storesKey bool
+	byUID     map[types.UID]*onebidv1.Bid
+	byID      map[string][]*onebidv1.Bid
+	byKey     map[string]owner
+	// busy are the postings with a Bid that is not settled: whatever their Leases say is that Bid's to resolve first.
+	busy map[onebidv1.Key]bool
+	// left are those that a Lease without tombstone names although they are gone.
+	left []owner
+}
+
+func know(s Snapshot) *knowledge {
+	k := &knowledge{
+		storesKey: s.StoresKey, byUID: map[types.UID]*onebidv1.Bid{}, byID: map[string][]*onebidv1.Bid{},
+		byKey: map[string]owner{}, busy: map[onebidv1.Key]bool{},
+	}
+	for i := range s.Bids {
+		bid := &s.Bids[i]
+		key := bidding.KeyOf(bid)
+		k.byUID[bid.UID] = bid
+		k.byKey[bidding.IdempotencyKey(s.Namespace, key, bid.UID)] = owner{key: key, uid: bid.UID}
+		if bid.Status.Remote != nil {
+			k.byID[bid.Status.Remote.BidID] = append(k.byID[bid.Status.Remote.BidID], bid)
+		}
+		if !bidding.Settled(bid) {
+			k.busy[key] = true
+		}
+	}
+	for _, lease := range s.Leases {
+		if key, ok := postingOf(lease); ok && key.Marketplace == s.Marketplace {
+			k.read(s.Namespace, key, lease)
+		}
+	}
+	return k
+}
+
+// read notes the Bids that a posting's Lease names.
+func (k *knowledge) read(namespace string, key onebidv1.Key, lease *coordinationv1.Lease) {
+	stone, settled, _ := ownership.ParseTombstone(lease.Annotations) // times that cannot be read change nothing here
+	for _, uid := range named(lease) {
+		if k.byUID[uid] != nil {
+			continue
+		}
+		by := owner{key: key, uid: uid, abandoned: settled && stone.Outcome == onebidv1.StateIndeterminate}
+		k.byKey[bidding.IdempotencyKey(namespace, key, uid)] = by
+		if !settled {
+			k.left = append(k.left, by)
+		}
+	}
+}
+
+// judge says whose a live bid is. Without stored keys only a remote ID that was recorded proves that a bid is ours.
+func (k *knowledge) judge(remote marketplace.Bid) (Verdict, owner) {
+	for _, bid := range k.byID[remote.ID] {
+		if answers(bid) {
+			return Accounted, owner{}
+		}
+	}
+	if k.storesKey {
+		by, known := k.byKey[remote.IdempotencyKey]
+		switch bid := k.byUID[by.uid]; {
+		case !known || !on(remote, by.key):
+			return NotOurs, owner{}
+		case by.abandoned, bid != nil && answers(bid) && bid.Status.Remote == nil:
+			return Accounted, owner{} // being placed, or its outcome is unknown
+		default:
+			return Orphan, by
+		}
+	}
+	for _, bid := range k.byID[remote.ID] {
+		if key := bidding.KeyOf(bid); on(remote, key) {
+			return Orphan, owner{key: key, uid: bid.UID}
+		}
+	}
+	return NotOurs, owner{}
+}
+
+// answers is true for a Bid that is not over, or that won: what it has at the marketplace is wanted.
+func answers(bid *onebidv1.Bid) bool {
+	return !bidding.Settled(bid) || bid.Status.Outcome == onebidv1.StateWon
+}
+
+// on is false when the marketplace says that the bid is on another posting.
+func on(remote marketplace.Bid, key onebidv1.Key) bool {
+	return remote.PostingID == "" || remote.PostingID == key.PostingID
+}
+
+// postingOf is the posting that a Lease is of.
+func postingOf(lease *coordinationv1.Lease) (onebidv1.Key, bool) {
+	name, ok := strings.CutPrefix(lease.Name, onebidv1.LeasePrefix)
+	if !ok {
+		return onebidv1.Key{}, false
+	}
+	key, err := onebidv1.ParseName(name)
+	return key, err == nil
+}
+
+// named are the UIDs of the Bids that a Lease was claimed for or carries intents of, each once.
+func named(lease *coordinationv1.Lease) []types.UID {
+	var uids []types.UID
+	add := func(uid types.UID) {
+		if uid != "" && !slices.Contains(uids, uid) {
+			uids = append(uids, uid)
+		}
+	}
+	add(types.UID(lease.Annotations[onebidv1.AnnotationBidUID]))
+	intents, _ := ownership.ParseIntents(lease.Annotations[onebidv1.AnnotationIntent]) // unreadable ones name nobody
+	for _, intent := range intents {
+		add(intent.BidUID)
+	}
+	return uids
+}
