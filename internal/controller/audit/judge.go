@@ -202,18 +202,12 @@ func postingOf(lease *coordinationv1.Lease) (onebidv1.Key, bool) {
 	return key, err == nil
 }
 
-// named are the UIDs of the Bids that a Lease was claimed for or carries intents of, each once.
+// named are the UIDs of the Bids that a Lease was claimed for or carries intents of. One may come twice.
 func named(lease *coordinationv1.Lease) []types.UID {
-	var uids []types.UID
-	add := func(uid types.UID) {
-		if uid != "" && !slices.Contains(uids, uid) {
-			uids = append(uids, uid)
-		}
-	}
-	add(types.UID(lease.Annotations[onebidv1.AnnotationBidUID]))
+	uids := []types.UID{types.UID(lease.Annotations[onebidv1.AnnotationBidUID])}
 	intents, _ := ownership.ParseIntents(lease.Annotations[onebidv1.AnnotationIntent]) // unreadable ones name nobody
 	for _, intent := range intents {
-		add(intent.BidUID)
+		uids = append(uids, intent.BidUID)
 	}
-	return uids
+	return slices.DeleteFunc(uids, func(uid types.UID) bool { return uid == "" })
 }

@@ -152,6 +152,20 @@ func TestJudge(t *testing.T) {
 			why: "a Lease of another Marketplace says nothing here", remote: []marketplace.Bid{keyed("7", "u")},
 			lease: of("bid-lock.other.1", claimed("u")), want: Findings{NotOurs: 1},
 		},
+		{
+			why:  "a settled Bid that is there makes the tombstone itself",
+			bids: []onebidv1.Bid{bidOf("u", "7", onebidv1.StateWithdrawn)}, lease: claimed("u"),
+		},
+		{
+			why:  "a settled Bid resolves nothing of another one any more",
+			bids: []onebidv1.Bid{bidOf("new", "", onebidv1.StateExpired)}, lease: claimed("u"), want: Findings{Cases: orphan("", "u")},
+		},
+		{why: "a lock that names no Bid is nobody's", lease: leaseOf(nil)},
+		{
+			why:   "intents that cannot be read name nobody, and do not hide whom the claim names",
+			lease: leaseOf(map[string]string{onebidv1.AnnotationIntent: "?", onebidv1.AnnotationBidUID: "u"}),
+			want:  Findings{Cases: orphan("", "u")},
+		},
 		{why: "a Lease with a name that no posting has says nothing", lease: of("bid-lock.rest.A", claimed("u"))},
 		{why: "a heartbeat is no posting's Lease", lease: of("rest.1", claimed("u"))},
 	} {

@@ -27,7 +27,7 @@ func (x *tenant) strip(bid *onebidv1.Bid) {
 	x.gone(bid)
 }
 
-// events of one reason about the Marketplace.
+// events of one reason about the Marketplace, those that the API server keeps as one included.
 func (x *tenant) events(reason string) int {
 	x.t.Helper()
 	list := &eventsv1.EventList{}
@@ -36,6 +36,9 @@ func (x *tenant) events(reason string) int {
 	for _, e := range list.Items {
 		if e.Reason == reason && e.Regarding.Kind == "Marketplace" {
 			n++
+			if e.Series != nil {
+				n += int(e.Series.Count)
+			}
 		}
 	}
 	return n
