@@ -28,7 +28,7 @@ const (
 
 	// ConditionPlaced is True when a bid of ours was put on the marketplace: Placed, Adopted. False: NotYet, DryRun,
 	// RateLimited, QuotaExhausted, AuthenticationFailed, Forbidden, Invalid, PostingClosed, AlreadyExists,
-	// MarketplaceError, NotNeeded. Unknown: OutcomeUnknown, Indeterminate.
+	// MarketplaceError, NotNeeded. Unknown: OutcomeUnknown, LeaseLost, Indeterminate.
 	ConditionPlaced = "Placed"
 
 	// ConditionDuplicate is True when the account already has another bid on the posting, which we never touch:
@@ -74,6 +74,7 @@ const (
 	ReasonForeignBid           = "ForeignBid"
 	ReasonFresh                = "Fresh"
 	ReasonIndeterminate        = "Indeterminate"
+	ReasonLeaseLost            = "LeaseLost"
 	ReasonInUse                = "InUse"
 	ReasonInvalid              = "Invalid"
 	ReasonInvalidDriver        = "InvalidDriver"

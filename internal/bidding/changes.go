@@ -206,36 +206,6 @@ func reasonOf(class onebidv1.ErrorClass) string {
 	}
 }
 
-// Unknown fences: it notes that a place may have had its effect, so that whoever comes late to record meets a conflict.
-func Unknown(attempt int32, message string) Change {
-	return Change{apply: func(e *edit) {
-		e.accept()
-		text := "A place call may have taken effect; looking it up once the marketplace has settled: " + message
-		e.set(onebidv1.ConditionPlaced, metav1.ConditionUnknown, onebidv1.ReasonOutcomeUnknown, text)
-		if e.status.SettlingSince == nil {
-			at := metav1.NewTime(e.now)
-			e.status.SettlingSince = &at
-		}
-		e.status.Outcome = ""
-		e.attempts(onebidv1.OperationPlace, max(attempt, Attempts(e.bid, onebidv1.OperationPlace)), time.Time{}, message)
-		e.reconciling = &note{onebidv1.ReasonResolving, text}
-	}}
-}
-
-// Unsettled notes that the look-up after an unknown outcome failed and when it is tried again.
-func Unsettled(f Failure) Change {
-	return Change{apply: func(e *edit) {
-		text := "A place call may have taken effect, and looking it up failed: " + f.Message
-		e.set(onebidv1.ConditionPlaced, metav1.ConditionUnknown, onebidv1.ReasonOutcomeUnknown, text)
-		e.attempts(onebidv1.OperationPlace, Attempts(e.bid, onebidv1.OperationPlace), f.Next, f.Message)
-		if f.Attempt >= f.ReviewAfter {
-			e.stalled = &note{onebidv1.ReasonManualReview, "Still tried at the longest interval; look into it. " + text}
-			return
-		}
-		e.reconciling = &note{onebidv1.ReasonResolving, text}
-	}}
-}
-
 // Absent notes that an unknown outcome was looked up and nothing of ours is there.
 func Absent(attempt int32) Change {
 	return Change{apply: func(e *edit) { e.absent(attempt, "Looked up after an unknown outcome: nothing was placed") }}

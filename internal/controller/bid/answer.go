@@ -46,10 +46,10 @@ func (r *Reconciler) notPlaced(ctx context.Context, o *owned, said string) error
 	if err := r.answerForOthers(ctx, o); err != nil {
 		return err
 	}
-	if err := r.conclude(ctx, o.situation, o.live, bidding.NotPlaced(attempt, said)); err != nil {
+	if err := r.verdict(ctx, o, bidding.NotPlaced(attempt, said)); err != nil {
 		return err
 	}
-	r.Leases.Resolved(o.claim)
+	r.looked(o)
 	r.resolved(o, "Taken as not placed, because %s says %q", onebidv1.AnnotationResolve, said)
 	return nil
 }
@@ -57,10 +57,11 @@ func (r *Reconciler) notPlaced(ctx context.Context, o *owned, said string) error
 // answerForOthers takes back the intents of earlier Bids, which the answer is about as well. The answer itself is durable,
 // so a crash after this loses nothing.
 func (r *Reconciler) answerForOthers(ctx context.Context, o *owned) error {
-	others, kept := o.foreignIntents(), o.claim.Intents
+	others := o.foreignIntents()
 	if len(others) == 0 {
 		return nil
 	}
+	kept := o.claim.Intents
 	for _, intent := range others {
 		kept = kept.Without(intent.BidUID)
 	}

@@ -23,7 +23,7 @@ const defaultCooldown = 300 * time.Second
 // owned is a situation in which this process holds the posting and has read the Bid live.
 type owned struct {
 	*situation
-	// claim is nil in a namespace that is being deleted, where no Lease can be had.
+	// claim is nil in a namespace that is being deleted, where no Lease can be had. See withoutLease.
 	claim *ownership.Claim
 	live  *onebidv1.Bid
 	// readAt is when live was read.
@@ -37,6 +37,10 @@ func (r *Reconciler) own(ctx context.Context, s *situation, intent *ownership.In
 	exhumed := isBuried(err, s.bid.UID)
 	if exhumed {
 		claim, err = r.exhume(ctx, s, intent)
+	}
+	var terminating *ownership.TerminatingError
+	if errors.As(err, &terminating) {
+		return r.withoutLease(ctx, s, intent)
 	}
 	if err != nil {
 		result, err := r.notClaimed(ctx, s, err)
@@ -167,8 +171,10 @@ func (r *Reconciler) readLive(ctx context.Context, bid *onebidv1.Bid) (*onebidv1
 // are.
 func (r *Reconciler) openPlace(o *owned) int32 {
 	var attempt int32
-	if prior, ok := o.claim.Prior.Of(o.live.UID); ok {
-		attempt = prior.Attempt
+	if o.claim != nil {
+		if prior, ok := o.claim.Prior.Of(o.live.UID); ok {
+			attempt = prior.Attempt
+		}
 	}
 	if flight, ok := r.flights.get(o.live.UID); ok {
 		attempt = max(attempt, flight.attempt)
@@ -180,10 +186,17 @@ func (r *Reconciler) openPlace(o *owned) int32 {
 }
 
 // foreignIntents are unresolved calls of earlier Bids on the same posting.
-func (o *owned) foreignIntents() ownership.Intents { return o.claim.Intents.Without(o.bid.UID) }
+func (o *owned) foreignIntents() ownership.Intents {
+	if o.claim == nil {
+		return nil
+	}
+	return o.claim.Intents.Without(o.bid.UID)
+}
 
 // open is true when a call may have been made whose outcome is not recorded.
-func (r *Reconciler) open(o *owned) bool { return r.openPlace(o) > 0 || len(o.foreignIntents()) > 0 }
+func (r *Reconciler) open(o *owned) bool {
+	return o.lost() || r.openPlace(o) > 0 || len(o.foreignIntents()) > 0
+}
 
 // settle turns the posting's Lease, when this process holds it for the Bid, into the tombstone of a Bid that ended.
 func (r *Reconciler) settle(ctx context.Context, s *situation, bid *onebidv1.Bid) error {

@@ -98,7 +98,7 @@ func (r *Reconciler) unsent(ctx context.Context, s *situation) (*owned, reconcil
 func sameStatus(a, b *onebidv1.Bid) bool { return equality.Semantic.DeepEqual(a.Status, b.Status) }
 
 // leaseIsOurs is true when the posting's Lease was ever claimed for this Bid. Where there is none, nothing was sent:
-// the intent is written before the call, and Leases with one are protected.
+// the intent is written before the call, and Leases with one are protected. Only a namespace takes them with it.
 func (r *Reconciler) leaseIsOurs(ctx context.Context, s *situation) (bool, error) {
 	if name, err := bidding.KeyOf(s.bid).Name(); err != nil || name != s.bid.Name {
 		return false, nil //nolint:nilerr // a Bid with another name than its key's is never placed
@@ -108,7 +108,7 @@ func (r *Reconciler) leaseIsOurs(ctx context.Context, s *situation) (bool, error
 	}
 	lease, err := r.Leases.Get(ctx, s.bid.Namespace, s.leaseName)
 	if apierrors.IsNotFound(err) {
-		return false, nil
+		return r.maybeLost(ctx, s)
 	}
 	if err != nil {
 		return false, err

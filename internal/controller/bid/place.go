@@ -113,7 +113,7 @@ func (r *Reconciler) send(ctx context.Context, o *owned, attempt int32) error {
 	if err := r.refresh(ctx, o); err != nil {
 		return err
 	}
-	if err := r.Leases.Authorize(o.claim, o.timeout()); err != nil {
+	if err := r.authorize(o); err != nil {
 		return err
 	}
 	r.flights.start(o.live.UID, attempt)
@@ -145,7 +145,7 @@ func (r *Reconciler) refused(ctx context.Context, o *owned, attempt int32, err e
 		_, err := r.unsettled(ctx, o, err)
 		return err
 	}
-	return r.conclude(ctx, o.situation, o.live, bidding.PlaceFailed(r.failure(o.situation, err, attempt)))
+	return r.verdict(ctx, o, bidding.PlaceFailed(r.failure(o.situation, err, attempt)))
 }
 
 func placeRequest(bid *onebidv1.Bid) marketplace.PlaceRequest {
@@ -171,7 +171,7 @@ func (r *Reconciler) alreadyThere(ctx context.Context, o *owned, attempt int32, 
 	case bidding.VerdictOurs:
 		return r.placed(ctx, o, remoteOf(found[match.Index], true), attempt)
 	case bidding.VerdictForeign:
-		return r.conclude(ctx, o.situation, o.live, bidding.Foreign(found[match.Index].ID, attempt))
+		return r.verdict(ctx, o, bidding.Foreign(found[match.Index].ID, attempt))
 	default:
 		// It is there and not shown yet, or cannot be told apart yet: look again when it has settled.
 		return r.record(ctx, o.situation, o.live, bidding.Unknown(attempt, refusal.Error()))
@@ -190,7 +190,7 @@ func (r *Reconciler) placed(ctx context.Context, o *owned, remote bidding.Remote
 	}
 	o.placed = counts(o.live)
 	r.flights.forget(o.live.UID)
-	r.Leases.Resolved(o.claim)
+	r.looked(o)
 	if bidding.Settled(o.live) {
 		return r.concluded(ctx, o.situation, o.live)
 	}
@@ -225,8 +225,10 @@ func (r *Reconciler) concluded(ctx context.Context, s *situation, live *onebidv1
 func (r *Reconciler) retractOrphan(ctx context.Context, o *owned, remoteID string) error {
 	// Where IDs are used again this one may be another Bid's by now, but not while the posting is held. Whoever took it
 	// has met our intent and settled it.
-	if err := r.Leases.Assert(ctx, o.claim); err != nil {
-		return err
+	if o.claim != nil {
+		if err := r.Leases.Assert(ctx, o.claim); err != nil {
+			return err
+		}
 	}
 	o.log.Info("The Bid went away while it was being placed; withdrawing what was placed", "remoteID", remoteID)
 	ref := marketplace.Ref{BidID: remoteID, PostingID: o.bid.Spec.PostingID}
@@ -234,6 +236,9 @@ func (r *Reconciler) retractOrphan(ctx context.Context, o *owned, remoteID strin
 		return err // the flight stays open and the next look goes on from there
 	}
 	r.flights.forget(o.live.UID)
+	if o.claim == nil {
+		return nil
+	}
 	if len(o.foreignIntents()) == 0 {
 		return r.bury(ctx, o, onebidv1.StateWithdrawn)
 	}

@@ -33,6 +33,9 @@ func (r *Reconciler) resolveOwned(ctx context.Context, o *owned) (reconcile.Resu
 	if remote, ok := r.unrecorded(o.live); ok {
 		return reconcile.Result{}, r.placed(ctx, o, remote, r.lastAttempt(o))
 	}
+	if o.claim == nil {
+		return r.resolveLost(ctx, o)
+	}
 	if r.openPlace(o) > 0 {
 		if err := r.fence(ctx, o); err != nil {
 			return reconcile.Result{}, err
@@ -103,7 +106,7 @@ func (r *Reconciler) lookAndConclude(ctx context.Context, o *owned) (reconcile.R
 	case bidding.VerdictOurs:
 		return reconcile.Result{}, r.placed(ctx, o, remoteOf(found[match.Index], true), attempt)
 	case bidding.VerdictForeign:
-		return reconcile.Result{}, r.conclude(ctx, o.situation, o.live, bidding.Foreign(found[match.Index].ID, attempt))
+		return reconcile.Result{}, r.verdict(ctx, o, bidding.Foreign(found[match.Index].ID, attempt))
 	case bidding.VerdictAbsent:
 		return r.absent(ctx, o, attempt)
 	default:
@@ -123,6 +126,9 @@ func (r *Reconciler) unsettled(ctx context.Context, o *owned, err error) (reconc
 // absent concludes from a look-up that shows nothing, as far as the marketplace's class lets it.
 func (r *Reconciler) absent(ctx context.Context, o *owned, attempt int32) (reconcile.Result, error) {
 	switch {
+	case o.claim == nil && bidding.LosesLease(o.live):
+		// That a call was made is not known, only that nobody can tell: no reason to send one, or to keep a namespace.
+		return reconcile.Result{}, r.verdict(ctx, o, bidding.Absent(attempt))
 	case o.conn.Spec.Class == onebidv1.ClassNone:
 		return reconcile.Result{}, r.record(ctx, o.situation, o.live, bidding.Undecidable(
 			"A place call may have taken effect; the marketplace shows no bid, which proves nothing there"))
@@ -133,9 +139,9 @@ func (r *Reconciler) absent(ctx context.Context, o *owned, attempt int32) (recon
 		}
 		return reconcile.Result{}, r.send(ctx, o, attempt)
 	default:
-		err := r.conclude(ctx, o.situation, o.live, bidding.Absent(attempt))
+		err := r.verdict(ctx, o, bidding.Absent(attempt))
 		if err == nil {
-			r.Leases.Resolved(o.claim)
+			r.looked(o)
 		}
 		return reconcile.Result{}, err
 	}

@@ -2,7 +2,6 @@ package bid
 
 import (
 	"context"
-	"errors"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -11,7 +10,6 @@ import (
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	"github.com/onebid-dev/onebid/internal/bidding"
 	"github.com/onebid-dev/onebid/internal/marketplace"
-	"github.com/onebid-dev/onebid/internal/ownership"
 )
 
 // withdraw takes the live bid back by its recorded ID and believes it only when the marketplace was read back. For a
@@ -24,23 +22,15 @@ func (r *Reconciler) withdraw(ctx context.Context, s *situation) (reconcile.Resu
 		return result, nil
 	}
 	o, result, err := r.own(ctx, s, nil)
-	var terminating *ownership.TerminatingError
-	if errors.As(err, &terminating) {
-		// No Lease can be had in a namespace that goes, but no other Bid either: the live Bid alone authorises.
-		o = &owned{situation: s}
-		o.live, err = r.readLive(ctx, s.bid)
-	}
 	switch {
 	case o == nil || err != nil:
 		return result, err
 	case !withdrawable(o.live):
 		return reconcile.Result{}, errMoved
-	case o.claim == nil:
-		return r.takeBack(ctx, o)
 	case len(o.foreignIntents()) > 0:
 		return r.resolveForeign(ctx, o)
 	}
-	if err := r.Leases.Authorize(o.claim, o.timeout()); err != nil {
+	if err := r.authorize(o); err != nil {
 		return reconcile.Result{}, err
 	}
 	return r.takeBack(ctx, o)

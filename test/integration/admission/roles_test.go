@@ -67,6 +67,7 @@ func TestRolesAllowThisAndNoMore(t *testing.T) {
 			"onebid.dev/marketplaces/finalizers":        "update",
 			"coordination.k8s.io/leases":                "get list watch create update delete",
 			"/secrets":                                  reads,
+			"/namespaces":                               "get",
 			"events.k8s.io/events":                      "create patch",
 			"authentication.k8s.io/tokenreviews":        "create",
 			"authorization.k8s.io/subjectaccessreviews": "create",

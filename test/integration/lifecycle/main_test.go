@@ -46,7 +46,7 @@ func run(m *testing.M) int {
 	defer web.Close()
 	defer func() { _ = server.Close() }()
 	sim = marketsim.NewClient(web.URL)
-	return testenv.Main(m, testenv.Options{}, &env)
+	return testenv.Main(m, testenv.Options{ControllerManager: true}, &env)
 }
 
 func buildManagers(dir string) error {
