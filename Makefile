@@ -49,7 +49,7 @@ test: ## Run all tests against a real API server, then the coverage gate
 	@assets="$(ASSETS)"; KUBEBUILDER_ASSETS="$$assets" hack/test.sh $(ARGS)
 
 .PHONY: model
-model: ## Search a model of the Lease protocol for a broken promise (minutes)
+model: ## Search a model of the Lease protocol for a broken promise (a minute or two)
 	@echo "model: searching all configurations; a line every few seconds says how far"
 	@go test ./test/model -count=1 -v -timeout 60m -args -full $(ARGS)
 

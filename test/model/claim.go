@@ -65,9 +65,11 @@ func (t *turn) take(keepTombstone bool) {
 	if t.c.without.intentsAreOverwritten {
 		past = past.only(uid)
 	}
-	continued := m.held && l.holder == t.holder() && m.bidUID == uid
+	continued := m.held && !m.ousted && l.holder == t.holder() && m.bidUID == uid
 	if l.holder != t.holder() {
 		t.cover()
+		other := &t.s.reps[1-t.r]
+		other.ousted = other.held
 	}
 	l.intents, l.holder = past, t.holder()
 	if want := t.intent(); want > 0 && (want > past[uid] || t.c.without.earlierAttemptWins) {
@@ -85,7 +87,7 @@ func (t *turn) take(keepTombstone bool) {
 		other := old.holder != 0 && old.holder != t.holder()
 		m.inherited = past != intents{} || claim || other || old.givenUp
 	}
-	m.held, m.bidUID, m.void, m.pc = true, uid, false, claimed
+	m.held, m.ousted, m.bidUID, m.void, m.pc = true, false, uid, false, claimed
 }
 
 // leaseWritten makes the other replica's compare-and-swap fail.
@@ -116,7 +118,7 @@ func (s *state) coverHidden() {
 // rewrite is a compare-and-swap in the replica's own tenure.
 func (t *turn) rewrite() bool {
 	m := t.me
-	if !m.held || t.s.lease.holder != t.holder() {
+	if !m.held || m.ousted || t.s.lease.holder != t.holder() {
 		m.forgetClaim()
 		m.rest()
 		t.say("finds that it has lost the Lease")

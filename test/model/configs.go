@@ -12,6 +12,9 @@ func within() []config {
 		{name: "None, stripped", class: none, faults: 1, whims: 3, uids: 2, strip: true},
 		{name: "IdempotencyKey, abandoned", class: idempotencyKey, keys: true, faults: 1, whims: 4, uids: 2, person: true},
 		{name: "None, abandoned", class: none, faults: 1, whims: 4, uids: 2, person: true},
+		{name: "IdempotencyKey, one Bid, 3 faults", class: idempotencyKey, keys: true, faults: 3, whims: 2, uids: 1},
+		{name: "IdempotencyKey, stripped, 2 faults", class: idempotencyKey, keys: true, faults: 2, whims: 3, uids: 2, strip: true},
+		{name: "None, abandoned, 2 faults", class: none, faults: 2, whims: 4, uids: 2, person: true},
 	}
 }
 

@@ -164,7 +164,7 @@ func (t *turn) readLive() {
 }
 
 func (m *replica) forgetClaim() {
-	m.held, m.prior, m.known, m.inherited, m.bidUID, m.void = false, intents{}, intents{}, false, 0, false
+	m.held, m.prior, m.known, m.inherited, m.bidUID, m.void, m.ousted = false, intents{}, intents{}, false, 0, false, false
 }
 
 // foreign are the unresolved intents of other Bids.

@@ -7,6 +7,9 @@ import (
 	"time"
 )
 
+// piece is how many states are kept together.
+const piece = 1 << 16
+
 // maxStates bounds the memory of one search.
 const maxStates = 10_000_000
 
@@ -23,8 +26,9 @@ type result struct {
 type search struct {
 	c      *config
 	seed   maphash.Seed
-	table  []uint32 // of places in nodes, plus one; open addressing
-	nodes  []state
+	table  []uint32  // of places in nodes, plus one; open addressing
+	nodes  [][]state // in pieces, so that growing copies nothing
+	count  int
 	parent []uint32
 	// ways are the edges of progress, backwards: where each leads, and from where.
 	from, to []uint32
@@ -35,20 +39,20 @@ func (c *config) search(progress func(states, depth int)) result {
 	x := &search{c: c, seed: maphash.MakeSeed(), table: make([]uint32, 1<<16), progress: progress}
 	x.add(c.initial(), 0)
 	at, depth, last := 0, 0, 1
-	for ; at < len(x.nodes); at++ { // the list grows
+	for ; at < x.count; at++ { // the list grows
 		if at == last {
-			depth, last = depth+1, len(x.nodes)
+			depth, last = depth+1, x.count
 		}
 		if at%50_000 == 0 && progress != nil {
-			progress(len(x.nodes), depth)
+			progress(x.count, depth)
 		}
-		if broken := c.judge(&x.nodes[at]); broken != fine {
+		if broken := c.judge(x.node(at)); broken != fine {
 			return x.result(depth, broken, at)
 		}
-		if len(x.nodes) >= maxStates {
-			return result{states: len(x.nodes), depth: depth}
+		if x.count >= maxStates {
+			return result{states: x.count, depth: depth}
 		}
-		from := x.nodes[at]
+		from := *x.node(at)
 		c.steps(&from, func(e edge) {
 			next := x.add(e.to, at)
 			if e.progress {
@@ -64,22 +68,29 @@ func (c *config) search(progress func(states, depth int)) result {
 
 // add finds the state, or makes it known.
 func (x *search) add(s state, parent int) uint32 {
-	if 2*len(x.nodes) >= len(x.table) {
+	if 2*x.count >= len(x.table) {
 		x.grow()
 	}
 	slot := x.slot(&s)
 	if found := x.table[slot]; found > 0 {
 		return found - 1
 	}
-	x.nodes, x.parent = append(x.nodes, s), append(x.parent, uint32(parent))
-	x.table[slot] = uint32(len(x.nodes))
-	return uint32(len(x.nodes) - 1)
+	if x.count%piece == 0 {
+		x.nodes = append(x.nodes, make([]state, piece))
+	}
+	*x.node(x.count) = s
+	x.parent = append(x.parent, uint32(parent))
+	x.count++
+	x.table[slot] = uint32(x.count)
+	return uint32(x.count - 1)
 }
+
+func (x *search) node(i int) *state { return &x.nodes[i/piece][i%piece] }
 
 func (x *search) slot(s *state) uint64 {
 	mask := uint64(len(x.table) - 1)
 	slot := maphash.Comparable(x.seed, *s) & mask
-	for x.table[slot] > 0 && x.nodes[x.table[slot]-1] != *s {
+	for x.table[slot] > 0 && *x.node(int(x.table[slot] - 1)) != *s {
 		slot = (slot + 1) & mask
 	}
 	return slot
@@ -87,16 +98,16 @@ func (x *search) slot(s *state) uint64 {
 
 func (x *search) grow() {
 	x.table = make([]uint32, 2*len(x.table))
-	for i := range x.nodes {
-		x.table[x.slot(&x.nodes[i])] = uint32(i + 1)
+	for i := range x.count {
+		x.table[x.slot(x.node(i))] = uint32(i + 1)
 	}
 }
 
 // dead finds the first state from which no progress leads to a good one; -1 when there is none.
 func (x *search) dead() int {
-	good := make([]bool, len(x.nodes))
-	for i := range x.nodes {
-		good[i] = x.c.good(&x.nodes[i])
+	good := make([]bool, x.count)
+	for i := range x.count {
+		good[i] = x.c.good(x.node(i))
 	}
 	for changed := true; changed; {
 		changed = false
@@ -115,14 +126,14 @@ func (x *search) dead() int {
 }
 
 func (x *search) result(depth int, verdict violation, at int) result {
-	r := result{states: len(x.nodes), depth: depth, whole: true, verdict: verdict}
+	r := result{states: x.count, depth: depth, whole: true, verdict: verdict}
 	if verdict == fine {
 		return r
 	}
 	for ; at != 0; at = int(x.parent[at]) {
-		from, step := x.nodes[x.parent[at]], ""
+		from, step := *x.node(int(x.parent[at])), ""
 		x.c.steps(&from, func(e edge) {
-			if step == "" && e.to == x.nodes[at] {
+			if step == "" && e.to == *x.node(at) {
 				step = names[e.by] + " " + e.said
 			}
 		})

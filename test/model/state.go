@@ -120,7 +120,9 @@ type replica struct {
 	// held, bidUID, prior, inherited: the claim.
 	held, inherited, exhumed bool
 	// fresh is true when the Lease did not name this Bid before this very reconcile.
-	fresh        bool
+	fresh bool
+	// ousted is true when the Lease changed hands since the claim, which the process need not know.
+	ousted       bool
 	bidUID       uint8
 	prior, known intents // found at the claim; on the Lease as last written
 	flights      [maxUIDs + 1]flight

@@ -72,21 +72,12 @@ func (c *config) replicaSteps(s *state, r int, out func(edge)) {
 	}
 	t := &turn{c: c, s: *s, r: r}
 	t.me = &t.s.reps[r]
-	before := *m
 	t.step()
 	if t.moved {
 		out(edge{t.s, by, t.said, true})
-		if t.wrote && s.faults > 0 {
-			lost := t.s
-			lost.faults--
-			mine := before
-			mine.rest()
-			if before.what == factPlaced || before.pc == homeless {
-				mine = before // it keeps trying, and adds to what it finds
-			}
-			lost.reps[r] = mine
-			out(edge{lost, by, t.said + ", but the reply is lost", false})
-		}
+	}
+	if t.wrote && s.faults > 0 {
+		out(edge{t.replyLost(s), by, t.said + ", but the reply is lost", false})
 	}
 	if m.pc == idle && m.cache != s.bid {
 		with("sees the Bid's present version in its cache", true, func(t *state, m *replica) { m.cache = t.bid })
@@ -104,6 +95,21 @@ func (c *config) replicaSteps(s *state, r int, out func(edge)) {
 		})
 	}
 	c.faultsOf(s, r, with)
+}
+
+// replyLost is the state in which the API server has what the turn wrote, and the replica knows nothing of it.
+func (t *turn) replyLost(before *state) state {
+	s, mine := t.s, before.reps[t.r]
+	s.faults--
+	// A learned bid it goes on to record, and adds to what it finds; any other reconcile ends.
+	if mine.what != factPlaced && mine.pc != homeless {
+		mine.rest()
+	}
+	if before.lease.holder != t.holder() && s.lease.holder == t.holder() {
+		mine.ousted = mine.held // it does not know that this is another tenure
+	}
+	s.reps[t.r] = mine
+	return s
 }
 
 func (c *config) faultsOf(s *state, r int, with func(string, bool, func(*state, *replica))) {
