@@ -121,7 +121,7 @@ const (
 const (
 	// FinalizerWithdraw keeps a Bid until no live bid of ours is left at the marketplace.
 	FinalizerWithdraw = "onebid.dev/withdraw"
-	// FinalizerInUse keeps a Marketplace while unsettled Bids name it.
+	// FinalizerInUse keeps a Marketplace while unsettled Bids name it, and the Secret with its credentials.
 	FinalizerInUse = "onebid.dev/in-use"
 
 	// LabelLease marks the posting Leases and heartbeat Leases that onebid wrote: LeaseKindPosting or

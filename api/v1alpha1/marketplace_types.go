@@ -305,6 +305,13 @@ type MarketplaceStatus struct {
 	// +kubebuilder:validation:MaxLength=256
 	AccountID string `json:"accountID,omitempty"`
 
+	// heldSecret is the Secret that carries, or is about to carry, the finalizer
+	// onebid.dev/in-use for the sake of this Marketplace's unsettled Bids.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	HeldSecret string `json:"heldSecret,omitempty"`
+
 	// settleSeconds is how long an unknown outcome settles before it is looked up,
 	// computed from the timings above and the manager's own.
 	// +optional

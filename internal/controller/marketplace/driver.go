@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 )
@@ -45,6 +46,8 @@ func (r *Reconciler) refreshDriver(ctx context.Context, v *visit) error {
 	case err != nil:
 		return err
 	}
+	v.entry.secretHeld = controllerutil.ContainsFinalizer(credentials, onebidv1.FinalizerInUse)
+	v.entry.secretDeleting = !credentials.DeletionTimestamp.IsZero()
 	if v.missing != "" {
 		r.drop(v)
 		return nil
@@ -58,6 +61,12 @@ func (r *Reconciler) build(ctx context.Context, v *visit, wanted identity, crede
 	if v.entry.built == wanted {
 		return
 	}
+	credible := fingerprint(credentials)
+	same := identity{v.entry.built.uid, v.entry.built.generation, wanted.secretVersion}
+	if v.entry.driver != nil && wanted == same && credible == v.entry.fingerprint {
+		v.entry.built = wanted // only the Secret's metadata changed, as our own finalizer on it does
+		return
+	}
 	driver, err := r.Factory(ctx, &v.marketplace.Spec, credentials)
 	if err != nil {
 		r.drop(v)
@@ -65,7 +74,7 @@ func (r *Reconciler) build(ctx context.Context, v *visit, wanted identity, crede
 		return
 	}
 	v.entry.discard()
-	v.entry.built, v.entry.driver, v.entry.invalid = wanted, driver, nil
+	v.entry.built, v.entry.driver, v.entry.invalid, v.entry.fingerprint = wanted, driver, nil, credible
 	v.entry.connected = false
 	v.entry.account = account{}
 }

@@ -30,6 +30,8 @@ type visit struct {
 	// missing says why the credentials could not be read; "" when they were, or none are named.
 	missing string
 	counts  counts
+	// held is the Secret that carries our finalizer, or may.
+	held string
 }
 
 func (v *visit) name() types.NamespacedName { return client.ObjectKeyFromObject(v.marketplace) }
@@ -63,6 +65,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	r.connect(v)
 	if !v.acts {
+		r.tracker.await(v.name(), false, false)
 		return ctrl.Result{}, nil // a change of the members brings every Marketplace back
 	}
 	return r.report(ctx, v)
@@ -71,6 +74,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 // report is the acting replica's part.
 func (r *Reconciler) report(ctx context.Context, v *visit) (ctrl.Result, error) {
 	if err := r.refreshCounts(ctx, v); err != nil {
+		return ctrl.Result{}, err
+	}
+	v.held = v.marketplace.Status.HeldSecret
+	if err := r.releaseSecret(ctx, v); err != nil {
 		return ctrl.Result{}, err
 	}
 	gone, err := r.finalize(ctx, v)
@@ -83,6 +90,9 @@ func (r *Reconciler) report(ctx context.Context, v *visit) (ctrl.Result, error) 
 		if err := r.client.Status().Update(ctx, v.marketplace); err != nil {
 			return ctrl.Result{}, ignoreLate(err)
 		}
+	}
+	if err := r.holdSecret(ctx, v); err != nil {
+		return ctrl.Result{}, err
 	}
 	return ctrl.Result{RequeueAfter: r.comeBack(v)}, nil
 }

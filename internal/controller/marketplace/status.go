@@ -36,6 +36,10 @@ func (r *Reconciler) describe(v *visit) {
 	if known := v.entry.account; known.asked && known.class == "" {
 		status.AccountID = bounded(known.id)
 	}
+	status.HeldSecret = v.held
+	if wanted := v.wantedSecret(); wanted != "" {
+		status.HeldSecret = wanted
+	}
 	status.SettleSeconds = settleSeconds(r.Settle(&marketplace.Spec))
 	status.LastHandledReconcileAt = bounded(marketplace.Annotations[onebidv1.AnnotationRequestedAt])
 }

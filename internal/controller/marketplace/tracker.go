@@ -1,6 +1,7 @@
 package marketplace
 
 import (
+	"crypto/sha256"
 	"sync"
 	"time"
 
@@ -23,11 +24,19 @@ type entry struct {
 	connected bool
 	account   account
 	counts    counts
+	// fingerprint is that of the credentials that driver was built with.
+	fingerprint [sha256.Size]byte
+	// secretHeld and secretDeleting are what the Secret said when it was last read.
+	secretHeld, secretDeleting bool
 
 	// These are guarded by tracker.mu.
 	deleting  bool
 	dirty     bool
 	countedAt time.Time
+	// first is true while the Secret is not held because there is no unsettled Bid: the first one matters at once.
+	first bool
+	// holding is true while it is held: then it matters when the last one ends.
+	holding bool
 }
 
 // identity changes whenever a driver has to be built anew.
@@ -59,6 +68,7 @@ func (t *tracker) visit(name types.NamespacedName, deleting bool) *entry {
 		e = &entry{}
 		t.entries[name] = e
 	}
+	deleting = deleting || e.secretDeleting
 	if deleting && !e.deleting {
 		e.countedAt = time.Time{} // so far only live Bids were of interest
 	}
@@ -102,11 +112,20 @@ func (t *tracker) touch(name types.NamespacedName, onlyForDeletion bool) (wait t
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	e := t.entries[name]
-	if e == nil || (onlyForDeletion && !e.deleting) {
+	if e == nil || (onlyForDeletion && !e.deleting && !e.first && !e.holding) {
 		return 0, false
 	}
 	e.dirty = true
 	return max(e.due().Sub(t.clock.Now()), 0), true
+}
+
+// await says which Bids matter to the Secret; see entry.
+func (t *tracker) await(name types.NamespacedName, first, holding bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if e := t.entries[name]; e != nil {
+		e.first, e.holding = first, holding
+	}
 }
 
 // recountIn is how long until the Bids are to be counted again, if they are.
@@ -124,6 +143,8 @@ func (e *entry) due() time.Time {
 	switch {
 	case e.countedAt.IsZero():
 		return time.Time{}
+	case e.first:
+		return e.countedAt
 	case e.deleting:
 		return e.countedAt.Add(countIntervalDeleting)
 	}

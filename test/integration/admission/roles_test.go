@@ -66,7 +66,7 @@ func TestRolesAllowThisAndNoMore(t *testing.T) {
 			"onebid.dev/marketplaces/status":            "update patch",
 			"onebid.dev/marketplaces/finalizers":        "update",
 			"coordination.k8s.io/leases":                "get list watch create update delete",
-			"/secrets":                                  reads,
+			"/secrets":                                  reads + " patch",
 			"/namespaces":                               "get",
 			"events.k8s.io/events":                      "create patch",
 			"authentication.k8s.io/tokenreviews":        "create",

@@ -1,6 +1,7 @@
 package lifecycle_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -105,4 +106,24 @@ func TestLettingAnUnclaimedBidGoCostsOneWrite(t *testing.T) {
 		x.gone(bid)
 	})
 	x.g.Expect(down).To(Equal(testenv.Requests{deleteBid: 1, patchBid: 1}), "%s", down)
+}
+
+// A namespace is deleted with live bids in it, and every manager dies before they are withdrawn. Whoever comes next finds
+// the credentials.
+func TestANamespaceGoesWithAllItsBids(t *testing.T) {
+	x := newTenant(t, onebidv1.ClassIdempotencyKey)
+	first := x.manager()
+	const bids = 5
+	for i := range bids {
+		x.state(x.bid(fmt.Sprint(i)), onebidv1.StateActive)
+	}
+	x.g.Expect(x.totals().Live).To(Equal(bids))
+	x.fault(marketsim.Fault{Verb: "withdraw", Status: 503})
+	x.terminate()
+	first.kill()
+	x.g.Expect(x.totals().Live).To(Equal(bids))
+	x.g.Expect(sim.ClearFaults(t.Context())).To(Succeed())
+	x.manager()
+	x.terminated()
+	x.g.Expect(x.totals().Live).To(BeZero())
 }
