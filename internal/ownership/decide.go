@@ -95,6 +95,9 @@ func Decide(lease *coordinationv1.Lease, me Identity, facts Facts, now time.Time
 	case "":
 		return free(lease, facts)
 	case me.String():
+		if decision := free(lease, facts); decision.Verdict == Cooldown {
+			return decision // a tombstone that was taken to finish its own Bid is no hold for the next one
+		}
 		return Decision{Verdict: Mine}
 	}
 	if id, err := ParseIdentity(holder); err == nil && id.Role == RoleScanner &&

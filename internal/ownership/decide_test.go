@@ -94,6 +94,14 @@ func TestDecide(t *testing.T) {
 		{"unless it may not read it", byB, scannerC, Facts{Since: long}, Take, never},
 
 		{"a cooldown", tombstoned(stone), controllerA, Facts{Wall: stone.CooldownUntil.Add(-1)}, Cooldown, stone.CooldownUntil},
+		{
+			"a tombstone that this process took for its own Bid is no hold for the next Bid", buried(heldBy(controllerA.String(), ""), stone), controllerA,
+			Facts{Wall: stone.SettledAt, BidExists: true, BidUID: "another"}, Cooldown, stone.CooldownUntil,
+		},
+		{
+			"but it is for what is still owed to its own", buried(heldBy(controllerA.String(), ""), stone), controllerA,
+			Facts{Wall: stone.SettledAt, BidExists: true, BidUID: stone.BidUID, IgnoreCooldown: true}, Mine, never,
+		},
 		{"a cooldown, for scanners too", tombstoned(stone), scannerC, Facts{Wall: stone.CooldownUntil.Add(-1)}, Cooldown, stone.CooldownUntil},
 		{
 			"a Bid's own tombstone is final for it, however long ago it was written",

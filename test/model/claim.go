@@ -18,7 +18,7 @@ func (t *turn) own(confirmed bool) {
 		}
 		return
 	}
-	if l.settled && (l.holder != t.holder() || !t.c.asBuilt.holderSkipsCooldown) {
+	if l.settled {
 		if l.bidUID == uid && !t.c.without.tombstoneOpen {
 			t.exhume()
 			return

@@ -215,7 +215,7 @@ func (t *turn) bury() {
 		}
 	}
 	*l = lease{
-		bidUID: b.uid, settled: true, cooldown: b.remote > 0 || b.placed == placedUnknown || m.act == abandon && !t.c.asBuilt.abandonedAtOnce,
+		bidUID: b.uid, settled: true, cooldown: b.remote > 0 || b.placed == placedUnknown || m.act == abandon,
 		givenUp: m.act == abandon && b.outcome == pending,
 	}
 	m.forgetClaim()

@@ -148,7 +148,7 @@ func (t *turn) readLive() {
 	uid := m.cache.uid
 	at := m.known[uid]
 	used := at > 1 && m.cache.placed != placedUnknown && m.cache.attempts >= at-1 ||
-		!m.fresh && !t.c.asBuilt.usedClaimBuried
+		!m.fresh
 	switch {
 	case m.exhumed:
 		if t.rewrite() {

@@ -39,14 +39,8 @@ type config struct {
 
 // asBuilt are weaknesses that the search found in the protocol as it is built; see docs/decisions/0008.
 type asBuilt struct {
-	// usedClaimBuried: a process that placed a bid, and whose cache does not show it yet, buries the claim when the Bid is gone.
-	usedClaimBuried bool
 	// absenceBelieved: a Bid that is cancelled after a look-up found nothing is let go without burning its key.
 	absenceBelieved bool
-	// abandonedAtOnce: a Bid that is abandoned while a call of it is under way leaves a tombstone without a cooldown.
-	abandonedAtOnce bool
-	// holderSkipsCooldown: who holds a tombstone places for the next Bid without a look at its cooldown.
-	holderSkipsCooldown bool
 }
 
 type placed uint8

@@ -33,6 +33,7 @@ type owned struct {
 // own claims the posting, with the intent in the same write when there is one, and reads the Bid live. Nothing is owned
 // when the result says when to come back, or the error why not.
 func (r *Reconciler) own(ctx context.Context, s *situation, intent *ownership.Intent) (*owned, reconcile.Result, error) {
+	used := r.claimed(s)
 	claim, err := r.claim(ctx, s, intent, false)
 	exhumed := isBuried(err, s.bid.UID)
 	if exhumed {
@@ -51,6 +52,10 @@ func (r *Reconciler) own(ctx context.Context, s *situation, intent *ownership.In
 	switch {
 	case errors.Is(err, errGone) && exhumed:
 		return nil, reconcile.Result{}, r.Leases.Release(ctx, claim)
+	case errors.Is(err, errGone) && used:
+		// What an earlier reconcile did under this claim no cache is a proof of. The claim stays: it is what a Bid whose
+		// finalizer was stripped leaves to be found.
+		return nil, reconcile.Result{}, errGone
 	case errors.Is(err, errGone):
 		return nil, reconcile.Result{}, r.unclaim(ctx, s, claim)
 	case err != nil:
@@ -211,7 +216,8 @@ func (r *Reconciler) settle(ctx context.Context, s *situation, bid *onebidv1.Bid
 func (r *Reconciler) bury(ctx context.Context, o *owned, outcome onebidv1.BidState) error {
 	now := r.Wall.Now()
 	until := now
-	if o.live.Status.Remote != nil || bidding.PlacedStatus(o.live) == metav1.ConditionUnknown {
+	unknown := bidding.PlacedStatus(o.live) == metav1.ConditionUnknown || outcome == onebidv1.StateIndeterminate
+	if o.live.Status.Remote != nil || unknown {
 		// Only what was live at the marketplace, or may have been, makes a second bid look odd there.
 		until = now.Add(o.cooldown())
 	}
