@@ -95,10 +95,7 @@ func Decide(lease *coordinationv1.Lease, me Identity, facts Facts, now time.Time
 	case "":
 		return free(lease, facts)
 	case me.String():
-		if decision := free(lease, facts); decision.Verdict == Cooldown {
-			return decision // a tombstone that was taken to finish its own Bid is no hold for the next one
-		}
-		return Decision{Verdict: Mine}
+		return mine(lease, facts)
 	}
 	if id, err := ParseIdentity(holder); err == nil && id.Role == RoleScanner &&
 		me.Role == RoleController && facts.BidExists {
@@ -119,6 +116,14 @@ func Decide(lease *coordinationv1.Lease, me Identity, facts Facts, now time.Time
 		return Decision{Verdict: Held, Holder: holder, Until: facts.Pulse.Until}
 	}
 	return Decision{Verdict: Confirm, Holder: holder, Until: facts.Pulse.Until}
+}
+
+// mine judges a Lease that this process holds. A tombstone that was taken to finish its own Bid is no hold for the next.
+func mine(lease *coordinationv1.Lease, facts Facts) Decision {
+	if decision := free(lease, facts); decision.Verdict == Cooldown {
+		return decision
+	}
+	return Decision{Verdict: Mine}
 }
 
 // free judges a Lease whose holder, if any, is out of the way.

@@ -95,11 +95,13 @@ func TestDecide(t *testing.T) {
 
 		{"a cooldown", tombstoned(stone), controllerA, Facts{Wall: stone.CooldownUntil.Add(-1)}, Cooldown, stone.CooldownUntil},
 		{
-			"a tombstone that this process took for its own Bid is no hold for the next Bid", buried(heldBy(controllerA.String(), ""), stone), controllerA,
+			"a tombstone that this process took for its own Bid is no hold for the next Bid",
+			buried(heldBy(controllerA.String(), ""), stone), controllerA,
 			Facts{Wall: stone.SettledAt, BidExists: true, BidUID: "another"}, Cooldown, stone.CooldownUntil,
 		},
 		{
-			"but it is for what is still owed to its own", buried(heldBy(controllerA.String(), ""), stone), controllerA,
+			"but it is for what is still owed to its own",
+			buried(heldBy(controllerA.String(), ""), stone), controllerA,
 			Facts{Wall: stone.SettledAt, BidExists: true, BidUID: stone.BidUID, IgnoreCooldown: true}, Mine, never,
 		},
 		{"a cooldown, for scanners too", tombstoned(stone), scannerC, Facts{Wall: stone.CooldownUntil.Add(-1)}, Cooldown, stone.CooldownUntil},
