@@ -62,6 +62,7 @@ func newTenant(t *testing.T, class onebidv1.MarketplaceClass, edit ...func(*oneb
 	}
 	x.create(mkt)
 	t.Cleanup(x.checkInvariants)
+	t.Cleanup(x.clear) // after the managers of the test have ended
 	return x
 }
 
@@ -179,6 +180,28 @@ func (x *tenant) row(posting string) marketsim.Row {
 	summary, err := sim.Summary(x.t.Context(), x.market)
 	x.g.Expect(err).NotTo(HaveOccurred())
 	return summary.Row(x.market, "token-"+x.ns, posting)
+}
+
+// clear takes away what a test leaves, so that the managers of the next one find nothing to do but theirs.
+func (x *tenant) clear() {
+	ctx := context.Background()
+	stripped := client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"finalizers":null}}`))
+	bids, markets := &onebidv1.BidList{}, &onebidv1.MarketplaceList{}
+	_ = env.Client.List(ctx, bids, client.InNamespace(x.ns))
+	_ = env.Client.List(ctx, markets, client.InNamespace(x.ns))
+	var left []client.Object
+	for i := range bids.Items {
+		left = append(left, &bids.Items[i])
+	}
+	for i := range markets.Items {
+		left = append(left, &markets.Items[i])
+	}
+	for _, object := range left {
+		_ = env.Client.Patch(ctx, object, stripped)
+		if err := client.IgnoreNotFound(env.Client.Delete(ctx, object)); err != nil {
+			x.t.Errorf("clear away %s: %v", object.GetName(), err)
+		}
+	}
 }
 
 // checkInvariants holds after every test: I1, one live bid per posting at every instant.
