@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/onebid-dev/onebid/internal/marketplace/egress"
 	"github.com/onebid-dev/onebid/internal/ownership"
@@ -14,6 +15,7 @@ import (
 
 type options struct {
 	namespace, podName                string
+	watched                           []string
 	metricsAddress, healthAddress     string
 	allowPrivate                      []string
 	concurrency                       int
@@ -35,6 +37,8 @@ func parse(args []string) (*options, error) {
 		"namespace of the replicas' heartbeat Leases; $POD_NAMESPACE when set")
 	flags.StringVar(&o.podName, "pod-name", envOr("POD_NAME", hostname()),
 		"name of this replica in Leases, together with a UUID of the process; $POD_NAME when set")
+	flags.StringSliceVar(&o.watched, "watch-namespaces", nil,
+		"work on the Bids of these namespaces only; replicas that share --namespace must be given the same. All when empty")
 	flags.StringVar(&o.metricsAddress, "metrics-bind-address", ":8443",
 		"address of the metrics endpoint, over TLS with authentication; 0 turns it off")
 	flags.StringVar(&o.healthAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz; 0 turns it off")
@@ -89,7 +93,18 @@ func (o *options) complete() error {
 	if o.podName == "" {
 		errs = append(errs, errors.New("--pod-name: must not be empty"))
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, o.checkWatched()...)...)
+}
+
+// checkWatched refuses what is no namespace's name: a watch there would wait in silence for ever.
+func (o *options) checkWatched() []error {
+	var errs []error
+	for _, name := range o.watched {
+		if wrong := validation.IsDNS1123Label(name); len(wrong) > 0 {
+			errs = append(errs, fmt.Errorf("--watch-namespaces: %q is no name of a namespace: %s", name, wrong[0]))
+		}
+	}
+	return errs
 }
 
 func envOr(name, fallback string) string {

@@ -81,7 +81,7 @@ func managerOptions(o *options, log logr.Logger) ctrl.Options {
 	return ctrl.Options{
 		Scheme: scheme(),
 		Logger: log,
-		Cache:  cache.Options{DefaultTransform: cache.TransformStripManagedFields()},
+		Cache:  cache.Options{DefaultTransform: cache.TransformStripManagedFields(), DefaultNamespaces: scopes(o.watched)},
 		Metrics: metricsserver.Options{
 			BindAddress: o.metricsAddress, SecureServing: true,
 			FilterProvider: filters.WithAuthenticationAndAuthorization,
@@ -89,6 +89,18 @@ func managerOptions(o *options, log logr.Logger) ctrl.Options {
 		HealthProbeBindAddress:  o.healthAddress,
 		GracefulShutdownTimeout: &o.shutdownGrace,
 	}
+}
+
+// scopes of the caches; nil is everything.
+func scopes(namespaces []string) map[string]cache.Config {
+	var out map[string]cache.Config
+	for _, name := range namespaces {
+		if out == nil {
+			out = map[string]cache.Config{}
+		}
+		out[name] = cache.Config{}
+	}
+	return out
 }
 
 // probes: alive while the process answers; ready while its caches are filled and its heartbeat is acknowledged.

@@ -131,7 +131,18 @@ func (p *process) sweeper() *ownership.Sweeper {
 }
 
 func (p *process) listAllLeases(ctx context.Context) ([]*coordinationv1.Lease, error) {
-	return p.listLeases(ctx, metav1.NamespaceAll)
+	if len(p.watched) == 0 {
+		return p.listLeases(ctx, metav1.NamespaceAll)
+	}
+	var out []*coordinationv1.Lease
+	for _, namespace := range p.watched {
+		leases, err := p.listLeases(ctx, namespace)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, leases...)
+	}
+	return out, nil
 }
 
 func (p *process) listLeases(ctx context.Context, namespace string) ([]*coordinationv1.Lease, error) {
