@@ -9,6 +9,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/onebid-dev/onebid/internal/failpoint"
 )
 
 // maxRounds bounds how often one call reads again after somebody else wrote in between. Each round that loses means that
@@ -245,7 +247,9 @@ func (a *attempt) create(ctx context.Context) (*Claim, error) {
 		t.recalled = past.intents
 	}
 	sent := a.sending()
+	failpoint.Before(failpoint.LeaseCreate)
 	lease, err := a.c.leases.Leases(a.req.Namespace).Create(ctx, newLease(a.req.Namespace, a.name, t), metav1.CreateOptions{})
+	failpoint.After(failpoint.LeaseCreate, err)
 	if apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) || apierrors.IsNotFound(err) {
 		return nil, &TerminatingError{Namespace: a.req.Namespace, cause: err}
 	}
@@ -267,7 +271,9 @@ func (a *attempt) write(ctx context.Context, base *coordinationv1.Lease, verdict
 		next, past = retaken(base, a.tenure())
 	}
 	sent := a.sending()
+	failpoint.Before(failpoint.LeaseUpdate)
 	lease, err := a.c.leases.Leases(a.req.Namespace).Update(ctx, next, metav1.UpdateOptions{})
+	failpoint.After(failpoint.LeaseUpdate, err)
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,8 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/onebid-dev/onebid/internal/failpoint"
 )
 
 // stale reports whether the Lease's own duration may soon be over for the holder, so that it must be written again
@@ -43,9 +45,12 @@ func (c *Client) Assert(ctx context.Context, claim *Claim) error {
 	case fresh:
 		return nil
 	}
-	return c.rewrite(ctx, h, func(base *coordinationv1.Lease) (*coordinationv1.Lease, error) {
+	failpoint.Before(failpoint.LeaseAssert)
+	err = c.rewrite(ctx, h, func(base *coordinationv1.Lease) (*coordinationv1.Lease, error) {
 		return asserted(base, c.wall.Now()), nil
 	})
+	failpoint.After(failpoint.LeaseAssert, err)
+	return err
 }
 
 // Authorize says whether a call may start now. It is the last thing before the call: no request, no blocking. nil means
@@ -89,6 +94,7 @@ func (c *Client) SetIntents(ctx context.Context, claim *Claim, intents Intents) 
 		return err
 	}
 	defer unlock()
+	failpoint.Before(failpoint.LeaseIntents)
 	err = c.rewrite(ctx, claim.holding, func(base *coordinationv1.Lease) (*coordinationv1.Lease, error) {
 		if err := claim.saw(base); err != nil {
 			return nil, err
@@ -97,6 +103,7 @@ func (c *Client) SetIntents(ctx context.Context, claim *Claim, intents Intents) 
 		setIntents(lease, intents)
 		return lease, nil
 	})
+	failpoint.After(failpoint.LeaseIntents, err)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,8 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/onebid-dev/onebid/internal/failpoint"
 )
 
 // Settle ends the claim for good: the Lease becomes a tombstone, with no holder and no intents. The caller says by it
@@ -24,12 +26,14 @@ func (c *Client) Settle(ctx context.Context, claim *Claim, stone Tombstone) erro
 	if stone.BidUID == "" {
 		stone.BidUID = claim.BidUID
 	}
+	failpoint.Before(failpoint.LeaseTombstone)
 	err = c.rewrite(ctx, claim.holding, func(base *coordinationv1.Lease) (*coordinationv1.Lease, error) {
 		if err := claim.saw(base); err != nil {
 			return nil, err
 		}
 		return settled(base, stone, c.wall.Now()), nil
 	})
+	failpoint.After(failpoint.LeaseTombstone, err)
 	if lost, ok := errors.AsType[*lostError](err); ok && isTombstone(lost.lease, claim.Token, stone) {
 		err = nil
 	}
@@ -72,7 +76,10 @@ func (c *Client) Release(ctx context.Context, claim *Claim) error {
 		if over {
 			return ErrLost
 		}
-		if err = c.giveBack(ctx, base); err == nil || apierrors.IsNotFound(err) {
+		failpoint.Before(failpoint.LeaseRelease)
+		err = c.giveBack(ctx, base)
+		failpoint.After(failpoint.LeaseRelease, err)
+		if err == nil || apierrors.IsNotFound(err) {
 			c.end(h)
 			return nil
 		}

@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
+	"github.com/onebid-dev/onebid/internal/failpoint"
 	"github.com/onebid-dev/onebid/internal/marketplace"
 	"github.com/onebid-dev/onebid/internal/ownership"
 )
@@ -124,9 +125,11 @@ func (s *sweep) takeBack(ctx context.Context, claim *ownership.Claim, f *finding
 	if err := s.allowed(ctx, claim); err != nil {
 		return err
 	}
+	failpoint.Before(failpoint.AuditWithdraw)
 	_, refused := call(ctx, s, func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, s.conn.Driver.Withdraw(ctx, ref, "no Bid accounts for this bid")
 	})
+	failpoint.After(failpoint.AuditWithdraw, refused)
 	if err := s.readBack(ctx, ref); err != nil {
 		return errors.Join(refused, err)
 	}
@@ -151,7 +154,9 @@ func (s *sweep) allowed(ctx context.Context, claim *ownership.Claim) error {
 // readBack fails unless the marketplace shows the bid as not live. "Not found" is believed only when the posting's
 // look-up does not show it either.
 func (s *sweep) readBack(ctx context.Context, ref marketplace.Ref) error {
+	failpoint.Before(failpoint.ReadBack)
 	shown, err := call(ctx, s, func(ctx context.Context) (marketplace.Bid, error) { return s.conn.Driver.Get(ctx, ref) })
+	failpoint.After(failpoint.ReadBack, err)
 	if marketplace.ClassOf(err) == onebidv1.ErrorNotFound {
 		var found []marketplace.Bid
 		if found, err = s.lookup(ctx, ref.PostingID); err != nil {

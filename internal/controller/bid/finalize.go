@@ -15,6 +15,7 @@ import (
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	"github.com/onebid-dev/onebid/internal/bidding"
+	"github.com/onebid-dev/onebid/internal/failpoint"
 	"github.com/onebid-dev/onebid/internal/ownership"
 )
 
@@ -26,12 +27,17 @@ func (s *situation) longestWait() time.Duration {
 // addFinalizer is for clusters without the admission policy that puts it on at creation. It is a write of its own:
 // nothing is sent for a Bid before the API server has it.
 func (r *Reconciler) addFinalizer(ctx context.Context, s *situation) error {
-	return r.setFinalizers(ctx, s.bid, append(slices.Clone(s.bid.Finalizers), onebidv1.FinalizerWithdraw))
+	failpoint.Before(failpoint.FinalizerAdd)
+	err := r.setFinalizers(ctx, s.bid, append(slices.Clone(s.bid.Finalizers), onebidv1.FinalizerWithdraw))
+	failpoint.After(failpoint.FinalizerAdd, err)
+	return err
 }
 
 func (r *Reconciler) removeFinalizer(ctx context.Context, bid *onebidv1.Bid) error {
 	kept := slices.DeleteFunc(slices.Clone(bid.Finalizers), func(f string) bool { return f == onebidv1.FinalizerWithdraw })
+	failpoint.Before(failpoint.FinalizerRemove)
 	err := r.setFinalizers(ctx, bid, kept)
+	failpoint.After(failpoint.FinalizerRemove, err)
 	if client.IgnoreNotFound(err) == nil {
 		r.flights.forget(bid.UID)
 		r.polls.forget(bid.UID)

@@ -9,6 +9,7 @@ import (
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	"github.com/onebid-dev/onebid/internal/bidding"
+	"github.com/onebid-dev/onebid/internal/failpoint"
 	"github.com/onebid-dev/onebid/internal/marketplace"
 	"github.com/onebid-dev/onebid/internal/ownership"
 )
@@ -117,9 +118,11 @@ func (r *Reconciler) send(ctx context.Context, o *owned, attempt int32) error {
 		return err
 	}
 	r.flights.start(o.live.UID, attempt)
+	failpoint.Before(failpoint.Place)
 	remote, err := call(ctx, r, o.situation, func(ctx context.Context) (marketplace.Bid, error) {
 		return o.conn.Driver.Place(ctx, placeRequest(o.live))
 	})
+	failpoint.After(failpoint.Place, err)
 	var learned *bidding.Remote
 	if err == nil {
 		told := remoteOf(remote, false)

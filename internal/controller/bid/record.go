@@ -14,6 +14,7 @@ import (
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	"github.com/onebid-dev/onebid/internal/bidding"
+	"github.com/onebid-dev/onebid/internal/failpoint"
 )
 
 var (
@@ -79,7 +80,9 @@ func (r *Reconciler) recordOnce(ctx context.Context, read *onebidv1.Bid, change 
 	if equality.Semantic.DeepEqual(read.Status, changed.Status) {
 		return nil
 	}
+	failpoint.Before(failpoint.Record)
 	err := r.Client.Status().Update(ctx, changed)
+	failpoint.After(failpoint.Record, err)
 	if apierrors.IsNotFound(err) {
 		return errGone
 	}

@@ -11,6 +11,7 @@ import (
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	"github.com/onebid-dev/onebid/internal/bidding"
+	"github.com/onebid-dev/onebid/internal/failpoint"
 	"github.com/onebid-dev/onebid/internal/marketplace"
 )
 
@@ -160,9 +161,12 @@ func (r *Reconciler) lookup(ctx context.Context, s *situation) ([]marketplace.Bi
 			Message: "the credentials are of account " + account + ", but our bids were placed as " + known,
 		}
 	}
-	return call(ctx, r, s, func(ctx context.Context) ([]marketplace.Bid, error) {
+	failpoint.Before(failpoint.Lookup)
+	found, err := call(ctx, r, s, func(ctx context.Context) ([]marketplace.Bid, error) {
 		return s.conn.Driver.Lookup(ctx, s.bid.Spec.PostingID)
 	})
+	failpoint.After(failpoint.Lookup, err)
+	return found, err
 }
 
 // match decides whose the bids are that a look-up showed.

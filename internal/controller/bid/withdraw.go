@@ -9,6 +9,7 @@ import (
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	"github.com/onebid-dev/onebid/internal/bidding"
+	"github.com/onebid-dev/onebid/internal/failpoint"
 	"github.com/onebid-dev/onebid/internal/marketplace"
 )
 
@@ -80,9 +81,11 @@ func (r *Reconciler) takenBack(ctx context.Context, o *owned, state onebidv1.Rem
 // retract withdraws and reads back. It fails unless the marketplace shows the bid as not live; the state that it
 // shows is returned.
 func (r *Reconciler) retract(ctx context.Context, s *situation, ref marketplace.Ref, reason string) (onebidv1.RemoteState, error) {
+	failpoint.Before(failpoint.Withdraw)
 	_, refused := call(ctx, r, s, func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, s.conn.Driver.Withdraw(ctx, ref, reason)
 	})
+	failpoint.After(failpoint.Withdraw, refused)
 	switch marketplace.ClassOf(refused) {
 	case "", onebidv1.ErrorNotFound, onebidv1.ErrorAlreadyWithdrawn, onebidv1.ErrorNotWithdrawable, onebidv1.ErrorUnknownOutcome:
 	default:
@@ -108,9 +111,11 @@ func (r *Reconciler) retract(ctx context.Context, s *situation, ref marketplace.
 // readBack reads one bid. "Not found" is believed only when the posting's look-up does not show it as live either, and
 // of a bid that was just placed only when the marketplace also accepted its withdrawal: it may not show it yet.
 func (r *Reconciler) readBack(ctx context.Context, s *situation, ref marketplace.Ref, withdrawn bool) (marketplace.Bid, error) {
+	failpoint.Before(failpoint.ReadBack)
 	bid, err := call(ctx, r, s, func(ctx context.Context) (marketplace.Bid, error) {
 		return s.conn.Driver.Get(ctx, ref)
 	})
+	failpoint.After(failpoint.ReadBack, err)
 	if marketplace.ClassOf(err) != onebidv1.ErrorNotFound {
 		return bid, err
 	}

@@ -14,6 +14,7 @@ import (
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	"github.com/onebid-dev/onebid/internal/bidding"
+	"github.com/onebid-dev/onebid/internal/failpoint"
 )
 
 // Recorder is the one writer of Posting status in the project: this package's controller and the Bid controller write
@@ -119,7 +120,10 @@ func (r *Recorder) writeOnce(
 		return verdict, nil
 	}
 	// The object carries the UID and resourceVersion that were read: both are preconditions.
-	return verdict, r.client.Status().Update(ctx, posting)
+	failpoint.Before(failpoint.History)
+	err = r.client.Status().Update(ctx, posting)
+	failpoint.After(failpoint.History, err)
+	return verdict, err
 }
 
 // defaultTTL is the Marketplace's, 0 when there is none.

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/onebid-dev/onebid/internal/failpoint"
 )
 
 // sender puts requests on the wire. It knows two ways:
@@ -42,6 +44,10 @@ func newSender(o Options) *sender {
 	}
 	writes := reads.Clone()
 	writes.DisableKeepAlives = true
+	writes.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dialer.DialContext(ctx, network, address)
+		return failpoint.OnWire(conn), err
+	}
 	return &sender{reads: reads, writes: writes, timeout: o.Timeout, limit: o.MaxResponseBytes}
 }
 

@@ -1,0 +1,104 @@
+//go:build failpoints && linux
+
+package failpoint
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"runtime"
+	"strings"
+	"syscall"
+)
+
+// variable names the file that says where the process is to end or to stop.
+const variable = "ONEBID_FAILPOINT_FILE"
+
+// Before marks that the request is about to be sent.
+func Before(p Point) { reach(p, "before") }
+
+// After marks that the request was carried out, which it was not when there is an error.
+func After(p Point, err error) {
+	if err == nil {
+		reach(p, "after")
+	}
+}
+
+// reach does what the file says, if it is about this mark.
+func reach(p Point, side string) {
+	file := os.Getenv(variable)
+	if file == "" {
+		return
+	}
+	text, err := os.ReadFile(file)
+	words := strings.Fields(string(text))
+	if err != nil || len(words) != 3 || words[0] != string(p) || words[1] != side {
+		return
+	}
+	// Of several that read the file one removes it.
+	if os.Remove(file) != nil {
+		return
+	}
+	act(words[2])
+}
+
+func act(what string) {
+	switch what {
+	case "kill":
+		signal(syscall.SIGKILL)
+	case "stop":
+		signal(syscall.SIGSTOP)
+	case "pass":
+	default:
+		panic(fmt.Sprintf("failpoint: %q is none of kill, stop and pass", what))
+	}
+}
+
+// signal goes to this very thread: it returns when the signal has done its work, and nothing is done in between.
+func signal(s syscall.Signal) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if err := syscall.Tgkill(syscall.Getpid(), syscall.Gettid(), s); err != nil {
+		panic(fmt.Sprintf("failpoint: %v", err))
+	}
+}
+
+// OnWire gives a connection the point Wire.
+func OnWire(conn net.Conn) net.Conn {
+	if plain, ok := conn.(*net.TCPConn); ok {
+		return wire{plain}
+	}
+	return conn
+}
+
+type wire struct{ *net.TCPConn }
+
+// Write reaches the point with the connection locked: when the process wakes up after its deadline, others close the
+// connection, which waits until the bytes have left.
+func (w wire) Write(b []byte) (int, error) {
+	raw, err := w.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	var n int
+	var failed error
+	err = raw.Write(func(fd uintptr) bool {
+		Before(Wire)
+		for n < len(b) && failed == nil {
+			var wrote int
+			if wrote, failed = syscall.Write(int(fd), b[n:]); failed == nil {
+				n += wrote
+			}
+		}
+		if failed == syscall.EAGAIN {
+			failed = nil
+			return false
+		}
+		After(Wire, failed)
+		return true
+	})
+	if err == nil {
+		err = failed
+	}
+	return n, err
+}
