@@ -287,7 +287,8 @@ type BidStatus struct {
 	Outcome BidState `json:"outcome,omitempty"`
 
 	// settlingSince is when an unknown outcome was fenced; it is cleared when the
-	// outcome is resolved.
+	// outcome is resolved. In class IdempotencyKey a look-up that finds nothing does
+	// not resolve it: the answer to the same key does.
 	// +optional
 	SettlingSince *metav1.Time `json:"settlingSince,omitempty"`
 

@@ -151,7 +151,6 @@ func PlaceFailed(f Failure) Change {
 	return Change{apply: func(e *edit) {
 		e.accept()
 		e.set(onebidv1.ConditionPlaced, metav1.ConditionFalse, reasonOf(f.Class), f.Message)
-		e.status.SettlingSince = nil
 		e.attempts(onebidv1.OperationPlace, f.Attempt, f.Next, f.Message)
 		if outcome := refusal(f.Class); outcome != "" {
 			e.end(outcome)
@@ -206,9 +205,16 @@ func reasonOf(class onebidv1.ErrorClass) string {
 	}
 }
 
-// Absent notes that an unknown outcome was looked up and nothing of ours is there.
-func Absent(attempt int32) Change {
-	return Change{apply: func(e *edit) { e.absent(attempt, "Looked up after an unknown outcome: nothing was placed") }}
+// Absent notes that an unknown outcome was looked up and nothing of ours is there. In class IdempotencyKey that is enough
+// to send the same key again, but no proof that the first call is not still under way: see Unproven.
+func Absent(attempt int32, class onebidv1.MarketplaceClass) Change {
+	return Change{apply: func(e *edit) {
+		since := e.status.SettlingSince
+		e.absent(attempt, "Looked up after an unknown outcome: nothing was placed")
+		if class == onebidv1.ClassIdempotencyKey {
+			e.status.SettlingSince = since
+		}
+	}}
 }
 
 func (e *edit) absent(attempt int32, why string) {

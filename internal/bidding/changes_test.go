@@ -92,7 +92,7 @@ func TestChanges(t *testing.T) {
 			newBid(noted(bidding.Hindered(onebidv1.ErrorNotWithdrawable, "m"))),
 			"Pending", "", "False/NotWithdrawable", "NotWithdrawable",
 		},
-		{"looked up and absent", newBid(noted(unknown, bidding.Absent(1))), "Pending", "", "False/NotYet", ""},
+		{"looked up and absent", newBid(noted(unknown, bidding.Absent(1, onebidv1.ClassUniquePerPosting))), "Pending", "", "False/NotYet", ""},
 		{
 			"nobody can tell",
 			newBid(noted(unknown, bidding.Undecidable("no trace"))),
@@ -264,7 +264,8 @@ func TestMessagesAreBounded(t *testing.T) {
 // However changes follow each other, what is derived agrees with what it is derived from.
 func TestStateAgreesWithConditions(t *testing.T) {
 	changes := map[string]bidding.Change{
-		"live": live, "failed": failed, "unknown": unknown, "absent": bidding.Absent(1), "undecidable": bidding.Undecidable("?"),
+		"live": live, "failed": failed, "unknown": unknown, "undecidable": bidding.Undecidable("?"),
+		"absent": bidding.Absent(1, onebidv1.ClassUniquePerPosting), "unproven": bidding.Absent(1, onebidv1.ClassIdempotencyKey),
 		"foreign": bidding.Foreign("9", 1), "withdrawn": bidding.Withdrawn(), "never": bidding.NeverPlaced(), "seen": bidding.Seen(),
 		"held": bidding.Held(bidding.Hold{Reason: "Cooldown", Message: "m"}), "won": bidding.Observed(onebidv1.RemoteWon),
 	}
@@ -275,7 +276,8 @@ func TestStateAgreesWithConditions(t *testing.T) {
 		}
 		for range rapid.IntRange(1, 6).Draw(t, "steps") {
 			changes[rapid.SampledFrom([]string{
-				"live", "failed", "unknown", "absent", "undecidable", "foreign", "withdrawn", "never", "seen", "held", "won",
+				"live", "failed", "unknown", "absent", "unproven", "undecidable", "foreign", "withdrawn", "never", "seen", "held",
+				"won",
 			}).Draw(t, "change")].Apply(bid, now)
 			ready := condition(bid, onebidv1.ConditionReady)
 			settled := bid.Status.Outcome != ""

@@ -54,8 +54,9 @@ type Facts struct {
 	Bid *onebidv1.Bid
 	// Hold is what Guard said, nil when nothing is in the way.
 	Hold *Hold
-	// Mode of the Marketplace.
-	Mode onebidv1.MarketplaceMode
+	// Mode and Class of the Marketplace; empty when there is none.
+	Mode  onebidv1.MarketplaceMode
+	Class onebidv1.MarketplaceClass
 	// Claimed is true while this process holds the posting's Lease for the Bid.
 	Claimed bool
 	// PollAt is when the marketplace is to be asked about the bid again; zero for never.
@@ -83,10 +84,20 @@ func Next(f Facts, now time.Time) Step {
 	case PlacedStatus(bid) == metav1.ConditionTrue:
 		return live(f, now)
 	case Withdrawing(bid):
-		return Step{Action: ActionCancel, Change: NeverPlaced()}
+		return cancel(f)
 	default:
 		return pending(f, now)
 	}
+}
+
+// cancel ends a Bid that is not placed, as far as is known. A key that may still be on its way is asked for once more, by
+// which whatever it did or does becomes known: that is withdrawn then.
+func cancel(f Facts) Step {
+	if f.Class == onebidv1.ClassIdempotencyKey && Unproven(f.Bid) {
+		return Step{Action: ActionReport, Change: Unknown(Attempts(f.Bid, onebidv1.OperationPlace),
+			"that it was not found does not prove that it will never be there; asking by its key before the Bid may go")}
+	}
+	return Step{Action: ActionCancel, Change: NeverPlaced()}
 }
 
 func settled(f Facts, now time.Time) Step {

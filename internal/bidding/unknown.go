@@ -14,8 +14,7 @@ func Unknown(attempt int32, message string) Change {
 	return Change{apply: func(e *edit) {
 		e.accept()
 		text := "A place call may have taken effect; looking it up once the marketplace has settled: " + message
-		e.set(onebidv1.ConditionPlaced, metav1.ConditionUnknown, onebidv1.ReasonOutcomeUnknown, text)
-		e.settling(attempt, message, text)
+		e.settling(onebidv1.ReasonOutcomeUnknown, attempt, message, text)
 	}}
 }
 
@@ -24,8 +23,7 @@ func LeaseLost() Change {
 	return Change{apply: func(e *edit) {
 		message := "the namespace is being deleted, and has taken the Lease that would tell"
 		text := "A place call may have been made; looking it up once the marketplace has settled: " + message
-		e.set(onebidv1.ConditionPlaced, metav1.ConditionUnknown, onebidv1.ReasonLeaseLost, text)
-		e.settling(0, message, text)
+		e.settling(onebidv1.ReasonLeaseLost, 0, message, text)
 	}}
 }
 
@@ -35,11 +33,18 @@ func LosesLease(bid *onebidv1.Bid) bool {
 	return c != nil && c.Reason == onebidv1.ReasonLeaseLost
 }
 
-func (e *edit) settling(attempt int32, message, text string) {
-	if e.status.SettlingSince == nil {
+// Unproven is true while a call whose outcome was unknown, and that a look-up did not find, may still take effect: later
+// than all bounds allow, but then it would be live after the Bid has gone. The key's next answer settles it.
+func Unproven(bid *onebidv1.Bid) bool {
+	return PlacedStatus(bid) == metav1.ConditionFalse && bid.Status.SettlingSince != nil
+}
+
+func (e *edit) settling(reason string, attempt int32, message, text string) {
+	if e.status.SettlingSince == nil || PlacedStatus(e.bid) != metav1.ConditionUnknown {
 		at := metav1.NewTime(e.now)
 		e.status.SettlingSince = &at
 	}
+	e.set(onebidv1.ConditionPlaced, metav1.ConditionUnknown, reason, text)
 	e.status.Outcome = ""
 	e.attempts(onebidv1.OperationPlace, max(attempt, Attempts(e.bid, onebidv1.OperationPlace)), time.Time{}, message)
 	e.reconciling = &note{onebidv1.ReasonResolving, text}

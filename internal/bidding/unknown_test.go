@@ -30,3 +30,33 @@ func TestALostLeaseIsUnknownAndNoMore(t *testing.T) {
 	g.Expect(bidding.Settled(rejected)).To(BeFalse(), "a verdict hides no call")
 	g.Expect(bidding.LosesLease(newBid(noted(unknown)))).To(BeFalse())
 }
+
+// A look-up that finds nothing does not end what a key may still do.
+func TestAKeyIsUnprovenUntilItAnswers(t *testing.T) {
+	g := NewWithT(t)
+	key, unique := bidding.Absent(1, onebidv1.ClassIdempotencyKey), bidding.Absent(1, onebidv1.ClassUniquePerPosting)
+	g.Expect(bidding.Unproven(newBid())).To(BeFalse())
+	g.Expect(bidding.Unproven(newBid(noted(unknown)))).To(BeFalse(), "it is unknown, which is more")
+	g.Expect(bidding.Unproven(newBid(noted(unknown, unique)))).To(BeFalse())
+	g.Expect(bidding.Unproven(newBid(noted(unknown, key)))).To(BeTrue())
+	g.Expect(bidding.Unproven(newBid(noted(unknown, key, failed)))).To(BeTrue(), "a refusal that may pass says nothing about the first call")
+	g.Expect(bidding.Unproven(newBid(noted(unknown, key, live)))).To(BeFalse())
+	g.Expect(bidding.Unproven(newBid(noted(unknown, bidding.NotPlaced(1, "not-placed"))))).To(BeFalse())
+	refused := bidding.PlaceFailed(bidding.Failure{Class: onebidv1.ErrorInvalid, Attempt: 2})
+	g.Expect(bidding.Unproven(newBid(noted(unknown, key, refused)))).To(BeFalse(), "the key's answer for good")
+
+	next := func(class onebidv1.MarketplaceClass, bid *onebidv1.Bid) bidding.Step {
+		return bidding.Next(bidding.Facts{Bid: bid, Class: class}, now)
+	}
+	gone := newBid(noted(unknown, key), deleted)
+	g.Expect(next(onebidv1.ClassNone, gone).Action).To(Equal(bidding.ActionCancel))
+	refusedOnce := newBid(noted(failed), deleted)
+	g.Expect(next(onebidv1.ClassIdempotencyKey, refusedOnce).Action).To(Equal(bidding.ActionCancel), "nothing was ever unknown")
+	step := next(onebidv1.ClassIdempotencyKey, gone)
+	g.Expect(step.Action).To(Equal(bidding.ActionReport))
+	later := now.Add(time.Hour)
+	step.Change.Apply(gone, later)
+	g.Expect(bidding.PlacedStatus(gone)).To(Equal(metav1.ConditionUnknown))
+	g.Expect(gone.Status.SettlingSince.Time).To(Equal(later), "it settles anew")
+	g.Expect(next(onebidv1.ClassIdempotencyKey, gone).Action).To(Equal(bidding.ActionResolve))
+}

@@ -84,9 +84,11 @@ func (r *Reconciler) unclaim(ctx context.Context, s *situation, claim *ownership
 	return r.bury(ctx, o, onebidv1.StateWithdrawn)
 }
 
-// needsLook is true when the marketplace must be asked before anything is sent.
+// needsLook is true when the marketplace must be asked before anything is sent. Where it keeps no keys, what is live before
+// our first call is told from ours by that: it ends the Bid as a Duplicate, so that what shows up later is ours.
 func (o *owned) needsLook() bool {
-	return o.conn.Spec.Class == onebidv1.ClassNone || o.conn.Spec.Preflight == onebidv1.PreflightAlways || o.claim.Inherited
+	return o.conn.Spec.Class == onebidv1.ClassNone || o.conn.Spec.Preflight == onebidv1.PreflightAlways || o.claim.Inherited ||
+		!o.conn.Driver.Capabilities().StoresKey
 }
 
 // preflight looks for a bid that is there already. It is done when it ended the Bid's way to a place call.

@@ -157,7 +157,7 @@ func (r *Reconciler) gather(ctx context.Context, bid *onebidv1.Bid) (*situation,
 func (r *Reconciler) facts(s *situation, hold *bidding.Hold) bidding.Facts {
 	f := bidding.Facts{Bid: s.bid, Hold: hold, Claimed: r.claimed(s)}
 	if s.marketplace != nil {
-		f.Mode = s.marketplace.Spec.Mode
+		f.Mode, f.Class = s.marketplace.Spec.Mode, s.marketplace.Spec.Class
 	}
 	if s.conn != nil {
 		f.PollAt = r.polls.due(s, r.Wall.Now())

@@ -129,7 +129,7 @@ func (r *Reconciler) absent(ctx context.Context, o *owned, attempt int32) (recon
 	switch {
 	case o.claim == nil && bidding.LosesLease(o.live):
 		// That a call was made is not known, only that nobody can tell: no reason to send one, or to keep a namespace.
-		return reconcile.Result{}, r.verdict(ctx, o, bidding.Absent(attempt))
+		return reconcile.Result{}, r.verdict(ctx, o, bidding.Absent(attempt, o.conn.Spec.Class))
 	case o.conn.Spec.Class == onebidv1.ClassNone:
 		return reconcile.Result{}, r.record(ctx, o.situation, o.live, bidding.Undecidable(
 			"A place call may have taken effect; the marketplace shows no bid, which proves nothing there"))
@@ -140,7 +140,7 @@ func (r *Reconciler) absent(ctx context.Context, o *owned, attempt int32) (recon
 		}
 		return reconcile.Result{}, r.send(ctx, o, attempt)
 	default:
-		err := r.verdict(ctx, o, bidding.Absent(attempt))
+		err := r.verdict(ctx, o, bidding.Absent(attempt, o.conn.Spec.Class))
 		if err == nil {
 			r.looked(o)
 		}
