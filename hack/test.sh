@@ -4,9 +4,9 @@ set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-# Benchmarks measure time, and crash tests kill processes that they built themselves: in both the race detector
-# would only be in the way.
-readonly not_raced='/test/(bench|crash)(/|$)'
+# Benchmarks measure time, crash tests kill processes that they built themselves, and the model and the simulation search
+# as much as time allows: in all of these the race detector would only be in the way.
+readonly not_raced='/test/(bench|crash|model|simulation)(/|$)'
 readonly gated=(api/v1alpha1/key.go internal/bidding internal/ownership)
 
 race=()

@@ -26,13 +26,6 @@ func beyond() []config {
 	}
 }
 
-// weak is the protocol as it is built, in a configuration that shows one of its weaknesses; all others are mended there.
-func weak() []config {
-	believed := config{class: idempotencyKey, keys: true, faults: 2, whims: 3, uids: 2, beyond: true}
-	believed.name, believed.asBuilt.absenceBelieved = "absence is believed", true
-	return []config{believed}
-}
-
 // mutant is the protocol with one rule less, in a configuration that shows what the rule is for.
 type mutant struct {
 	rule string

@@ -65,7 +65,7 @@ func (t *turn) decide() {
 	case m.live.withdrawing() || m.live.outcome != pending || m.live.placed != placedFalse || m.live.remote > 0 ||
 		m.live.attempts != m.cache.attempts:
 		t.unplaceable()
-	case t.c.class == none || m.inherited:
+	case t.c.class == none || m.inherited || !t.c.keys:
 		t.preflight()
 	default:
 		t.send(m.live.attempts + 1)
@@ -76,7 +76,7 @@ func (t *turn) decide() {
 func (t *turn) end() {
 	m := t.me
 	switch {
-	case m.act == cancel && !t.c.asBuilt.absenceBelieved && !t.c.without.keyNotBurned && t.c.class == idempotencyKey && m.live.attempts > 0:
+	case m.act == cancel && !t.c.without.keyNotBurned && t.c.class == idempotencyKey && m.live.attempts > 0:
 		t.write(factUnknown, m.live.attempts, 0)
 	case m.act == cancel && !m.live.deleting:
 		t.write(factNeverPlaced, 0, 0)

@@ -23,11 +23,8 @@ func run(t *testing.T, c *config) result {
 // The protocol keeps its promises with all rules.
 func TestHolds(t *testing.T) {
 	configs := within()[3:6]
-	switch {
-	case *full:
+	if *full {
 		configs = append(within(), beyond()...)
-	case raced:
-		configs = configs[:1]
 	}
 	var table []string
 	for _, c := range configs {
@@ -47,9 +44,6 @@ func TestHolds(t *testing.T) {
 
 // Without a rule it does not, or the others make up for it.
 func TestEachRule(t *testing.T) {
-	if raced {
-		t.Skip("too slow under the race detector")
-	}
 	var table []string
 	for _, m := range mutants() {
 		c := m.in
@@ -62,18 +56,4 @@ func TestEachRule(t *testing.T) {
 		}
 	}
 	t.Log("without the rule, and the steps of the shortest trace:\n" + head() + join(table))
-}
-
-// What the search found in the protocol as it is built. A weakness that is mended leaves this list.
-func TestAsBuilt(t *testing.T) {
-	if !*full {
-		t.Skip("only with -full")
-	}
-	for _, c := range weak() {
-		r := run(t, &c)
-		if r.verdict == fine {
-			t.Errorf("%s: nothing breaks", c.name)
-		}
-		t.Logf("%s (%d states):\n%s", c.name, r.states, r.words())
-	}
 }

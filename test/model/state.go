@@ -33,14 +33,7 @@ type config struct {
 	faults, whims, uids uint8
 	// person allows abandoning, strip the removal of the finalizer by hand.
 	person, strip bool
-	asBuilt       asBuilt
 	without       rules
-}
-
-// asBuilt are weaknesses that the search found in the protocol as it is built; see docs/decisions/0008.
-type asBuilt struct {
-	// absenceBelieved: a Bid that is cancelled after a look-up found nothing is let go without burning its key.
-	absenceBelieved bool
 }
 
 type placed uint8
