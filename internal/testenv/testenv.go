@@ -66,7 +66,8 @@ type Environment struct {
 	// Root is the repository's root.
 	Root string
 
-	plane *envtest.Environment
+	plane   *envtest.Environment
+	signing sync.Mutex
 	// assets is the directory of kubectl and the other binaries.
 	assets string
 	// dir holds kubeconfigs and logs; it goes with Stop.

@@ -36,7 +36,9 @@ type User struct {
 // such as system:masters.
 func (e *Environment) User(name string, groups ...string) (*User, error) {
 	base := rest.CopyConfig(e.Config)
+	e.signing.Lock() // the authority that signs users' certificates counts them without a lock of its own
 	authenticated, err := e.plane.AddUser(envtest.User{Name: name, Groups: groups}, base)
+	e.signing.Unlock()
 	if err != nil {
 		return nil, err
 	}

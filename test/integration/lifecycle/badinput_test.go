@@ -11,6 +11,7 @@ import (
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	"github.com/onebid-dev/onebid/internal/marketsim"
 	"github.com/onebid-dev/onebid/internal/testenv/build"
+	"github.com/onebid-dev/onebid/test/harness"
 )
 
 // What admission cannot know shows in a condition that says what to do, and the Bid goes on by itself once it is done.
@@ -18,87 +19,87 @@ import (
 
 func TestUnknownMarketplace(t *testing.T) {
 	x := newTenant(t, onebidv1.ClassIdempotencyKey)
-	x.manager()
-	bid := build.Bid(x.ns, "elsewhere", "1")
-	x.create(bid)
-	lost := x.reason(bid, onebidv1.ConditionAccepted, onebidv1.ReasonMarketplaceNotFound)
-	x.g.Expect(messageOf(lost, onebidv1.ConditionStalled)).To(Equal(
-		`There is no Marketplace "elsewhere" in namespace "` + x.ns + `": create it, or delete this Bid`))
-	mkt := x.sample(onebidv1.ClassIdempotencyKey)
+	x.Manager()
+	bid := build.Bid(x.NS, "elsewhere", "1")
+	x.Create(bid)
+	lost := x.Reason(bid, onebidv1.ConditionAccepted, onebidv1.ReasonMarketplaceNotFound)
+	x.G.Expect(harness.MessageOf(lost, onebidv1.ConditionStalled)).To(Equal(
+		`There is no Marketplace "elsewhere" in namespace "` + x.NS + `": create it, or delete this Bid`))
+	mkt := x.Sample(onebidv1.ClassIdempotencyKey)
 	mkt.Name = "elsewhere"
-	x.create(mkt)
-	x.state(bid, onebidv1.StateActive)
+	x.Create(mkt)
+	x.State(bid, onebidv1.StateActive)
 }
 
 func TestMissingSecret(t *testing.T) {
 	x := newTenant(t, onebidv1.ClassIdempotencyKey, func(m *onebidv1.Marketplace) {
 		m.Spec.CredentialsSecretRef = &onebidv1.SecretReference{Name: "other"}
 	})
-	x.manager()
-	bid := x.bid("1")
-	x.reason(bid, onebidv1.ConditionAccepted, onebidv1.ReasonMarketplaceNotReady)
-	x.g.Expect(x.notReady(onebidv1.ReasonCredentialsMissing)).To(And(
-		ContainSubstring(`There is no Secret "other" in namespace "`+x.ns+`"`), ContainSubstring("create it there")))
-	x.create(&corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: x.ns, Name: "other"}, StringData: map[string]string{"token": "token-" + x.ns},
+	x.Manager()
+	bid := x.Bid("1")
+	x.Reason(bid, onebidv1.ConditionAccepted, onebidv1.ReasonMarketplaceNotReady)
+	x.G.Expect(x.notReady(onebidv1.ReasonCredentialsMissing)).To(And(
+		ContainSubstring(`There is no Secret "other" in namespace "`+x.NS+`"`), ContainSubstring("create it there")))
+	x.Create(&corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: x.NS, Name: "other"}, StringData: map[string]string{"token": "token-" + x.NS},
 	})
-	x.state(bid, onebidv1.StateActive)
+	x.State(bid, onebidv1.StateActive)
 }
 
 func TestRefusedCredentialsHealWhenTheSecretChanges(t *testing.T) {
 	x := newTenant(t, onebidv1.ClassIdempotencyKey)
-	x.manager()
-	x.state(x.bid("1"), onebidv1.StateActive)
-	x.revoke()
-	bid := x.bid("2")
-	x.reason(bid, onebidv1.ConditionPlaced, onebidv1.ReasonAuthenticationFailed)
-	x.g.Expect(x.row("2").Placed).To(BeZero())
-	x.g.Expect(sim.PutToken(t.Context(), marketsim.Token{
-		Token: "second-token-" + x.ns, Valid: true, Account: "token-" + x.ns,
+	x.Manager()
+	x.State(x.Bid("1"), onebidv1.StateActive)
+	x.Revoke()
+	bid := x.Bid("2")
+	x.Reason(bid, onebidv1.ConditionPlaced, onebidv1.ReasonAuthenticationFailed)
+	x.G.Expect(x.Row("2").Placed).To(BeZero())
+	x.G.Expect(world.Sim.PutToken(t.Context(), marketsim.Token{
+		Token: "second-token-" + x.NS, Valid: true, Account: "token-" + x.NS,
 	})).To(Succeed())
 	secret := &corev1.Secret{}
-	x.g.Expect(env.Client.Get(t.Context(), keyOf(x.ns, "account"), secret)).To(Succeed())
-	secret.Data["token"] = []byte("second-token-" + x.ns)
-	x.g.Expect(env.Client.Update(t.Context(), secret)).To(Succeed())
-	x.state(bid, onebidv1.StateActive)
+	x.G.Expect(world.Env.Client.Get(t.Context(), harness.KeyOf(x.NS, "account"), secret)).To(Succeed())
+	secret.Data["token"] = []byte("second-token-" + x.NS)
+	x.G.Expect(world.Env.Client.Update(t.Context(), secret)).To(Succeed())
+	x.State(bid, onebidv1.StateActive)
 }
 
 func TestBrokenExpression(t *testing.T) {
 	x := newTenant(t, onebidv1.ClassIdempotencyKey, func(m *onebidv1.Marketplace) { m.Spec.HTTP.Bid.ID = "item.id +" })
-	x.manager()
-	bid := x.bid("1")
-	x.reason(bid, onebidv1.ConditionAccepted, onebidv1.ReasonMarketplaceNotReady)
-	x.g.Expect(x.notReady(onebidv1.ReasonInvalidDriver)).To(And(
+	x.Manager()
+	bid := x.Bid("1")
+	x.Reason(bid, onebidv1.ConditionAccepted, onebidv1.ReasonMarketplaceNotReady)
+	x.G.Expect(x.notReady(onebidv1.ReasonInvalidDriver)).To(And(
 		ContainSubstring("spec.http.bid.id"), ContainSubstring("1:")), "the field and the position of the mistake")
-	x.g.Eventually(func() error {
+	x.G.Eventually(func() error {
 		mkt := &onebidv1.Marketplace{}
-		if err := env.Client.Get(t.Context(), keyOf(x.ns, "rest"), mkt); err != nil {
+		if err := world.Env.Client.Get(t.Context(), harness.KeyOf(x.NS, "rest"), mkt); err != nil {
 			return err
 		}
 		mkt.Spec.HTTP.Bid.ID = "item.id"
-		return env.Client.Update(t.Context(), mkt)
+		return world.Env.Client.Update(t.Context(), mkt)
 	}).Should(Succeed())
-	x.state(bid, onebidv1.StateActive)
+	x.State(bid, onebidv1.StateActive)
 }
 
 func TestPriceOverTheLimit(t *testing.T) {
 	x := newTenant(t, onebidv1.ClassIdempotencyKey, func(m *onebidv1.Marketplace) {
 		m.Spec.Limits = &onebidv1.MarketplaceLimits{MaxPrice: &onebidv1.Money{Amount: "249.50", Currency: "USD"}}
 	})
-	x.manager()
-	bid := x.reason(x.bid("1"), onebidv1.ConditionAccepted, onebidv1.ReasonPriceTooHigh)
-	x.g.Expect(messageOf(bid, onebidv1.ConditionStalled)).To(Equal(
+	x.Manager()
+	bid := x.Reason(x.Bid("1"), onebidv1.ConditionAccepted, onebidv1.ReasonPriceTooHigh)
+	x.G.Expect(harness.MessageOf(bid, onebidv1.ConditionStalled)).To(Equal(
 		`spec.price is 0.5 USD over maxPrice 249.50 USD of Marketplace "rest": raise the limit, or delete this Bid and bid less`))
-	x.g.Expect(x.row("1").PlaceCalls).To(BeZero())
+	x.G.Expect(x.Row("1").PlaceCalls).To(BeZero())
 }
 
 // notReady waits for the Marketplace to say why it is not ready.
 func (x *tenant) notReady(reason string) string {
-	x.t.Helper()
+	x.T.Helper()
 	var ready *metav1.Condition
-	x.g.Eventually(func() string {
+	x.G.Eventually(func() string {
 		mkt := &onebidv1.Marketplace{}
-		if err := env.Client.Get(x.t.Context(), keyOf(x.ns, "rest"), mkt); err != nil {
+		if err := world.Env.Client.Get(x.T.Context(), harness.KeyOf(x.NS, "rest"), mkt); err != nil {
 			return err.Error()
 		}
 		ready = meta.FindStatusCondition(mkt.Status.Conditions, onebidv1.ConditionReady)

@@ -17,14 +17,15 @@ import (
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	"github.com/onebid-dev/onebid/internal/testenv"
 	"github.com/onebid-dev/onebid/internal/testenv/build"
+	"github.com/onebid-dev/onebid/test/harness"
 )
 
 // writes counts what is written while do runs, by the API server's own metrics. The API server renews a Lease of its own
 // every few seconds; a watch tells when, and those renewals are taken off.
 func (x *tenant) writes(do func()) testenv.Requests {
-	x.t.Helper()
-	own, err := env.Client.Watch(x.t.Context(), &coordinationv1.LeaseList{}, client.InNamespace(metav1.NamespaceSystem))
-	x.g.Expect(err).NotTo(HaveOccurred())
+	x.T.Helper()
+	own, err := world.Env.Client.Watch(x.T.Context(), &coordinationv1.LeaseList{}, client.InNamespace(metav1.NamespaceSystem))
+	x.G.Expect(err).NotTo(HaveOccurred())
 	before, since := x.reading()
 	do()
 	after, until := x.reading()
@@ -38,11 +39,11 @@ func (x *tenant) writes(do func()) testenv.Requests {
 
 // reading is the count of requests at a moment at which the API server's own Lease was last renewed at the given time.
 func (x *tenant) reading() (testenv.Requests, time.Time) {
-	x.t.Helper()
+	x.T.Helper()
 	for {
 		renewed := x.renewed()
-		requests, err := env.Requests(x.t.Context())
-		x.g.Expect(err).NotTo(HaveOccurred())
+		requests, err := world.Env.Requests(x.T.Context())
+		x.G.Expect(err).NotTo(HaveOccurred())
 		if x.renewed().Equal(renewed) {
 			return requests, renewed
 		}
@@ -50,10 +51,10 @@ func (x *tenant) reading() (testenv.Requests, time.Time) {
 }
 
 func (x *tenant) renewed() time.Time {
-	x.t.Helper()
+	x.T.Helper()
 	var newest time.Time
 	leases := &coordinationv1.LeaseList{}
-	x.g.Expect(env.Client.List(x.t.Context(), leases, client.InNamespace(metav1.NamespaceSystem))).To(Succeed())
+	x.G.Expect(world.Env.Client.List(x.T.Context(), leases, client.InNamespace(metav1.NamespaceSystem))).To(Succeed())
 	for _, lease := range leases.Items {
 		if at := lease.Spec.RenewTime; at != nil && at.After(newest) {
 			newest = at.Time
@@ -65,10 +66,10 @@ func (x *tenant) renewed() time.Time {
 // renewals counts the renewals in an interval that a watch of kube-system's Leases has seen, up to a Lease that is created
 // now.
 func (x *tenant) renewals(leases watch.Interface, since, until time.Time) int {
-	x.t.Helper()
+	x.T.Helper()
 	defer leases.Stop()
 	end := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: metav1.NamespaceSystem, GenerateName: "end-"}}
-	x.create(end)
+	x.Create(end)
 	count := 0
 	for event := range leases.ResultChan() {
 		lease, ok := event.Object.(*coordinationv1.Lease)
@@ -96,12 +97,12 @@ var (
 // One more each way with a Posting.
 func TestABidCostsTwoWritesEachWay(t *testing.T) {
 	const bids = 20
-	x := newTenant(t, onebidv1.ClassIdempotencyKey)
+	x := alone(t, onebidv1.ClassIdempotencyKey)
 	// One replica, whose heartbeats are far apart, so that every update of a Lease in the counts is a tombstone.
-	x.manager("--heartbeat-duration", "300s", "--heartbeat-renew", "60s", "--heartbeat-margin", "10s")
-	warm := x.state(x.bid("warm"), onebidv1.StateActive)
-	x.delete(warm)
-	x.gone(warm)
+	x.Manager("--heartbeat-duration", "300s", "--heartbeat-renew", "60s", "--heartbeat-margin", "10s")
+	warm := x.State(x.Bid("warm"), onebidv1.StateActive)
+	x.Delete(warm)
+	x.Gone(warm)
 	for _, tc := range []struct {
 		name    string
 		posting bool
@@ -112,21 +113,21 @@ func TestABidCostsTwoWritesEachWay(t *testing.T) {
 			for i := range bids {
 				id := fmt.Sprintf("%s-%d", tc.name, i)
 				if tc.posting {
-					posting := build.Posting(x.ns, "rest", id)
-					x.create(posting)
-					x.g.Eventually(func() bool {
-						_ = env.Client.Get(t.Context(), client.ObjectKeyFromObject(posting), posting)
+					posting := build.Posting(x.NS, "rest", id)
+					x.Create(posting)
+					x.G.Eventually(func() bool {
+						_ = world.Env.Client.Get(t.Context(), client.ObjectKeyFromObject(posting), posting)
 						return meta.IsStatusConditionTrue(posting.Status.Conditions, onebidv1.ConditionFresh)
 					}).Should(BeTrue())
 				}
-				made = append(made, build.Bid(x.ns, "rest", id))
+				made = append(made, build.Bid(x.NS, "rest", id))
 			}
 			up := x.writes(func() {
 				for _, bid := range made {
-					x.create(bid)
+					x.Create(bid)
 				}
 				for _, bid := range made {
-					x.state(bid, onebidv1.StateActive)
+					x.State(bid, onebidv1.StateActive)
 				}
 				x.postings(made, tc.posting, true)
 			})
@@ -137,10 +138,10 @@ func TestABidCostsTwoWritesEachWay(t *testing.T) {
 			g.Expect(up).To(Equal(expected), "from creation to Active:\n%s", up)
 			down := x.writes(func() {
 				for _, bid := range made {
-					x.delete(bid)
+					x.Delete(bid)
 				}
 				for _, bid := range made {
-					x.gone(bid)
+					x.Gone(bid)
 				}
 			})
 			expected = testenv.Requests{deleteBid: bids, updateLease: bids, patchBid: bids}
@@ -154,14 +155,14 @@ func TestABidCostsTwoWritesEachWay(t *testing.T) {
 
 // postings waits until every Posting says whether its Bid is live.
 func (x *tenant) postings(bids []*onebidv1.Bid, have, active bool) {
-	x.t.Helper()
+	x.T.Helper()
 	if !have {
 		return
 	}
 	for _, bid := range bids {
 		posting := &onebidv1.Posting{}
-		x.g.Eventually(func() bool {
-			_ = env.Client.Get(x.t.Context(), client.ObjectKeyFromObject(bid), posting)
+		x.G.Eventually(func() bool {
+			_ = world.Env.Client.Get(x.T.Context(), client.ObjectKeyFromObject(bid), posting)
 			return (posting.Status.ActiveBid != nil) == active
 		}).Should(BeTrue())
 	}
@@ -169,38 +170,38 @@ func (x *tenant) postings(bids []*onebidv1.Bid, have, active bool) {
 
 // I4: when nothing changes, nothing is written but heartbeats, and nothing is sent.
 func TestASettledSystemIsQuiet(t *testing.T) {
-	x := newTenant(t, onebidv1.ClassIdempotencyKey)
-	x.manager()
-	x.manager()
-	x.create(build.Posting(x.ns, "rest", "p"))
-	active := x.state(x.bid("p"), onebidv1.StateActive)
+	x := alone(t, onebidv1.ClassIdempotencyKey)
+	x.Manager()
+	x.Manager()
+	x.Create(build.Posting(x.NS, "rest", "p"))
+	active := x.State(x.Bid("p"), onebidv1.StateActive)
 	x.postings([]*onebidv1.Bid{active}, true, true)
-	withdrawn := x.state(x.bid("w"), onebidv1.StateActive)
-	x.withdraw(withdrawn, "no")
-	x.state(withdrawn, onebidv1.StateWithdrawn)
-	x.g.Eventually(func() int32 {
+	withdrawn := x.State(x.Bid("w"), onebidv1.StateActive)
+	x.Withdraw(withdrawn, "no")
+	x.State(withdrawn, onebidv1.StateWithdrawn)
+	x.G.Eventually(func() int32 {
 		mkt := &onebidv1.Marketplace{}
-		_ = env.Client.Get(t.Context(), keyOf(x.ns, "rest"), mkt)
+		_ = world.Env.Client.Get(t.Context(), harness.KeyOf(x.NS, "rest"), mkt)
 		if mkt.Status.ActiveBids == nil {
 			return -1
 		}
 		return *mkt.Status.ActiveBids
 	}).Should(BeEquivalentTo(1))
-	before, err := env.Requests(t.Context())
-	x.g.Expect(err).NotTo(HaveOccurred())
-	calls := len(x.ledger())
+	before, err := world.Env.Requests(t.Context())
+	x.G.Expect(err).NotTo(HaveOccurred())
+	calls := len(x.Ledger())
 	idle(t.Context(), time.Minute)
-	after, err := env.Requests(t.Context())
-	x.g.Expect(err).NotTo(HaveOccurred())
+	after, err := world.Env.Requests(t.Context())
+	x.G.Expect(err).NotTo(HaveOccurred())
 	writes := after.Since(before).Writes()
-	x.g.Expect(writes[updateLease]).To(BeNumerically(">", 100), "two replicas' heartbeats, so the count counts")
+	x.G.Expect(writes[updateLease]).To(BeNumerically(">", 100), "two replicas' heartbeats, so the count counts")
 	delete(writes, updateLease)
-	for _, leases := range x.postingLeases() {
-		x.g.Expect(leases.CreationTimestamp.Time).To(BeTemporally("<", time.Now().Add(-time.Minute)))
-		x.g.Expect(leases.Spec.RenewTime.Time).To(BeTemporally("<", time.Now().Add(-time.Minute)), "a posting's Lease is not renewed")
+	for _, leases := range x.PostingLeases() {
+		x.G.Expect(leases.CreationTimestamp.Time).To(BeTemporally("<", time.Now().Add(-time.Minute)))
+		x.G.Expect(leases.Spec.RenewTime.Time).To(BeTemporally("<", time.Now().Add(-time.Minute)), "a posting's Lease is not renewed")
 	}
-	x.g.Expect(writes).To(BeEmpty(), "in a quiet minute:\n%s", writes)
-	x.g.Expect(x.ledger()).To(HaveLen(calls), "nothing was sent")
+	x.G.Expect(writes).To(BeEmpty(), "in a quiet minute:\n%s", writes)
+	x.G.Expect(x.Ledger()).To(HaveLen(calls), "nothing was sent")
 }
 
 // idle lets time pass: what is tested is that nothing happens in it.
@@ -214,17 +215,17 @@ func idle(ctx context.Context, d time.Duration) {
 // fails the test is only an order of magnitude, since machines that run tests are shared.
 func TestTimeToActive(t *testing.T) {
 	const bids = 100
-	x := newTenant(t, onebidv1.ClassIdempotencyKey)
-	x.binary = binary
-	x.manager()
-	x.state(x.bid("warm"), onebidv1.StateActive)
-	watching, err := env.Admin().Client.Watch(t.Context(), &onebidv1.BidList{}, client.InNamespace(x.ns))
-	x.g.Expect(err).NotTo(HaveOccurred())
+	x := alone(t, onebidv1.ClassIdempotencyKey)
+	x.Binary = world.Binary
+	x.Manager()
+	x.State(x.Bid("warm"), onebidv1.StateActive)
+	watching, err := world.Env.Admin().Client.Watch(t.Context(), &onebidv1.BidList{}, client.InNamespace(x.NS))
+	x.G.Expect(err).NotTo(HaveOccurred())
 	defer watching.Stop()
 	var took []time.Duration
 	for i := range bids {
-		bid := build.Bid(x.ns, "rest", fmt.Sprintf("t-%d", i))
-		x.create(bid)
+		bid := build.Bid(x.NS, "rest", fmt.Sprintf("t-%d", i))
+		x.Create(bid)
 		start := time.Now()
 		for event := range watching.ResultChan() {
 			seen, ok := event.Object.(*onebidv1.Bid)
@@ -237,5 +238,5 @@ func TestTimeToActive(t *testing.T) {
 	slices.Sort(took)
 	p50, p99 := took[bids/2], took[bids*99/100]
 	t.Logf("time to Active over %d bids, one after another: p50 %s, p99 %s, max %s", bids, p50, p99, took[bids-1])
-	x.g.Expect(p50).To(BeNumerically("<", time.Second))
+	x.G.Expect(p50).To(BeNumerically("<", time.Second))
 }

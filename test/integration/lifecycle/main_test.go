@@ -3,69 +3,29 @@
 package lifecycle_test
 
 import (
-	"fmt"
-	"net/http/httptest"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
 
-	"github.com/onebid-dev/onebid/internal/marketsim"
-	"github.com/onebid-dev/onebid/internal/testenv"
+	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
+	"github.com/onebid-dev/onebid/test/harness"
 )
 
-var (
-	env *testenv.Environment
-	// binary is the manager, built once for the package; raced is the same with the race detector, where there is a C
-	// compiler to build it.
-	binary, raced string
-	sim           *marketsim.Client
-)
+var world harness.World
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
+func TestMain(m *testing.M) { os.Exit(harness.Main(m, &world)) }
 
-func run(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "onebid-lifecycle-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	if err := buildManagers(dir); err != nil {
-		fmt.Fprintln(os.Stderr, "build the manager:", err)
-		return 1
-	}
-	server, err := marketsim.New(marketsim.Options{LedgerPath: filepath.Join(dir, "ledger.jsonl")})
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	web := httptest.NewUnstartedServer(server)
-	web.Config.ConnState = server.ConnState
-	web.Start()
-	defer web.Close()
-	defer func() { _ = server.Close() }()
-	sim = marketsim.NewClient(web.URL)
-	return testenv.Main(m, testenv.Options{ControllerManager: true}, &env)
+// tenant is what a test has for itself.
+type tenant struct{ *harness.Tenant }
+
+// newTenant lets its test run beside others.
+func newTenant(t *testing.T, class onebidv1.MarketplaceClass, edit ...func(*onebidv1.Marketplace)) *tenant {
+	t.Helper()
+	t.Parallel()
+	return alone(t, class, edit...)
 }
 
-func buildManagers(dir string) error {
-	binary = filepath.Join(dir, "manager")
-	raced = binary
-	if err := buildManager(binary); err != nil {
-		return err
-	}
-	if compiler, _ := exec.LookPath("gcc"); compiler == "" {
-		fmt.Fprintln(os.Stderr, "no gcc: the managers run without the race detector")
-		return nil
-	}
-	raced = filepath.Join(dir, "manager-race")
-	return buildManager(raced, "-race")
-}
-
-func buildManager(out string, flags ...string) error {
-	args := append([]string{"build", "-o", out}, flags...)
-	build := exec.Command("go", append(args, "github.com/onebid-dev/onebid/cmd/manager")...)
-	build.Stderr = os.Stderr
-	return build.Run()
+// alone is for a test that counts what the API server does, or that needs the whole machine: no other runs beside it.
+func alone(t *testing.T, class onebidv1.MarketplaceClass, edit ...func(*onebidv1.Marketplace)) *tenant {
+	t.Helper()
+	return &tenant{world.Tenant(t, class, edit...)}
 }

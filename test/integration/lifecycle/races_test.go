@@ -19,19 +19,20 @@ import (
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	"github.com/onebid-dev/onebid/internal/marketsim"
 	"github.com/onebid-dev/onebid/internal/testenv/build"
+	"github.com/onebid-dev/onebid/test/harness"
 )
 
 func TestTwoHundredScannersOnOnePosting(t *testing.T) {
-	x := newTenant(t, onebidv1.ClassIdempotencyKey)
-	x.manager()
-	x.manager()
+	x := alone(t, onebidv1.ClassIdempotencyKey)
+	x.Manager()
+	x.Manager()
 	var created, refused atomic.Int32
 	var wg sync.WaitGroup
 	start := make(chan struct{})
 	for i := range 200 {
 		wg.Go(func() {
 			<-start
-			err := env.Client.Create(t.Context(), build.Bid(x.ns, "rest", "hot", build.Price(fmt.Sprint(100+i), "USD")))
+			err := world.Env.Client.Create(t.Context(), build.Bid(x.NS, "rest", "hot", build.Price(fmt.Sprint(100+i), "USD")))
 			switch {
 			case err == nil:
 				created.Add(1)
@@ -44,19 +45,19 @@ func TestTwoHundredScannersOnOnePosting(t *testing.T) {
 	}
 	close(start)
 	wg.Wait()
-	x.g.Expect(created.Load()).To(BeEquivalentTo(1))
-	x.g.Expect(refused.Load()).To(BeEquivalentTo(199))
-	x.state(build.Bid(x.ns, "rest", "hot"), onebidv1.StateActive)
-	row := x.row("hot")
-	x.g.Expect(row.PlaceCalls).To(Equal(1))
-	x.g.Expect(row.Live).To(Equal(1))
+	x.G.Expect(created.Load()).To(BeEquivalentTo(1))
+	x.G.Expect(refused.Load()).To(BeEquivalentTo(199))
+	x.State(build.Bid(x.NS, "rest", "hot"), onebidv1.StateActive)
+	row := x.Row("hot")
+	x.G.Expect(row.PlaceCalls).To(Equal(1))
+	x.G.Expect(row.Live).To(Equal(1))
 }
 
 // 1,500 bids at a marketplace that refuses, stalls, loses replies and closes connections, two replicas, one of which is
 // killed: no posting has two, none is lost, nothing is left over when all are withdrawn.
 func TestFifteenHundredBidsWithRetries(t *testing.T) {
 	bids := 1500
-	x := newTenant(t, onebidv1.ClassIdempotencyKey, func(m *onebidv1.Marketplace) {
+	x := alone(t, onebidv1.ClassIdempotencyKey, func(m *onebidv1.Marketplace) {
 		m.Spec.RebidCooldownSeconds = ptr.To[int32](0)
 		m.Spec.Retry.ManualReviewAfter = 1000
 	})
@@ -70,64 +71,64 @@ func TestFifteenHundredBidsWithRetries(t *testing.T) {
 		{Verb: "withdraw", Commit: "before", Reply: "drop", Times: 40},
 		{Verb: "lookup", Status: 500, Times: 20},
 	} {
-		x.fault(f)
+		x.Fault(f)
 	}
-	victim := x.manager()
-	survivor := x.manager()
+	victim := x.Manager()
+	survivor := x.Manager()
 	x.each(100, func(i int) error {
-		return env.Client.Create(t.Context(), build.Bid(x.ns, "rest", fmt.Sprintf("warm-%d", i)))
+		return world.Env.Client.Create(t.Context(), build.Bid(x.NS, "rest", fmt.Sprintf("warm-%d", i)))
 	})
-	x.g.Eventually(x.inState(onebidv1.StateActive)).WithTimeout(time.Minute).Should(Equal(100), x.others)
-	goroutines := survivor.goroutines(t, x)
-	x.g.Expect(env.Client.DeleteAllOf(t.Context(), &onebidv1.Bid{}, client.InNamespace(x.ns))).To(Succeed())
-	x.g.Eventually(x.count).WithTimeout(time.Minute).Should(BeZero(), x.others)
+	x.G.Eventually(x.inState(onebidv1.StateActive)).WithTimeout(time.Minute).Should(Equal(100), x.others)
+	goroutines := survivor.Goroutines(x.Tenant)
+	x.G.Expect(world.Env.Client.DeleteAllOf(t.Context(), &onebidv1.Bid{}, client.InNamespace(x.NS))).To(Succeed())
+	x.G.Eventually(x.count).WithTimeout(time.Minute).Should(BeZero(), x.others)
 
 	made := make([]*onebidv1.Bid, bids)
 	x.each(bids, func(i int) error {
-		made[i] = build.Bid(x.ns, "rest", fmt.Sprintf("p-%d", i))
-		return env.Client.Create(t.Context(), made[i])
+		made[i] = build.Bid(x.NS, "rest", fmt.Sprintf("p-%d", i))
+		return world.Env.Client.Create(t.Context(), made[i])
 	})
-	x.g.Eventually(func() int { return x.totals().PlaceCalls }).Should(BeNumerically(">", bids/4))
-	victim.kill()
-	x.g.Eventually(x.inState(onebidv1.StateActive)).WithTimeout(4*time.Minute).WithPolling(time.Second).Should(Equal(bids), x.others)
-	x.g.Expect(x.totals().LivePostings).To(Equal(bids))
+	x.G.Eventually(func() int { return x.totals().PlaceCalls }).Should(BeNumerically(">", bids/4))
+	victim.Kill()
+	x.G.Eventually(x.inState(onebidv1.StateActive)).WithTimeout(4*time.Minute).WithPolling(time.Second).Should(Equal(bids), x.others)
+	x.G.Expect(x.totals().LivePostings).To(Equal(bids))
 
 	x.each(bids, func(i int) error {
 		if i%2 == 0 {
-			return env.Client.Delete(t.Context(), made[i])
+			return world.Env.Client.Delete(t.Context(), made[i])
 		}
 		patch := client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"withdraw":{"reason":"test"}}}`))
-		return env.Client.Patch(t.Context(), made[i].DeepCopy(), patch)
+		return world.Env.Client.Patch(t.Context(), made[i].DeepCopy(), patch)
 	})
-	x.g.Eventually(x.inState(onebidv1.StateWithdrawn)).WithTimeout(4*time.Minute).WithPolling(time.Second).Should(Equal(bids/2), x.others)
-	x.g.Eventually(x.count).WithTimeout(time.Minute).Should(Equal(bids/2), x.others)
-	x.g.Expect(x.totals().Live).To(BeZero())
-	x.g.Expect(x.totals().PlacedTwice).To(BeZero())
+	x.G.Eventually(x.inState(onebidv1.StateWithdrawn)).WithTimeout(4*time.Minute).WithPolling(time.Second).Should(Equal(bids/2), x.others)
+	x.G.Eventually(x.count).WithTimeout(time.Minute).Should(Equal(bids/2), x.others)
+	x.G.Expect(x.totals().Live).To(BeZero())
+	x.G.Expect(x.totals().PlacedTwice).To(BeZero())
 
-	for _, lease := range x.postingLeases() {
-		x.g.Expect(ptr.Deref(lease.Spec.HolderIdentity, "")).To(BeEmpty(), "a Lease leaked: %s", lease.Name)
-		x.g.Expect(lease.Annotations).To(HaveKey(onebidv1.AnnotationSettledAt), lease.Name)
+	for _, lease := range x.PostingLeases() {
+		x.G.Expect(ptr.Deref(lease.Spec.HolderIdentity, "")).To(BeEmpty(), "a Lease leaked: %s", lease.Name)
+		x.G.Expect(lease.Annotations).To(HaveKey(onebidv1.AnnotationSettledAt), lease.Name)
 	}
-	x.g.Eventually(func() float64 { return survivor.goroutines(t, x) }).Should(BeNumerically("<", goroutines+30), "goroutines leaked")
+	x.G.Eventually(func() float64 { return survivor.Goroutines(x.Tenant) }).Should(BeNumerically("<", goroutines+30), "goroutines leaked")
 }
 
 func (x *tenant) totals() marketsim.Totals {
-	x.t.Helper()
-	summary, err := sim.Summary(x.t.Context(), x.market)
-	x.g.Expect(err).NotTo(HaveOccurred())
+	x.T.Helper()
+	summary, err := world.Sim.Summary(x.T.Context(), x.Market)
+	x.G.Expect(err).NotTo(HaveOccurred())
 	return summary.Totals
 }
 
 // each does something for every index, 32 at a time.
 func (x *tenant) each(n int, do func(i int) error) {
-	x.t.Helper()
+	x.T.Helper()
 	indexes := make(chan int)
 	var wg sync.WaitGroup
 	for range 32 {
 		wg.Go(func() {
 			for i := range indexes {
 				if err := do(i); err != nil {
-					x.t.Errorf("%d: %v", i, err)
+					x.T.Errorf("%d: %v", i, err)
 				}
 			}
 		})
@@ -140,9 +141,9 @@ func (x *tenant) each(n int, do func(i int) error) {
 }
 
 func (x *tenant) bids(opts ...client.ListOption) []onebidv1.Bid {
-	x.t.Helper()
+	x.T.Helper()
 	list := &onebidv1.BidList{}
-	x.g.Expect(env.Client.List(x.t.Context(), list, append(opts, client.InNamespace(x.ns))...)).To(Succeed())
+	x.G.Expect(world.Env.Client.List(x.T.Context(), list, append(opts, client.InNamespace(x.NS))...)).To(Succeed())
 	return list.Items
 }
 
@@ -160,7 +161,7 @@ func (x *tenant) others() string {
 		return live || b.Status.State == onebidv1.StateWithdrawn
 	})
 	for i := range min(len(bids), 5) {
-		out += describe(&bids[i])
+		out += harness.Describe(&bids[i])
 	}
 	return fmt.Sprintf("%d are elsewhere, such as\n%s", len(bids), out)
 }
@@ -176,68 +177,68 @@ func TestRestartInEveryState(t *testing.T) {
 		{
 			name: "before the reply, after the commit", fault: marketsim.Fault{Verb: "place", DelayMillis: 60000, Commit: "before"},
 			until: func(x *tenant, _ *onebidv1.Bid) {
-				x.g.Eventually(func() int { return x.row("1").Live }).Should(Equal(1))
+				x.G.Eventually(func() int { return x.Row("1").Live }).Should(Equal(1))
 			},
 			then: func(x *tenant, bid *onebidv1.Bid) {
-				x.reason(bid, onebidv1.ConditionPlaced, onebidv1.ReasonAdopted)
-				x.g.Expect(x.row("1").PlaceCalls).To(Equal(1))
+				x.Reason(bid, onebidv1.ConditionPlaced, onebidv1.ReasonAdopted)
+				x.G.Expect(x.Row("1").PlaceCalls).To(Equal(1))
 			},
 		},
 		{
 			name:  "while the call is under way and never takes effect",
 			fault: marketsim.Fault{Verb: "place", DelayMillis: 60000, Status: 503, Times: 1},
 			until: func(x *tenant, _ *onebidv1.Bid) {
-				x.g.Eventually(func() int { return x.row("1").PlaceCalls }).Should(Equal(1))
+				x.G.Eventually(func() int { return x.Row("1").PlaceCalls }).Should(Equal(1))
 			},
-			then: func(x *tenant, bid *onebidv1.Bid) { x.state(bid, onebidv1.StateActive) },
+			then: func(x *tenant, bid *onebidv1.Bid) { x.State(bid, onebidv1.StateActive) },
 		},
 		{
 			name: "while it waits for the next attempt", fault: marketsim.Fault{Verb: "place", Status: 429, RetryAfter: "2", Times: 1},
 			until: func(x *tenant, bid *onebidv1.Bid) {
-				x.reason(bid, onebidv1.ConditionPlaced, onebidv1.ReasonRateLimited)
+				x.Reason(bid, onebidv1.ConditionPlaced, onebidv1.ReasonRateLimited)
 			},
 			then: func(x *tenant, bid *onebidv1.Bid) {
-				x.state(bid, onebidv1.StateActive)
-				calls := x.calls("place", "1")
-				x.g.Expect(calls[1].Time.Sub(calls[0].Time)).To(BeNumerically(">=", 2*time.Second), "a restart does not shorten a backoff")
+				x.State(bid, onebidv1.StateActive)
+				calls := x.Calls("place", "1")
+				x.G.Expect(calls[1].Time.Sub(calls[0].Time)).To(BeNumerically(">=", 2*time.Second), "a restart does not shorten a backoff")
 			},
 		},
 		{
 			name: "while it is live", fault: marketsim.Fault{Verb: "me", Posting: "no such", Times: 1},
-			until: func(x *tenant, bid *onebidv1.Bid) { x.state(bid, onebidv1.StateActive) },
+			until: func(x *tenant, bid *onebidv1.Bid) { x.State(bid, onebidv1.StateActive) },
 			then: func(x *tenant, bid *onebidv1.Bid) {
-				x.delete(bid)
-				x.gone(bid)
-				x.g.Expect(x.row("1").PlaceCalls).To(Equal(1))
+				x.Delete(bid)
+				x.Gone(bid)
+				x.G.Expect(x.Row("1").PlaceCalls).To(Equal(1))
 			},
 		},
 		{
 			name: "while the withdrawal is under way", fault: marketsim.Fault{Verb: "withdraw", DelayMillis: 60000, Commit: "before", Times: 1},
 			until: func(x *tenant, bid *onebidv1.Bid) {
-				x.state(bid, onebidv1.StateActive)
-				x.delete(bid)
-				x.g.Eventually(func() int { return x.row("1").Live }).Should(BeZero())
+				x.State(bid, onebidv1.StateActive)
+				x.Delete(bid)
+				x.G.Eventually(func() int { return x.Row("1").Live }).Should(BeZero())
 			},
-			then: func(x *tenant, bid *onebidv1.Bid) { x.gone(bid) },
+			then: func(x *tenant, bid *onebidv1.Bid) { x.Gone(bid) },
 		},
 		{
 			name: "while the withdrawal fails", fault: marketsim.Fault{Verb: "withdraw", Status: 503, Times: 2},
 			until: func(x *tenant, bid *onebidv1.Bid) {
-				x.state(bid, onebidv1.StateActive)
-				x.delete(bid)
-				x.reason(bid, onebidv1.ConditionWithdrawn, onebidv1.ReasonMarketplaceError)
+				x.State(bid, onebidv1.StateActive)
+				x.Delete(bid)
+				x.Reason(bid, onebidv1.ConditionWithdrawn, onebidv1.ReasonMarketplaceError)
 			},
-			then: func(x *tenant, bid *onebidv1.Bid) { x.gone(bid) },
+			then: func(x *tenant, bid *onebidv1.Bid) { x.Gone(bid) },
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			x := newTenant(t, onebidv1.ClassIdempotencyKey)
-			x.fault(tc.fault)
-			first := x.manager()
-			bid := x.bid("1")
+			x.Fault(tc.fault)
+			first := x.Manager()
+			bid := x.Bid("1")
 			tc.until(x, bid)
-			first.kill()
-			x.manager()
+			first.Kill()
+			x.Manager()
 			tc.then(x, bid)
 		})
 	}
@@ -245,12 +246,12 @@ func TestRestartInEveryState(t *testing.T) {
 
 func TestSIGTERMFinishesTheCallInFlight(t *testing.T) {
 	x := newTenant(t, onebidv1.ClassIdempotencyKey, func(m *onebidv1.Marketplace) { m.Spec.TimeoutSeconds = 10 })
-	x.fault(marketsim.Fault{Verb: "place", DelayMillis: 2000, Commit: "before", Times: 1})
-	m := x.manager()
-	bid := x.bid("1")
-	x.g.Eventually(func() int { return x.row("1").PlaceCalls }).Should(Equal(1))
-	m.stop()
-	x.g.Expect(x.get(bid).Status.State).To(Equal(onebidv1.StateActive), "the reply was awaited and recorded")
+	x.Fault(marketsim.Fault{Verb: "place", DelayMillis: 2000, Commit: "before", Times: 1})
+	m := x.Manager()
+	bid := x.Bid("1")
+	x.G.Eventually(func() int { return x.Row("1").PlaceCalls }).Should(Equal(1))
+	m.Stop()
+	x.G.Expect(x.Get(bid).Status.State).To(Equal(onebidv1.StateActive), "the reply was awaited and recorded")
 }
 
 // Replicas come and go at random while bids come and go: whoever is left finishes everything.
@@ -262,49 +263,49 @@ func TestReplicasThatComeAndGo(t *testing.T) {
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		for i := 0; i < bids && ctx.Err() == nil; i++ {
-			if err := env.Client.Create(ctx, build.Bid(x.ns, "rest", fmt.Sprintf("p-%d", i))); err != nil {
+			if err := world.Env.Client.Create(ctx, build.Bid(x.NS, "rest", fmt.Sprintf("p-%d", i))); err != nil {
 				t.Errorf("create: %v", err)
 			}
 		}
 	})
 	for range 3 {
-		m := x.manager()
-		x.g.Eventually(func() bool { return dice.IntN(4) == 0 || x.totals().LivePostings >= bids }).Should(BeTrue())
-		m.kill()
+		m := x.Manager()
+		x.G.Eventually(func() bool { return dice.IntN(4) == 0 || x.totals().LivePostings >= bids }).Should(BeTrue())
+		m.Kill()
 	}
 	wg.Wait()
 	stop()
-	x.manager()
-	x.g.Eventually(x.inState(onebidv1.StateActive)).WithTimeout(2*time.Minute).Should(Equal(bids), x.others)
-	x.g.Expect(x.totals().PlacedTwice).To(BeZero())
-	x.g.Expect(x.totals().LivePostings).To(Equal(bids))
+	x.Manager()
+	x.G.Eventually(x.inState(onebidv1.StateActive)).WithTimeout(2*time.Minute).Should(Equal(bids), x.others)
+	x.G.Expect(x.totals().PlacedTwice).To(BeZero())
+	x.G.Expect(x.totals().LivePostings).To(Equal(bids))
 }
 
 // A scanner that holds the posting's Lease does not hold up a Bid that exists.
 func TestALeaseThatAScannerHolds(t *testing.T) {
 	x := newTenant(t, onebidv1.ClassIdempotencyKey)
 	x.leaseHeldBy("scanner/host_6f9619ff-8b86-d011-b42d-00c04fc964ff", 300)
-	x.manager()
-	x.state(x.bid("1"), onebidv1.StateActive)
+	x.Manager()
+	x.State(x.Bid("1"), onebidv1.StateActive)
 }
 
 // A holder that is none of ours holds it up until its Lease was seen to run out, and is named meanwhile.
 func TestALeaseThatAStrangerHolds(t *testing.T) {
 	x := newTenant(t, onebidv1.ClassIdempotencyKey)
 	x.leaseHeldBy("some-other-program", 4)
-	x.manager()
+	x.Manager()
 	begun := time.Now()
-	held := x.reason(x.bid("1"), onebidv1.ConditionAccepted, onebidv1.ReasonLeaseHeld)
-	x.g.Expect(messageOf(held, onebidv1.ConditionAccepted)).To(ContainSubstring(`is held by "some-other-program"`))
-	x.state(held, onebidv1.StateActive)
-	x.g.Expect(time.Since(begun)).To(BeNumerically(">=", 4*time.Second))
+	held := x.Reason(x.Bid("1"), onebidv1.ConditionAccepted, onebidv1.ReasonLeaseHeld)
+	x.G.Expect(harness.MessageOf(held, onebidv1.ConditionAccepted)).To(ContainSubstring(`is held by "some-other-program"`))
+	x.State(held, onebidv1.StateActive)
+	x.G.Expect(time.Since(begun)).To(BeNumerically(">=", 4*time.Second))
 }
 
 func (x *tenant) leaseHeldBy(holder string, seconds int32) {
-	x.t.Helper()
+	x.T.Helper()
 	name, err := onebidv1.Key{Marketplace: "rest", PostingID: "1"}.LeaseName()
-	x.g.Expect(err).NotTo(HaveOccurred())
+	x.G.Expect(err).NotTo(HaveOccurred())
 	lease := &coordinationv1.Lease{Spec: coordinationv1.LeaseSpec{HolderIdentity: &holder, LeaseDurationSeconds: &seconds}}
-	lease.Namespace, lease.Name = x.ns, name
-	x.create(lease)
+	lease.Namespace, lease.Name = x.NS, name
+	x.Create(lease)
 }

@@ -2,7 +2,6 @@ package lifecycle_test
 
 import (
 	"fmt"
-	"syscall"
 	"testing"
 	"time"
 
@@ -13,6 +12,7 @@ import (
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	"github.com/onebid-dev/onebid/internal/marketsim"
 	"github.com/onebid-dev/onebid/internal/testenv/build"
+	"github.com/onebid-dev/onebid/test/harness"
 )
 
 // Bids that are created at once stay within the limit although no cache shows what was just placed, and who waits goes
@@ -21,77 +21,77 @@ func TestALimitHoldsAndLetsGo(t *testing.T) {
 	x := newTenant(t, onebidv1.ClassIdempotencyKey, func(m *onebidv1.Marketplace) {
 		m.Spec.Limits = &onebidv1.MarketplaceLimits{MaxActiveBids: 1}
 	})
-	x.manager()
+	x.Manager()
 	const bids = 8
 	x.each(bids, func(i int) error {
-		return env.Client.Create(t.Context(), build.Bid(x.ns, "rest", fmt.Sprintf("p-%d", i)))
+		return world.Env.Client.Create(t.Context(), build.Bid(x.NS, "rest", fmt.Sprintf("p-%d", i)))
 	})
 	for left := bids; left > 0; left-- {
-		x.g.Eventually(x.inState(onebidv1.StateActive)).Should(Equal(1), x.others)
-		x.g.Eventually(func() (waiting int) {
+		x.G.Eventually(x.inState(onebidv1.StateActive)).Should(Equal(1), x.others)
+		x.G.Eventually(func() (waiting int) {
 			for _, bid := range x.bids() {
-				if reasonOf(&bid, onebidv1.ConditionAccepted) == onebidv1.ReasonTooManyActiveBids {
+				if harness.ReasonOf(&bid, onebidv1.ConditionAccepted) == onebidv1.ReasonTooManyActiveBids {
 					waiting++
 				}
 			}
 			return waiting
 		}).Should(Equal(left-1), x.others)
-		x.g.Expect(x.totals().Live).To(Equal(1))
+		x.G.Expect(x.totals().Live).To(Equal(1))
 		active := x.bids(client.MatchingFields{"status.state": string(onebidv1.StateActive)})
-		x.delete(&active[0])
-		x.gone(&active[0])
+		x.Delete(&active[0])
+		x.Gone(&active[0])
 	}
-	x.g.Expect(x.totals().PlaceCalls).To(Equal(bids))
+	x.G.Expect(x.totals().PlaceCalls).To(Equal(bids))
 }
 
 // A replica that stood still in the middle of a call comes back when another one has resolved that call, and goes on
 // from there.
 func TestAReplicaWhoseCallAnotherOneResolved(t *testing.T) {
 	x := newTenant(t, onebidv1.ClassIdempotencyKey)
-	x.fault(marketsim.Fault{Verb: "place", DelayMillis: 60000, Status: 503, Times: 1})
-	first := x.manager()
-	bid := x.bid("1")
-	x.g.Eventually(func() int { return x.row("1").PlaceCalls }).Should(Equal(1))
-	x.g.Expect(first.cmd.Process.Signal(syscall.SIGSTOP)).To(Succeed())
-	x.fault(marketsim.Fault{Verb: "place", Status: 429, RetryAfter: "3"})
-	second := x.manager()
-	x.reason(bid, onebidv1.ConditionPlaced, onebidv1.ReasonRateLimited)
-	second.kill()
-	x.g.Expect(sim.ClearFaults(t.Context())).To(Succeed())
-	x.g.Expect(first.cmd.Process.Signal(syscall.SIGCONT)).To(Succeed())
-	x.state(bid, onebidv1.StateActive)
-	x.g.Expect(x.row("1").Live).To(Equal(1))
+	x.Fault(marketsim.Fault{Verb: "place", DelayMillis: 60000, Status: 503, Times: 1})
+	first := x.Manager()
+	bid := x.Bid("1")
+	x.G.Eventually(func() int { return x.Row("1").PlaceCalls }).Should(Equal(1))
+	first.Pause()
+	x.Fault(marketsim.Fault{Verb: "place", Status: 429, RetryAfter: "3"})
+	second := x.Manager()
+	x.Reason(bid, onebidv1.ConditionPlaced, onebidv1.ReasonRateLimited)
+	second.Kill()
+	x.NoFaults()
+	first.Resume()
+	x.State(bid, onebidv1.StateActive)
+	x.G.Expect(x.Row("1").Live).To(Equal(1))
 }
 
 // Bids whose finalizer was taken off by hand leave live bids behind, under Leases that a replica still holds. The next
 // Bids on these postings belong to all replicas; what was left is withdrawn before they are placed.
 func TestBidsCreatedAgainOverWhatWasLeft(t *testing.T) {
 	x := newTenant(t, onebidv1.ClassIdempotencyKey)
-	x.manager()
+	x.Manager()
 	const bids = 8
 	ids := make([]string, bids)
 	for i := range ids {
 		ids[i] = fmt.Sprintf("p-%d", i)
-		x.state(x.bid(ids[i]), onebidv1.StateActive)
+		x.State(x.Bid(ids[i]), onebidv1.StateActive)
 	}
-	x.fault(marketsim.Fault{Verb: "withdraw", Status: 503})
+	x.Fault(marketsim.Fault{Verb: "withdraw", Status: 503})
 	for _, id := range ids {
-		bid := build.Bid(x.ns, "rest", id)
-		x.delete(bid)
-		x.reason(bid, onebidv1.ConditionWithdrawn, onebidv1.ReasonMarketplaceError)
+		bid := build.Bid(x.NS, "rest", id)
+		x.Delete(bid)
+		x.Reason(bid, onebidv1.ConditionWithdrawn, onebidv1.ReasonMarketplaceError)
 		strip := client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"finalizers":null}}`))
-		x.g.Expect(env.Client.Patch(t.Context(), bid, strip)).To(Succeed())
-		x.gone(bid)
+		x.G.Expect(world.Env.Client.Patch(t.Context(), bid, strip)).To(Succeed())
+		x.Gone(bid)
 	}
-	x.manager()
+	x.Manager()
 	for _, id := range ids {
-		hindered := x.reason(x.bid(id), onebidv1.ConditionPlaced, onebidv1.ReasonMarketplaceError)
-		x.g.Expect(messageOf(hindered, onebidv1.ConditionReady)).To(ContainSubstring("an earlier Bid on this posting left"))
+		hindered := x.Reason(x.Bid(id), onebidv1.ConditionPlaced, onebidv1.ReasonMarketplaceError)
+		x.G.Expect(harness.MessageOf(hindered, onebidv1.ConditionReady)).To(ContainSubstring("an earlier Bid on this posting left"))
 	}
-	x.g.Expect(sim.ClearFaults(t.Context())).To(Succeed())
+	x.NoFaults()
 	for _, id := range ids {
-		x.state(build.Bid(x.ns, "rest", id), onebidv1.StateActive)
-		x.g.Expect(x.row(id).Live).To(Equal(1))
+		x.State(build.Bid(x.NS, "rest", id), onebidv1.StateActive)
+		x.G.Expect(x.Row(id).Live).To(Equal(1))
 	}
 }
 
@@ -99,82 +99,82 @@ func TestBidsCreatedAgainOverWhatWasLeft(t *testing.T) {
 // nothing about the call before it.
 func TestAKeyIsBurntByAnAnswerForGood(t *testing.T) {
 	x := newTenant(t, onebidv1.ClassIdempotencyKey)
-	x.fault(marketsim.Fault{Verb: "place", Commit: "late", CommitDelayMillis: 12000, Times: 1})
-	x.fault(marketsim.Fault{Verb: "place", Status: 429, RetryAfter: "1", Times: 1})
-	x.manager()
-	bid := x.bid("1")
-	x.reason(bid, onebidv1.ConditionPlaced, onebidv1.ReasonOutcomeUnknown)
-	x.delete(bid)
-	x.gone(bid)
-	x.g.Consistently(func() int { return x.row("1").Live }).WithTimeout(12 * time.Second).WithPolling(100 * time.Millisecond).Should(BeZero())
+	x.Fault(marketsim.Fault{Verb: "place", Commit: "late", CommitDelayMillis: 12000, Times: 1})
+	x.Fault(marketsim.Fault{Verb: "place", Status: 429, RetryAfter: "1", Times: 1})
+	x.Manager()
+	bid := x.Bid("1")
+	x.Reason(bid, onebidv1.ConditionPlaced, onebidv1.ReasonOutcomeUnknown)
+	x.Delete(bid)
+	x.Gone(bid)
+	x.G.Consistently(func() int { return x.Row("1").Live }).WithTimeout(12 * time.Second).WithPolling(100 * time.Millisecond).Should(BeZero())
 }
 
 func TestABidThatIsNotShownYetIsNotTakenForWithdrawn(t *testing.T) {
 	x := newTenant(t, onebidv1.ClassIdempotencyKey, func(m *onebidv1.Marketplace) {
 		m.Spec.AuditIntervalSeconds, m.Spec.VisibilitySeconds = 5, ptr.To[int32](10)
 	})
-	x.fault(marketsim.Fault{Verb: "place", HideMillis: 8000, Times: 1})
-	x.manager()
-	bid := x.state(x.bid("1"), onebidv1.StateActive)
-	x.annotate(bid, onebidv1.AnnotationRequestedAt, "look")
-	looked := x.eventually(bid, "an answer", func(b *onebidv1.Bid) bool { return b.Status.LastHandledReconcileAt == "look" })
-	x.g.Expect(looked.Status.State).To(Equal(onebidv1.StateActive))
-	x.g.Expect(x.row("1").Live).To(Equal(1))
+	x.Fault(marketsim.Fault{Verb: "place", HideMillis: 8000, Times: 1})
+	x.Manager()
+	bid := x.State(x.Bid("1"), onebidv1.StateActive)
+	x.Annotate(bid, onebidv1.AnnotationRequestedAt, "look")
+	looked := x.Eventually(bid, "an answer", func(b *onebidv1.Bid) bool { return b.Status.LastHandledReconcileAt == "look" })
+	x.G.Expect(looked.Status.State).To(Equal(onebidv1.StateActive))
+	x.G.Expect(x.Row("1").Live).To(Equal(1))
 }
 
 // Without keys only the order of events tells whose a bid is: one that appears after ours was refused is not ours.
 func TestAPersonsBidAfterARefusalIsNotOurs(t *testing.T) {
 	x := newTenant(t, onebidv1.ClassNone)
-	x.fault(marketsim.Fault{Verb: "place", Status: 429, RetryAfter: "3", Times: 1})
-	x.manager()
-	bid := x.bid("1", build.Price("99", "USD"))
-	x.reason(bid, onebidv1.ConditionPlaced, onebidv1.ReasonRateLimited)
-	x.placeByHand("1")
-	x.state(bid, onebidv1.StateDuplicate)
-	x.delete(bid)
-	x.gone(bid)
-	x.g.Expect(x.row("1").Live).To(Equal(1))
+	x.Fault(marketsim.Fault{Verb: "place", Status: 429, RetryAfter: "3", Times: 1})
+	x.Manager()
+	bid := x.Bid("1", build.Price("99", "USD"))
+	x.Reason(bid, onebidv1.ConditionPlaced, onebidv1.ReasonRateLimited)
+	x.PlaceByHand("1")
+	x.State(bid, onebidv1.StateDuplicate)
+	x.Delete(bid)
+	x.Gone(bid)
+	x.G.Expect(x.Row("1").Live).To(Equal(1))
 }
 
 func TestAPersonIsCalledWhenLookingUpKeepsFailing(t *testing.T) {
 	x := newTenant(t, onebidv1.ClassIdempotencyKey)
-	x.fault(marketsim.Fault{Verb: "place", Commit: "none", Status: 500, Times: 1})
-	x.fault(marketsim.Fault{Verb: "lookup", Status: 500})
-	x.manager()
-	bid := x.reason(x.bid("1"), onebidv1.ConditionStalled, onebidv1.ReasonManualReview)
-	x.g.Expect(reasonOf(bid, onebidv1.ConditionPlaced)).To(Equal(onebidv1.ReasonOutcomeUnknown))
-	x.g.Expect(sim.ClearFaults(t.Context())).To(Succeed())
-	x.state(bid, onebidv1.StateActive)
+	x.Fault(marketsim.Fault{Verb: "place", Commit: "none", Status: 500, Times: 1})
+	x.Fault(marketsim.Fault{Verb: "lookup", Status: 500})
+	x.Manager()
+	bid := x.Reason(x.Bid("1"), onebidv1.ConditionStalled, onebidv1.ReasonManualReview)
+	x.G.Expect(harness.ReasonOf(bid, onebidv1.ConditionPlaced)).To(Equal(onebidv1.ReasonOutcomeUnknown))
+	x.NoFaults()
+	x.State(bid, onebidv1.StateActive)
 }
 
 // What a person lets go without knowing its outcome may be live for a while yet: the cooldown counts for it too.
 func TestAnAbandonedUnknownCoolsDown(t *testing.T) {
 	x := newTenant(t, onebidv1.ClassNone, func(m *onebidv1.Marketplace) { m.Spec.RebidCooldownSeconds = ptr.To[int32](4) })
-	x.fault(marketsim.Fault{Verb: "place", Commit: "none", Status: 500, Times: 1})
-	x.manager()
-	bid := x.state(x.bid("1"), onebidv1.StateIndeterminate)
-	x.annotate(bid, onebidv1.AnnotationAbandon, "looked: nothing is there")
-	x.delete(bid)
-	x.gone(bid)
-	again := x.bid("1")
-	x.reason(again, onebidv1.ConditionAccepted, onebidv1.ReasonCooldown)
-	x.state(again, onebidv1.StateActive)
+	x.Fault(marketsim.Fault{Verb: "place", Commit: "none", Status: 500, Times: 1})
+	x.Manager()
+	bid := x.State(x.Bid("1"), onebidv1.StateIndeterminate)
+	x.Annotate(bid, onebidv1.AnnotationAbandon, "looked: nothing is there")
+	x.Delete(bid)
+	x.Gone(bid)
+	again := x.Bid("1")
+	x.Reason(again, onebidv1.ConditionAccepted, onebidv1.ReasonCooldown)
+	x.State(again, onebidv1.StateActive)
 }
 
 // Whoever is left when a replica dies also asks what became of withdrawn bids.
 func TestAnotherReplicaWatchesWithdrawnBids(t *testing.T) {
 	x := newTenant(t, onebidv1.ClassIdempotencyKey, func(m *onebidv1.Marketplace) { m.Spec.AuditIntervalSeconds = 5 })
-	first := x.manager()
-	x.manager()
+	first := x.Manager()
+	x.Manager()
 	const bids = 6
 	for i := range bids {
-		bid := x.state(x.bid(fmt.Sprint(i)), onebidv1.StateActive)
-		x.withdraw(bid, "test")
+		bid := x.State(x.Bid(fmt.Sprint(i)), onebidv1.StateActive)
+		x.Withdraw(bid, "test")
 	}
-	x.g.Eventually(x.inState(onebidv1.StateWithdrawn)).Should(Equal(bids), x.others)
-	first.kill()
+	x.G.Eventually(x.inState(onebidv1.StateWithdrawn)).Should(Equal(bids), x.others)
+	first.Kill()
 	for _, bid := range x.bids() {
-		x.g.Expect(sim.SetState(t.Context(), x.market, bid.Status.Remote.BidID, "rejected")).To(Succeed())
+		x.G.Expect(world.Sim.SetState(t.Context(), x.Market, bid.Status.Remote.BidID, "rejected")).To(Succeed())
 	}
-	x.g.Eventually(x.inState(onebidv1.StateRejected)).Should(Equal(bids), x.others)
+	x.G.Eventually(x.inState(onebidv1.StateRejected)).Should(Equal(bids), x.others)
 }

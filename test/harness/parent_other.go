@@ -1,6 +1,6 @@
 //go:build !linux
 
-package lifecycle_test
+package harness
 
 import "os/exec"
 

@@ -1,4 +1,4 @@
-package lifecycle_test
+package harness
 
 import (
 	"os/exec"

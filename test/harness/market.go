@@ -1,0 +1,98 @@
+package harness
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"github.com/onsi/gomega"
+
+	"github.com/onebid-dev/onebid/internal/marketsim"
+)
+
+// Account is the token of the tenant's account at its market.
+func (x *Tenant) Account() string { return "token-" + x.NS }
+
+// Fault makes the tenant's market misbehave, until NoFaults or the end of the test.
+func (x *Tenant) Fault(f marketsim.Fault) {
+	x.T.Helper()
+	f.Market = x.Market
+	added, err := x.World.Sim.AddFault(x.T.Context(), f)
+	x.G.Expect(err).NotTo(gomega.HaveOccurred())
+	x.faults = append(x.faults, added.ID)
+}
+
+// NoFaults ends the faults of the tenant's market. Calls that have met one are not disturbed.
+func (x *Tenant) NoFaults() {
+	x.T.Helper()
+	for _, id := range x.faults {
+		_ = x.World.Sim.RemoveFault(x.T.Context(), id) // one that was for a number of calls may be gone
+	}
+	x.faults = nil
+}
+
+// Row is what the ledger says about a posting.
+func (x *Tenant) Row(posting string) marketsim.Row {
+	x.T.Helper()
+	summary, err := x.World.Sim.Summary(x.T.Context(), x.Market)
+	x.G.Expect(err).NotTo(gomega.HaveOccurred())
+	return summary.Row(x.Market, x.Account(), posting)
+}
+
+// Ledger returns the records of the tenant's market. Those that were read before are not read again.
+func (x *Tenant) Ledger() []marketsim.Record {
+	x.T.Helper()
+	fresh, err := x.World.Sim.Ledger(x.T.Context(), x.read)
+	x.G.Expect(err).NotTo(gomega.HaveOccurred())
+	for _, r := range fresh {
+		x.read = r.Seq
+		if r.Market == x.Market {
+			x.records = append(x.records, r)
+		}
+	}
+	return x.records
+}
+
+// Calls are the records of one kind of call on a posting, in their order.
+func (x *Tenant) Calls(verb marketsim.Verb, posting string) []marketsim.Record {
+	x.T.Helper()
+	var out []marketsim.Record
+	for _, r := range x.Ledger() {
+		if r.Kind == marketsim.KindCall && r.Verb == verb && r.Posting == posting {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// PlaceByHand puts a bid on a posting as a person would, in the marketplace's own pages.
+func (x *Tenant) PlaceByHand(posting string) {
+	x.T.Helper()
+	body := strings.NewReader(`{"posting_id":"` + posting + `","amount":"99","currency":"USD"}`)
+	req, err := http.NewRequestWithContext(x.T.Context(), http.MethodPost, x.World.Sim.MarketURL(x.Market)+"/bids", body)
+	x.G.Expect(err).NotTo(gomega.HaveOccurred())
+	req.Header.Set("Authorization", "Bearer "+x.Account())
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := http.DefaultClient.Do(req)
+	x.G.Expect(err).NotTo(gomega.HaveOccurred())
+	x.G.Expect(resp.Body.Close()).To(gomega.Succeed())
+	x.G.Expect(resp.StatusCode).To(gomega.Equal(http.StatusCreated))
+}
+
+// Revoke makes the marketplace refuse the account's token.
+func (x *Tenant) Revoke() {
+	x.T.Helper()
+	x.G.Expect(x.World.Sim.PutToken(x.T.Context(), marketsim.Token{Token: x.Account(), Valid: false})).To(gomega.Succeed())
+}
+
+// checkInvariants holds after every test: I1, one live bid per posting at every instant.
+func (x *Tenant) checkInvariants() {
+	summary, err := x.World.Sim.Summary(context.Background(), x.Market)
+	if err != nil {
+		x.T.Errorf("read the ledger: %v", err)
+		return
+	}
+	if summary.Totals.PlacedTwice > x.ByHand {
+		x.T.Errorf("I1 broken: %d postings had two live bids at once", summary.Totals.PlacedTwice)
+	}
+}
