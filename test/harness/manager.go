@@ -57,7 +57,7 @@ func startManager(t *testing.T, binary string, user *testenv.User, flags ...stri
 		"--heartbeat-duration", "2s", "--heartbeat-renew", "400ms", "--heartbeat-margin", "500ms", "--max-pause", "500ms",
 	}, flags...)...)
 	m.cmd.Stdout, m.cmd.Stderr = out, out
-	dieWithParent(m.cmd)
+	DieWithParent(m.cmd)
 	if err := m.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

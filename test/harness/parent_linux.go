@@ -5,5 +5,5 @@ import (
 	"syscall"
 )
 
-// dieWithParent ends the process when the test's ends, however that happens.
-func dieWithParent(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} }
+// DieWithParent ends the process when the test's ends, however that happens.
+func DieWithParent(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} }

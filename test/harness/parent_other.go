@@ -4,5 +4,5 @@ package harness
 
 import "os/exec"
 
-// dieWithParent does nothing where no process can ask for that; the tests end what they start.
-func dieWithParent(*exec.Cmd) {}
+// DieWithParent does nothing where no process can ask for that; the tests end what they start.
+func DieWithParent(*exec.Cmd) {}
