@@ -27,7 +27,7 @@ func TestTimingErrorsSayWhatIsRight(t *testing.T) {
 		{func(t *Timing) { t.Heartbeat = 0 }, "--heartbeat-duration=0s", "nothing would ever be valid"},
 		{func(t *Timing) { t.Margin = 0 }, "--heartbeat-margin=0s: must be 100ms or more", "5 s drift apart by 99 ms"},
 		{func(t *Timing) { t.Margin, t.Drift = 0, 0 }, "--heartbeat-margin=0s: must be 1ms or more", "without drift any margin will do"},
-		{func(t *Timing) { t.Margin = 5 * time.Second }, "--heartbeat-renew=1.5s: must be more than 0 and less than 0s", "nothing is left"},
+		{func(t *Timing) { t.Margin = 5 * time.Second }, "--heartbeat-margin=5s: must be less than --heartbeat-duration=5s", "nothing is left"},
 		{func(t *Timing) { t.Renew = 2 * time.Second }, "--heartbeat-renew=2s: must be more than 0 and less than 2s", "one may get lost"},
 		{func(t *Timing) { t.Renew = 0 }, "--heartbeat-renew=0s", "it would never stop"},
 		{func(t *Timing) { t.Pause = -1 }, "--max-pause=-1ns", "time does not run backwards"},
