@@ -68,6 +68,9 @@ func parse(args []string) (*options, error) {
 	if flags.NArg() > 0 {
 		return nil, fmt.Errorf("unexpected argument %q: the manager takes flags only, see --help", flags.Arg(0))
 	}
+	if flags.Changed("watch-namespaces") && len(o.watched) == 0 {
+		return nil, errors.New("--watch-namespaces: is empty; name namespaces, or leave the flag out to work on all")
+	}
 	if err := o.complete(); err != nil {
 		return nil, err
 	}
