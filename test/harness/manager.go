@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"cmp"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -33,12 +34,19 @@ type Manager struct {
 // Manager starts a replica that has the rights of config/rbac and no more, and waits until it is ready.
 func (x *Tenant) Manager(flags ...string) *Manager {
 	x.T.Helper()
+	reach := "--allow-private-addresses=" + cmp.Or(x.Reach, "true")
+	m := startManager(x.T, x.Binary, x.managerUser(),
+		append([]string{"--namespace", x.System, "--watch-namespaces", x.NS, reach}, flags...)...)
+	x.managers = append(x.managers, m)
+	return m
+}
+
+func (x *Tenant) managerUser() *testenv.User {
+	x.T.Helper()
 	if x.user == nil {
 		x.user = x.World.Env.AsUser(x.T, "", "manager-"+x.NS, "onebid-manager")
 	}
-	m := startManager(x.T, x.Binary, x.user, append([]string{"--namespace", x.System, "--watch-namespaces", x.NS}, flags...)...)
-	x.managers = append(x.managers, m)
-	return m
+	return x.user
 }
 
 func startManager(t *testing.T, binary string, user *testenv.User, flags ...string) *Manager {
@@ -53,7 +61,7 @@ func startManager(t *testing.T, binary string, user *testenv.User, flags ...stri
 	}
 	m.cmd = exec.Command(binary, append([]string{
 		"--kubeconfig", user.Kubeconfig, "--pod-name", "manager", "--metrics-bind-address", m.metrics,
-		"--health-probe-bind-address", m.health, "--allow-private-addresses", "--log-level", "debug",
+		"--health-probe-bind-address", m.health, "--log-level", "debug",
 		"--heartbeat-duration", "2s", "--heartbeat-renew", "400ms", "--heartbeat-margin", "500ms", "--max-pause", "500ms",
 	}, flags...)...)
 	m.cmd.Stdout, m.cmd.Stderr = out, out
@@ -75,14 +83,17 @@ func startManager(t *testing.T, binary string, user *testenv.User, flags ...stri
 			t.Logf("log of the manager:\n%s", tail(m.log))
 		}
 	})
-	gomega.NewWithT(t).Eventually(func() (int, error) {
-		resp, err := http.Get("http://" + m.health + "/readyz")
-		if err != nil {
-			return 0, err
-		}
-		return resp.StatusCode, resp.Body.Close()
-	}).WithTimeout(Patience).Should(gomega.Equal(http.StatusOK), func() string { return tail(m.log) })
+	gomega.NewWithT(t).Eventually(m.Ready).WithTimeout(Patience).Should(gomega.BeTrue(), func() string { return tail(m.log) })
 	return m
+}
+
+// Ready is what the process says of itself; false when it does not answer.
+func (m *Manager) Ready() bool {
+	resp, err := http.Get("http://" + m.health + "/readyz")
+	if err != nil {
+		return false
+	}
+	return resp.Body.Close() == nil && resp.StatusCode == http.StatusOK
 }
 
 // dataRaces is what the race detector found, with a little of what follows it.

@@ -2,6 +2,7 @@ package harness
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"strings"
 
@@ -75,8 +76,14 @@ func (x *Tenant) PlaceByHand(posting string) {
 	req.Header.Set("Content-Type", "application/json")
 	resp, err := http.DefaultClient.Do(req)
 	x.G.Expect(err).NotTo(gomega.HaveOccurred())
-	x.G.Expect(resp.Body.Close()).To(gomega.Succeed())
+	defer func() { _ = resp.Body.Close() }()
 	x.G.Expect(resp.StatusCode).To(gomega.Equal(http.StatusCreated))
+	var placed struct{ ID string }
+	x.G.Expect(json.NewDecoder(resp.Body).Decode(&placed)).To(gomega.Succeed())
+	if x.strange == nil {
+		x.strange = map[string]bool{}
+	}
+	x.strange[placed.ID] = true
 }
 
 // Revoke makes the marketplace refuse the account's token.

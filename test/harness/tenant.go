@@ -43,10 +43,13 @@ type Tenant struct {
 	Binary string
 	// ByHand is how many postings a person put a second bid on.
 	ByHand int
+	// Reach is what the managers may connect to: the value of --allow-private-addresses. Everything when empty.
+	Reach string
 
 	user     *testenv.User // of the managers
 	managers []*Manager
 	faults   []string
+	strange  map[string]bool // IDs of the bids that a person placed
 	token    string
 	records  []marketsim.Record // of this market, as far as they were read
 	read     int64
