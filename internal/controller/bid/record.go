@@ -37,16 +37,17 @@ func (r *Reconciler) record(ctx context.Context, s *situation, bid *onebidv1.Bid
 	read := bid.DeepCopy()
 	before := bid.Status.DeepCopy()
 	var err error
-	backoff := wait.Backoff{Duration: 20 * time.Millisecond, Factor: 2, Jitter: 0.2, Steps: 1 << 20, Cap: 5 * time.Second}
+	backoff := wait.Backoff{Duration: 20 * time.Millisecond, Factor: 2, Steps: 1 << 20, Cap: 5 * time.Second}
 	for {
 		err = r.recordOnce(ctx, read, change)
 		if err == nil || !again(err) {
 			break
 		}
+		pause := backoff.Step()
 		select {
 		case <-ctx.Done():
 			return errors.Join(err, ctx.Err())
-		case <-r.Clock.After(backoff.Step()):
+		case <-r.Clock.After(pause + time.Duration(0.2*r.Jitter()*float64(pause))):
 		}
 		if apierrors.IsConflict(err) {
 			if read, err = r.reread(ctx, read, change.Learned); err != nil && !again(err) {
