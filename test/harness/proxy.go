@@ -1,8 +1,8 @@
 package harness
 
 import (
-	"bufio"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"mime"
@@ -67,7 +67,7 @@ func (x *Tenant) Proxy() *Proxy {
 	x.G.Expect(err).NotTo(gomega.HaveOccurred())
 	p := &Proxy{healed: make(chan struct{}), flows: make(chan struct{}), Kubeconfig: filepath.Join(x.T.TempDir(), "kubeconfig")}
 	forward := &httputil.ReverseProxy{
-		Rewrite:        func(r *httputil.ProxyRequest) { r.SetURL(target); outlive(r) },
+		Rewrite:        func(r *httputil.ProxyRequest) { r.SetURL(target); rewrite(r) },
 		Transport:      transport,
 		FlushInterval:  -1, // watches are streams
 		ModifyResponse: p.edit,
@@ -86,8 +86,9 @@ func (x *Tenant) Proxy() *Proxy {
 	return p
 }
 
-// outlive carries a write out that has arrived, even if its sender is gone by now.
-func outlive(r *httputil.ProxyRequest) {
+// rewrite asks for replies that can be read here, and carries a write out that has arrived even if its sender is gone by now.
+func rewrite(r *httputil.ProxyRequest) {
+	r.Out.Header.Set("Accept-Encoding", "identity")
 	if r.In.Method != http.MethodGet {
 		r.Out = r.Out.WithContext(context.WithoutCancel(r.In.Context()))
 	}
@@ -173,29 +174,29 @@ func (p *Proxy) edit(reply *http.Response) error {
 	}
 	kind, _, err := mime.ParseMediaType(reply.Header.Get("Content-Type"))
 	if watch := reply.Request.URL.Query().Get("watch"); err == nil && kind == "application/json" && watch != "" {
-		reply.Body = &stream{Closer: reply.Body, lines: bufio.NewReader(reply.Body), proxy: p, over: reply.Request.Context().Done()}
+		reply.Body = &stream{Closer: reply.Body, events: json.NewDecoder(reply.Body), proxy: p, over: reply.Request.Context().Done()}
 	}
 	return nil
 }
 
-// stream is a watch in JSON: a line an event.
+// stream is a watch in JSON.
 type stream struct {
 	io.Closer
 
-	lines *bufio.Reader
-	proxy *Proxy
-	over  <-chan struct{}
-	rest  []byte // of what is given on
+	events *json.Decoder
+	proxy  *Proxy
+	over   <-chan struct{}
+	rest   []byte // of what is given on
 }
 
 // Read gives the events on as the proxy wants them at the time.
 func (s *stream) Read(b []byte) (int, error) {
 	if len(s.rest) == 0 {
-		line, err := s.lines.ReadBytes('\n')
-		if err != nil {
-			return copy(b, line), err
+		var event json.RawMessage
+		if err := s.events.Decode(&event); err != nil {
+			return 0, err
 		}
-		s.rest = s.proxy.treat(line, s.over)
+		s.rest = s.proxy.treat(append(event, '\n'), s.over)
 	}
 	n := copy(b, s.rest)
 	s.rest = s.rest[n:]
@@ -203,16 +204,16 @@ func (s *stream) Read(b []byte) (int, error) {
 }
 
 // treat holds an event up while events are held, and doubles it when they come twice.
-func (p *Proxy) treat(line []byte, over <-chan struct{}) []byte {
+func (p *Proxy) treat(event []byte, over <-chan struct{}) []byte {
 	for {
 		p.mu.Lock()
 		events, flows := p.events, p.flows
 		p.mu.Unlock()
 		if events == EventsTwice {
-			return append(line, line...)
+			return append(event, event...)
 		}
 		if events == EventsPass {
-			return line
+			return event
 		}
 		select {
 		case <-flows:
