@@ -3,6 +3,7 @@ package bid
 import (
 	"context"
 	"errors"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -23,6 +24,13 @@ func (r *Reconciler) place(ctx context.Context, s *situation) (reconcile.Result,
 	if r.flights.open(s.bid.UID) {
 		return r.resolve(ctx, s)
 	}
+	if err := ctx.Err(); err != nil {
+		return reconcile.Result{}, err
+	}
+	// A shutdown does not interrupt what follows: an intent that was left unused would have to be resolved, in class None by
+	// a person.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), placeFor)
+	defer cancel()
 	attempt := bidding.Attempts(s.bid, onebidv1.OperationPlace) + 1
 	o, result, err := r.own(ctx, s, r.placeIntent(s.bid, attempt))
 	switch {
@@ -40,6 +48,9 @@ func (r *Reconciler) place(ctx context.Context, s *situation) (reconcile.Result,
 	}
 	return reconcile.Result{}, r.send(ctx, o, attempt)
 }
+
+// placeFor bounds the requests to the API server from the intent to the call.
+const placeFor = time.Minute
 
 func (r *Reconciler) placeIntent(bid *onebidv1.Bid, attempt int32) *ownership.Intent {
 	return &ownership.Intent{

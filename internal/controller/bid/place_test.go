@@ -120,6 +120,23 @@ func TestAShutdownFinishesTheCall(t *testing.T) {
 	w.Expect(w.placed()).To(Equal("True/Placed"))
 }
 
+// A shutdown leaves no intent behind that was not used: whoever came next would have to find out what became of it, or ask a
+// person. What was not begun is left to others.
+func TestAShutdownLeavesNoIntentUnused(t *testing.T) {
+	w := newWorld(t, onebidv1.ClassNone, newBid("one"))
+	a := w.process("a")
+	ctx, cancel := context.WithCancel(t.Context())
+	w.before["read bid"] = cancel
+	_, err := a.try(ctx)
+	w.Expect(err).NotTo(HaveOccurred())
+	w.Expect(w.placed()).To(Equal("True/Placed"))
+
+	w = newWorld(t, onebidv1.ClassNone, newBid("one"))
+	_, err = w.process("a").try(ctx)
+	w.Expect(err).To(MatchError(context.Canceled))
+	w.Expect(w.lease()).To(BeNil())
+}
+
 // Where the marketplace neither honours keys nor refuses a second bid, it is looked at before anything is sent.
 func TestAMarketplaceWithoutAnyGuardIsLookedAtFirst(t *testing.T) {
 	w := newWorld(t, onebidv1.ClassNone, newBid("one"))

@@ -294,6 +294,9 @@ func (w *world) live() client.Reader {
 			if err := w.request(name); err != nil {
 				return err
 			}
+			if err := ctx.Err(); err != nil {
+				return err
+			}
 			return api.Get(ctx, key, into, opts...)
 		},
 	})
