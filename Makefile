@@ -53,6 +53,10 @@ model: ## Search a model of the Lease protocol for a broken promise (a minute or
 	@echo "model: searching all configurations; a line every few seconds says how far"
 	@go test ./test/model -count=1 -v -timeout 60m -args -full $(ARGS)
 
+.PHONY: mutate
+mutate: ## Take out each step of the protocol in turn, and see a test turn red for it (some minutes)
+	@assets="$(ASSETS)"; KUBEBUILDER_ASSETS="$$assets" go run ./hack/mutate $(ARGS)
+
 ##@ Build
 
 .PHONY: build

@@ -245,6 +245,7 @@ func TestAVerdictDoesNotHideACall(t *testing.T) {
 func TestAnUnreadableIntentIsAnOpenCall(t *testing.T) {
 	w := newWorld(t, onebidv1.ClassUniquePerPosting, newBid("one"))
 	w.dies(false)
+	w.market.byHand("250")
 	lease := w.lease()
 	lease.Annotations[onebidv1.AnnotationIntent] = "?"
 	lease.Annotations[onebidv1.AnnotationBidUID] = ""
@@ -252,7 +253,11 @@ func TestAnUnreadableIntentIsAnOpenCall(t *testing.T) {
 	w.delete()
 	b := w.process("b")
 	b.takeOver()
-	w.Expect(w.stored()).NotTo(BeNil())
+	for range 3 {
+		w.clock.Step(settle)
+		b.step()
+	}
+	w.Expect(w.stored()).NotTo(BeNil(), "only a person can say")
 }
 
 // Who gives up takes what is live on themselves; who takes that back before it is done is heard.

@@ -1,0 +1,134 @@
+package main
+
+const (
+	market   = "internal/marketplace"
+	httpsite = "internal/marketplace/http"
+	egress   = "internal/marketplace/egress"
+	registry = "internal/marketplace/registry"
+)
+
+// drivers are what goes over the wire, and what the answer means.
+var drivers = []Mutant{
+	{
+		Name: "a 5xx is a refusal", Rule: "place 8", File: "internal/marketplace/http/classify.go",
+		Old: "r.status < 200 || r.status >= 500 ||", New: "r.status < 200 ||",
+		Seen: by(httpsite, "TestWhatARefusalMeans"),
+	},
+	{
+		Name: "a redirect is a refusal", Rule: "place 8", File: "internal/marketplace/http/classify.go",
+		Old: " || (r.status >= 300 && r.status < 400)\n", New: "\n",
+		Seen: by(httpsite, "TestRedirectsAreNotFollowed|TestWhatARefusalMeans"),
+	},
+	{
+		Name: "a success that is no JSON is one", Rule: "place 8", File: "internal/marketplace/http/classify.go",
+		Old: "case r.succeeded() && r.alien != nil:", New: "case false:",
+		Seen: by(httpsite, "TestAWithdrawalIsNotAcceptedByAReplyThatCannotBeRead"),
+	},
+	{
+		Name: "a success that breaks off is one", Rule: "place 8", File: "internal/marketplace/http/classify.go",
+		Old: "case r.broken != nil:", New: "case false:",
+		Seen: by(httpsite, "TestAWithdrawalIsNotAcceptedByAReplyThatCannotBeRead"),
+	},
+	{
+		Name: "what is not documented had no effect", Rule: "place 8", File: "internal/marketplace/http/classify.go",
+		Old: "	if c.intent == writing {\n		return onebidv1.ErrorUnknownOutcome", New: "	if false {\n		return onebidv1.ErrorUnknownOutcome",
+		Seen: by(httpsite, "TestWhatARefusalMeans|TestRepliesThatCannotBeRead"),
+	},
+	{
+		Name: "a call without an answer had no effect", Rule: "place 8", File: "internal/marketplace/http/classify.go",
+		Old: "errors.As(err, &failed) && !failed.sent {", New: "errors.As(err, &failed) {",
+		Seen: by(httpsite, "TestAWriteIsOnTheWireOnce"),
+	},
+	{
+		Name: "an error of no class had no effect", Rule: "place 8", File: "internal/marketplace/errors.go",
+		Old: "	return onebidv1.ErrorUnknownOutcome\n", New: "	return onebidv1.ErrorTransient\n",
+		Seen: by(market, "TestErrors"),
+	},
+	{
+		Name: "a conflict is an invalid bid", Rule: "place 8", File: "internal/marketplace/http/classify.go",
+		Old: "return onebidv1.ErrorAlreadyExists", New: "return onebidv1.ErrorInvalid",
+		Seen: by(httpsite, "TestWhatARefusalMeans"),
+	},
+	{
+		Name: "the answer to a place may be about another bid", Rule: "place 8", File: "internal/marketplace/http/operations.go",
+		Old: "err = d.checkPlaced(bid, p)", New: "err = nil",
+		Seen: by(httpsite, "TestRepliesThatCannotBeRead"),
+	},
+	{
+		Name: "a write can be rewound, so net/http may send it again", Rule: "place 7", File: "internal/marketplace/http/request.go",
+		Old: "body = once{bytes.NewReader(m.body)}", New: "body = bytes.NewReader(m.body)",
+		Seen: by(httpsite, "TestNothingCanRewindAWrite"),
+	},
+	{
+		Name: "a write without a body can be sent again", Rule: "place 7", File: "internal/marketplace/http/request.go",
+		Old: "if len(m.body) > 0 || i == writing {", New: "if len(m.body) > 0 {",
+		Seen: by(httpsite, "TestNothingCanRewindAWrite|TestAWriteIsOnTheWireOnce"),
+	},
+	{
+		Name: "writes go over connections that were used before", Rule: "place 7", File: "internal/marketplace/http/send.go",
+		Old: "	writes.DisableKeepAlives = true\n", New: "",
+		Seen: by(httpsite, "TestTransports|TestWritesUseConnectionsOfTheirOwn"),
+	},
+	{
+		Name: "redirects are followed", Rule: "place 7", File: "internal/marketplace/http/send.go",
+		Old: "transport.RoundTrip(r)", New: "(&http.Client{Transport: transport}).Do(r)",
+		Seen: by(httpsite, "TestRedirectsAreNotFollowed"),
+	},
+	{
+		Name: "a place is sent a second time when no answer comes", Rule: "place 7", File: "internal/marketplace/http/operations.go",
+		Old: "	r, err := d.sender.send(ctx, m, c.intent)\n",
+		New: "	r, err := d.sender.send(ctx, m, c.intent)\n	if err != nil {\n		r, err = d.sender.send(ctx, m, c.intent)\n	}\n",
+
+		Seen: by(httpsite, "TestAWriteIsOnTheWireOnce"),
+	},
+	{
+		Name: "the idempotency key is not sent", Rule: "idempotency key", File: "internal/marketplace/http/operations.go",
+		Old: `if d.key != "" {`, New: "if false {",
+		Seen: by(httpsite, "TestConformance"),
+	},
+	{
+		Name: "only the first page is read", Rule: "look-up", File: "internal/marketplace/http/list.go",
+		Old: "if len(next) == 0 {", New: "if len(next) >= 0 {",
+		Seen: by(httpsite, "TestEveryPageIsRead"),
+	},
+	{
+		Name: "an empty list of a stranger's account is believed", Rule: "look-up", File: "internal/marketplace/http/operations.go",
+		Old: "if err != nil || len(bids) > 0 || d.plan.account == nil {", New: "if err != nil || len(bids) >= 0 || d.plan.account == nil {",
+		Seen: by(httpsite, "TestAnEmptyListIsBelievedOfAFriendOnly"),
+	},
+	{
+		Name: "a look-up may show bids on another posting", Rule: "look-up", File: "internal/marketplace/http/operations.go",
+		Old: "if err := d.checkPosting(b, postingID); err != nil {", New: "if err := d.checkPosting(b, postingID); err != nil && false {",
+		Seen: by(httpsite, "TestAListIsNeverCutShort"),
+	},
+	{
+		Name: "a word that nobody knows means live", Rule: "look-up", File: "internal/marketplace/http/bid.go",
+		Old: "	return onebidv1.RemoteUnknown\n", New: "	return onebidv1.RemoteLive\n",
+		Seen: by(httpsite, "TestABidAsTheMarketplaceShowsIt"),
+	},
+	{
+		Name: "reading back may give another bid", Rule: "withdraw", File: "internal/marketplace/http/operations.go",
+		Old: "if err == nil && bid.ID != ref.BidID {", New: "if false {",
+		Seen: by(httpsite, "TestGetMustGiveTheBidThatWasAskedFor"),
+	},
+	{
+		Name: "private addresses are connected to", Rule: "egress", File: "internal/marketplace/egress/egress.go",
+		Old: "return p.checkDial(address)", New: "return nil",
+		Seen: by(egress, "TestDialer"),
+	},
+	{
+		Name: "an answer of too many does not pause the account", Rule: "rate limit", File: "internal/marketplace/registry/paced.go",
+		Old: "if marketplace.ClassOf(err) == onebidv1.ErrorRateLimited {", New: "if false {",
+		Seen: by(registry, "TestAnAnswerOfTooManyPausesTheAccount"),
+	},
+	{
+		Name: "a pause does not reach those who queue already", Rule: "rate limit", File: "internal/marketplace/registry/limiter.go",
+		Old: "return l.waitForResume(ctx) // a pause may have begun while we queued", New: "return nil",
+		Seen: by(registry, "TestAPauseReachesThoseWhoQueueAlready"),
+	},
+	{
+		Name: "every replica takes the whole rate", Rule: "rate limit", File: "internal/marketplace/registry/limiter.go",
+		Old: "replicas := max(l.replicas(), 1)", New: "replicas := min(l.replicas(), 1)",
+		Seen: by(registry, "TestLimiterSharesTheRateAmongReplicas"),
+	},
+}
