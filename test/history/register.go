@@ -67,7 +67,7 @@ func (s posting) is(id string) bool { return s.live == id || s.live == unseen }
 
 func (s posting) without(id string) posting {
 	if s.live != "" && s.is(id) {
-		s.live, s.owner = "", ""
+		return posting{bid: s.bid}
 	}
 	return s
 }
@@ -107,6 +107,5 @@ func (s posting) look(seen []string) []posting {
 	case len(seen) > 1 || s.live == "" || !slices.ContainsFunc(seen, s.is):
 		return nil
 	}
-	s.live = seen[0]
-	return []posting{s}
+	return []posting{{s.bid, seen[0], s.owner}}
 }
