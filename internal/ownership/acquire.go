@@ -155,6 +155,7 @@ func (a *attempt) step(ctx context.Context, lease *coordinationv1.Lease, live bo
 	case !live:
 		return nil, errStale
 	}
+	a.c.doubt(a.lockName, nil)
 	return nil, refusal(decision)
 }
 
@@ -249,6 +250,7 @@ func (a *attempt) create(ctx context.Context) (*Claim, error) {
 	sent := a.sending()
 	failpoint.Before(failpoint.LeaseCreate)
 	lease, err := a.c.leases.Leases(a.req.Namespace).Create(ctx, newLease(a.req.Namespace, a.name, t), metav1.CreateOptions{})
+	a.c.doubt(a.lockName, err)
 	failpoint.After(failpoint.LeaseCreate, err)
 	if apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) || apierrors.IsNotFound(err) {
 		return nil, &TerminatingError{Namespace: a.req.Namespace, cause: err}
@@ -273,6 +275,7 @@ func (a *attempt) write(ctx context.Context, base *coordinationv1.Lease, verdict
 	sent := a.sending()
 	failpoint.Before(failpoint.LeaseUpdate)
 	lease, err := a.c.leases.Leases(a.req.Namespace).Update(ctx, next, metav1.UpdateOptions{})
+	a.c.doubt(a.lockName, err)
 	failpoint.After(failpoint.LeaseUpdate, err)
 	if err != nil {
 		return nil, err

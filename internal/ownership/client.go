@@ -39,6 +39,8 @@ type Client struct {
 
 	mu   sync.Mutex
 	held map[string]*holding
+	// doubts are the Leases that a write without an answer may have taken.
+	doubts map[string]struct{}
 }
 
 // heartbeats are what is known of other processes' heartbeat Leases.
@@ -111,6 +113,8 @@ type Request struct {
 	// for another Bid fails with *HeldError in this process too; and so does this one while the process holds the posting
 	// for another Bid.
 	Exclusive bool
+	// Waiting, when set, is called once by AcquireWait before it begins to wait.
+	Waiting func(HeldError)
 }
 
 // exclusiveRetry is how soon to ask again for a posting that another goroutine of the process keeps to itself.
@@ -141,6 +145,7 @@ func NewClient(
 		locks:   nameLocks{byName: map[string]*nameLock{}},
 		seen:    NewObserver(maxObserved),
 		held:    map[string]*holding{},
+		doubts:  map[string]struct{}{},
 	}
 	if members != nil {
 		c.timing, c.pulses = members.timing, members

@@ -114,11 +114,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	return settleErrors(s, result, err)
 }
 
-// responsible is true when this replica is to act: it holds the posting's Lease, for this Bid or for an earlier one that
-// nobody can take it from, or it is the one that the members agree on. Safety does not rest on it, only the number of
+// responsible is true when this replica is to act: it holds the posting's Lease or may hold it, for this Bid or for an
+// earlier one, so that nobody else can, or it is the one that the members agree on. Safety does not rest on it, only the number of
 // useless requests.
 func (r *Reconciler) responsible(s *situation) bool {
-	if _, held := r.Leases.Held(s.bid.Namespace, s.leaseName); held {
+	if r.Leases.MayHold(s.bid.Namespace, s.leaseName) {
 		return true
 	}
 	return r.Members.Acts(s.bid.Namespace + "/" + s.bid.Name)
