@@ -94,8 +94,7 @@ func (d driver) Place(ctx context.Context, req marketplace.PlaceRequest) (market
 	case late:
 		d.p.w.later(d.lateness(ctx, l), func() { _, _ = m.carryOut(req, hidden) })
 	case refused:
-		classes := []onebidv1.ErrorClass{onebidv1.ErrorTransient, onebidv1.ErrorRateLimited, onebidv1.ErrorTransient, onebidv1.ErrorInvalid}
-		err = refusal("place", classes[l.IntN(len(classes))])
+		err = refusal("place", []onebidv1.ErrorClass{onebidv1.ErrorTransient, onebidv1.ErrorRateLimited}[l.IntN(2)])
 	case never:
 	}
 	if err := d.reply(ctx, l, f, "place"); err != nil {

@@ -25,9 +25,13 @@ func (f *fortune) of(who, what string) luck {
 	f.asked[name]++
 	n := f.asked[name]
 	f.mu.Unlock()
+	return luck{rand.New(rand.NewPCG(f.seed, hash(name+"\x00"+strconv.Itoa(n))))}
+}
+
+func hash(text string) uint64 {
 	h := fnv.New64a()
-	_, _ = h.Write([]byte(name + "\x00" + strconv.Itoa(n))) // never fails
-	return luck{rand.New(rand.NewPCG(f.seed, h.Sum64()))}
+	_, _ = h.Write([]byte(text)) // never fails
+	return h.Sum64()
 }
 
 // luck is a row of draws.

@@ -118,6 +118,9 @@ func (m *market) carryOut(req marketplace.PlaceRequest, hidden time.Duration) (m
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	live := m.liveOn(req.PostingID, true)
+	if m.w.invalid(req.IdempotencyKey) {
+		return marketplace.Bid{}, refusal("place", onebidv1.ErrorInvalid)
+	}
 	switch m.w.plan.Class {
 	case onebidv1.ClassIdempotencyKey:
 		for _, b := range m.bids {

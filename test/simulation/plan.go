@@ -75,7 +75,7 @@ type Plan struct {
 	Class onebidv1.MarketplaceClass
 	// StoresKey is true when the marketplace gives keys back.
 	StoresKey bool
-	// ReusesIDs is true when a bid may get the ID of one that ended.
+	// ReusesIDs is true when a bid may get the ID of one that ended. Beyond the bounds of time that cannot be kept apart.
 	ReusesIDs bool
 	// Admission is true when a policy puts the finalizer on at creation.
 	Admission bool
@@ -106,7 +106,7 @@ func Generate(seed uint64, beyond bool) Plan {
 	case 0:
 		p.Class, p.StoresKey = onebidv1.ClassIdempotencyKey, l.chance(0.8)
 	case 1:
-		p.Class, p.StoresKey, p.ReusesIDs = onebidv1.ClassUniquePerPosting, l.chance(0.5), l.chance(0.3)
+		p.Class, p.StoresKey, p.ReusesIDs = onebidv1.ClassUniquePerPosting, l.chance(0.5), l.chance(0.3) && !beyond
 	default:
 		p.Class = onebidv1.ClassNone
 		if beyond {

@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"context"
+	"math/rand/v2"
 	"strconv"
 	"sync"
 	"time"
@@ -103,6 +104,11 @@ func (w *world) owner(key string) string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.owners[key]
+}
+
+// invalid is true for one bid in thirty: the marketplace will never take it.
+func (w *world) invalid(key string) bool {
+	return luck{rand.New(rand.NewPCG(w.plan.Seed, hash(key)))}.chance(1.0 / 30)
 }
 
 // wanted is true while there is a Bid of that UID which nobody wants withdrawn.
