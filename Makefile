@@ -57,6 +57,11 @@ model: ## Search a model of the Lease protocol for a broken promise (a minute or
 mutate: ## Take out each step of the protocol in turn, and see a test turn red for it (some minutes)
 	@assets="$(ASSETS)"; KUBEBUILDER_ASSETS="$$assets" go run ./hack/mutate $(ARGS)
 
+.PHONY: crash
+crash: ## Kill, stop and cut off managers at every boundary of the protocol (ARGS='-only placed' for some; ten minutes or so)
+	@assets="$(ASSETS)"; mkdir -p bin/crash; go test -c -o bin/crash/crash.test ./test/crash; \
+	  cd test/crash; KUBEBUILDER_ASSETS="$$assets" ../../bin/crash/crash.test -test.timeout 60m -full -out "$(CURDIR)/bin/crash" $(ARGS)
+
 ##@ Build
 
 .PHONY: build

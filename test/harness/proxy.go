@@ -13,16 +13,19 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"testing"
 	"time"
 
 	"github.com/onsi/gomega"
 	"k8s.io/client-go/rest"
 )
 
-// Proxy is the way of some managers to the API server, on which a test spoils what it likes. Its zero faults pass
-// everything on unchanged.
+// Proxy is the way of some managers to the API server, or to the marketplace, on which a test spoils what it likes. Its
+// zero faults pass everything on unchanged.
 type Proxy struct {
-	// Kubeconfig leads managers this way, with the rights that the tenant's managers have.
+	// URL leads this way.
+	URL string
+	// Kubeconfig leads managers this way to the API server, with the rights that the tenant's managers have.
 	Kubeconfig string
 
 	server *httptest.Server
@@ -63,9 +66,23 @@ func (x *Tenant) Proxy() *Proxy {
 	config := x.managerUser().Config
 	transport, err := rest.TransportFor(config)
 	x.G.Expect(err).NotTo(gomega.HaveOccurred())
-	target, err := url.Parse(config.Host)
-	x.G.Expect(err).NotTo(gomega.HaveOccurred())
-	p := &Proxy{healed: make(chan struct{}), flows: make(chan struct{}), Kubeconfig: filepath.Join(x.T.TempDir(), "kubeconfig")}
+	p := NewProxy(x.T, config.Host, transport)
+	p.Kubeconfig = filepath.Join(x.T.TempDir(), "kubeconfig")
+	text := fmt.Sprintf(`{"apiVersion": "v1", "kind": "Config", "current-context": "proxy",
+"contexts": [{"name": "proxy", "context": {"cluster": "proxy", "user": "proxy"}}], "users": [{"name": "proxy", "user": {}}],
+"clusters": [{"name": "proxy", "cluster": {"server": %q}}]}`, p.URL)
+	x.G.Expect(os.WriteFile(p.Kubeconfig, []byte(text), 0o600)).To(gomega.Succeed())
+	return p
+}
+
+// NewProxy makes a way to a server, as whoever the transport authenticates.
+func NewProxy(t *testing.T, server string, transport http.RoundTripper) *Proxy {
+	t.Helper()
+	target, err := url.Parse(server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &Proxy{healed: make(chan struct{}), flows: make(chan struct{})}
 	forward := &httputil.ReverseProxy{
 		Rewrite:        func(r *httputil.ProxyRequest) { r.SetURL(target); rewrite(r) },
 		Transport:      transport,
@@ -74,15 +91,12 @@ func (x *Tenant) Proxy() *Proxy {
 		ErrorHandler:   func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
 	}
 	p.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { p.pass(forward, w, r) }))
-	x.T.Cleanup(func() {
+	p.URL = p.server.URL
+	t.Cleanup(func() {
 		p.Heal()
 		p.Cut()
 		p.server.Close()
 	})
-	text := fmt.Sprintf(`{"apiVersion": "v1", "kind": "Config", "current-context": "proxy",
-"contexts": [{"name": "proxy", "context": {"cluster": "proxy", "user": "proxy"}}], "users": [{"name": "proxy", "user": {}}],
-"clusters": [{"name": "proxy", "cluster": {"server": %q}}]}`, p.server.URL)
-	x.G.Expect(os.WriteFile(p.Kubeconfig, []byte(text), 0o600)).To(gomega.Succeed())
 	return p
 }
 

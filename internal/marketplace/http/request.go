@@ -164,17 +164,14 @@ func encodeForm(value ref.Val) ([]byte, error) {
 	return []byte(form.Encode()), nil
 }
 
-// once is a body that can be read one time. It is no type that net/http knows how to rewind, and it is never nil, so a
-// request with it has no GetBody and does not count as replayable, whatever its headers say.
-type once struct{ io.Reader }
-
-func (once) Close() error { return nil }
-
-// request makes the request ready to be sent.
+// request makes the request ready to be sent. Its body can be read one time: net/http does not look for a way to rewind
+// within what NopCloser gives, so the request has no GetBody, and a body that is not nil, and does not count as replayable,
+// whatever its headers say. It does see that the body is in memory, and sends it together with the headers: a process that
+// dies or stops has sent all of a small request or nothing.
 func (m *message) request(ctx context.Context, i intent) (*http.Request, error) {
 	var body io.Reader
 	if len(m.body) > 0 || i == writing {
-		body = once{bytes.NewReader(m.body)}
+		body = io.NopCloser(bytes.NewReader(m.body))
 	}
 	r, err := http.NewRequestWithContext(ctx, m.method, m.url.String(), body)
 	if err != nil {
