@@ -9,6 +9,7 @@ import (
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	"github.com/onebid-dev/onebid/internal/bidding"
+	"github.com/onebid-dev/onebid/test/history"
 )
 
 const (
@@ -50,6 +51,12 @@ func (w *world) converge() {
 		w.violate("I4", "nothing changes, and %d calls are made that place or withdraw", more)
 	}
 	w.settled()
+	if w.plan.Beyond {
+		return // nobody can say until when a call may take effect
+	}
+	if err := w.journal.check(); err != nil {
+		w.violate("I1", "%s", err)
+	}
 }
 
 // makePeace ends trouble. Owners decide what they had left open.
@@ -76,6 +83,7 @@ func (w *world) makePeace(ctx context.Context) {
 	for _, b := range w.market.bids {
 		if b.state == onebidv1.RemoteAwardPending {
 			b.state = onebidv1.RemoteLost
+			w.journal.happened(history.End, history.Done, b.posting, "", b.id)
 		}
 	}
 	w.market.mu.Unlock()

@@ -9,6 +9,7 @@ import (
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	"github.com/onebid-dev/onebid/internal/bidding"
 	"github.com/onebid-dev/onebid/internal/testenv/build"
+	"github.com/onebid-dev/onebid/test/history"
 )
 
 // do carries out one step.
@@ -37,7 +38,9 @@ func (w *world) use(s Step) {
 	switch s.Deed {
 	case Create:
 		bid := build.Bid(namespace, siteName, postingID(s.Which), build.Price(fmt.Sprint(100+len(w.owners)), "USD"))
-		err = w.api.create("user", bid)
+		if err = w.api.create("user", bid); err != nil {
+			w.journal.happened(history.Create, history.Refused, bid.Spec.PostingID, "", "")
+		}
 	case Delete:
 		err = w.api.remove("user", name)
 	case Withdraw:
@@ -109,6 +112,9 @@ func (m *market) happen(deed Deed, posting string) {
 		Award: onebidv1.RemoteAwardPending, Reject: onebidv1.RemoteRejected, PersonWithdraws: onebidv1.RemoteWithdrawn,
 	}[deed]
 	live[0].state = state
+	if deed != Award {
+		m.w.journal.happened(history.End, history.Done, posting, "", live[0].id)
+	}
 	m.w.note("person", "makes bid %s %s", live[0].id, state)
 }
 
@@ -120,8 +126,10 @@ func (w *world) observe(by string, ch change) {
 		w.mu.Lock()
 		w.owners[key] = string(ch.after.UID)
 		w.mu.Unlock()
+		w.journal.happened(history.Create, history.Done, ch.after.Spec.PostingID, string(ch.after.UID), "")
 	case ch.after == nil:
 		w.left(ch.before)
+		w.journal.happened(history.Gone, history.Done, ch.before.Spec.PostingID, string(ch.before.UID), "")
 	}
 	w.note(by, "Bid %s: %s", ch.name, bidWords{ch.after})
 }

@@ -73,16 +73,24 @@ func (d driver) lateness(ctx context.Context, l luck) time.Duration {
 
 // Place sends one request.
 func (d driver) Place(ctx context.Context, req marketplace.PlaceRequest) (marketplace.Bid, error) {
-	m, l := d.p.w.market, d.p.w.fortune.of(d.p.name, "place "+req.PostingID)
+	l := d.p.w.fortune.of(d.p.name, "place "+req.PostingID)
+	began := time.Now()
 	if err := d.leave(ctx, l); err != nil {
 		return marketplace.Bid{}, err
 	}
-	sent := m.arrived(d.p.name, req)
 	hidden := time.Duration(0)
 	if d.p.w.troubled() && l.chance(0.4) {
 		hidden = l.between(0, visibility-50*time.Millisecond)
 	}
-	f := d.fateOf(l)
+	shown := time.Now().Add(hidden)
+	bid, err := d.place(ctx, l, req, hidden)
+	d.p.w.journal.placed(req.PostingID, d.p.w.owner(req.IdempotencyKey), bid, err, began, shown)
+	return bid, err
+}
+
+func (d driver) place(ctx context.Context, l luck, req marketplace.PlaceRequest, hidden time.Duration) (marketplace.Bid, error) {
+	m, f := d.p.w.market, d.fateOf(l)
+	sent := m.arrived(d.p.name, req)
 	d.p.w.note(d.p.name, "places on %s with key of %s: %s", req.PostingID, owned{d.p.w, req.IdempotencyKey}, f)
 	var bid marketplace.Bid
 	var err error
@@ -129,10 +137,18 @@ func (d driver) reply(ctx context.Context, l luck, f fate, operation string) err
 
 // Withdraw sends one request.
 func (d driver) Withdraw(ctx context.Context, ref marketplace.Ref, _ string) error {
-	m, l := d.p.w.market, d.p.w.fortune.of(d.p.name, "withdraw "+ref.BidID)
+	l := d.p.w.fortune.of(d.p.name, "withdraw "+ref.BidID)
+	began := time.Now()
 	if err := d.leave(ctx, l); err != nil {
 		return err
 	}
+	err := d.withdraw(ctx, l, ref)
+	d.p.w.journal.withdrew(ref.PostingID, ref.BidID, err, began)
+	return err
+}
+
+func (d driver) withdraw(ctx context.Context, l luck, ref marketplace.Ref) error {
+	m := d.p.w.market
 	m.mu.Lock()
 	m.writes++
 	m.mu.Unlock()
@@ -176,14 +192,21 @@ func (d driver) read(ctx context.Context, operation, what string, see func()) er
 // Lookup lists what is to be seen on a posting.
 func (d driver) Lookup(ctx context.Context, postingID string) (found []marketplace.Bid, err error) {
 	began := time.Now()
+	var ours []string
 	err = d.read(ctx, "lookup", postingID, func() {
-		found = d.p.w.market.visible(func(b *remote) bool { return b.posting == postingID })
+		found = d.p.w.market.visible(func(b *remote) bool {
+			if b.posting == postingID && b.uid != "" && b.live() && !time.Now().Before(b.visibleAt) {
+				ours = append(ours, b.id)
+			}
+			return b.posting == postingID
+		})
 		d.p.w.note(d.p.name, "looks %s up and sees %s", postingID, shownBids(found))
 	})
 	if err != nil {
 		return nil, err
 	}
 	d.p.w.market.looked(postingID, began)
+	d.p.w.journal.looked(postingID, ours, began)
 	return found, nil
 }
 

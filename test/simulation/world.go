@@ -26,6 +26,7 @@ type world struct {
 	fortune     *fortune
 	api         *store
 	market      *market
+	journal     *journal
 	marketplace *onebidv1.Marketplace
 	running     sync.WaitGroup
 
@@ -40,7 +41,7 @@ type world struct {
 func newWorld(p *Plan) *world {
 	w := &world{
 		instants: newInstants(), trace: &trace{begun: time.Now()}, plan: p, fortune: newFortune(p.Seed),
-		owners: map[string]string{}, warnings: map[string]int{}, replicas: make([]*replica, p.Replicas),
+		journal: &journal{}, owners: map[string]string{}, warnings: map[string]int{}, replicas: make([]*replica, p.Replicas),
 	}
 	w.api, w.market, w.marketplace = newStore(w), newMarket(w), site(p)
 	return w
