@@ -23,9 +23,24 @@ for new in "$fresh"/*.yaml; do
   cmp -s "$new" "config/crd/bases/${new##*/}" || cat "$new" >"config/crd/bases/${new##*/}"
 done
 
-if grep -rqs '+kubebuilder:ac:generate=true' api; then
-  "$controller_gen" applyconfiguration paths=./api/...
-fi
+# The client that scanners import. Every folder of it is replaced as a whole, so that nothing of a removed kind stays.
+module=$(go list -m)/pkg/client
+types=$(go list ./api/v1alpha1)
+out=$fresh/client
+gen() { "$("$tools/install.sh" "$1")" --go-header-file /dev/null "${@:2}"; }
+gen applyconfiguration-gen --output-dir "$out/applyconfiguration" --output-pkg "$module/applyconfiguration" "$types"
+gen client-gen --clientset-name versioned --input-base "${types%/api/*}" --input api/v1alpha1 \
+  --apply-configuration-package "$module/applyconfiguration" --output-dir "$out/clientset" --output-pkg "$module/clientset"
+gen lister-gen --output-dir "$out/listers" --output-pkg "$module/listers" "$types"
+gen informer-gen --versioned-clientset-package "$module/clientset/versioned" --listers-package "$module/listers" \
+  --output-dir "$out/informers" --output-pkg "$module/informers" "$types"
+mkdir -p pkg/client
+for new in "$out"/*; do
+  diff -rq "$new" "pkg/client/${new##*/}" >/dev/null 2>&1 && continue
+  rm -rf "pkg/client/${new##*/}"
+  cp -R "$new" pkg/client
+done
+
 if grep -rqs --include='*.go' '+kubebuilder:rbac' internal cmd; then
   "$controller_gen" rbac:roleName=manager-role paths=./internal/... paths=./cmd/... output:rbac:artifacts:config=config/rbac
 fi

@@ -310,6 +310,7 @@ type BidStatus struct {
 
 // Bid is one bid on one posting. Its name is fixed by marketplace and postingID, so there can be only one.
 //
+// +genclient
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:metadata:annotations="onebid.dev/schema-version=1"

@@ -10,6 +10,9 @@ var (
 	// GroupVersion is the group and version of every kind in this package.
 	GroupVersion = schema.GroupVersion{Group: "onebid.dev", Version: "v1alpha1"}
 
+	// SchemeGroupVersion is GroupVersion under the name that generated clients look for.
+	SchemeGroupVersion = GroupVersion
+
 	// SchemeBuilder collects the functions that AddToScheme runs.
 	SchemeBuilder = runtime.NewSchemeBuilder(addKnownTypes)
 

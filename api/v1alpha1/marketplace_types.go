@@ -328,6 +328,7 @@ type MarketplaceStatus struct {
 
 // Marketplace is a connection to a site that takes bids, with one account.
 //
+// +genclient
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:metadata:annotations="onebid.dev/schema-version=1"

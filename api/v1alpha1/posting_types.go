@@ -227,6 +227,7 @@ type PostingStatus struct {
 
 // Posting is one job, load or tender on a marketplace, as a scanner found it. A Bid does not need one.
 //
+// +genclient
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:metadata:annotations="onebid.dev/schema-version=1"

@@ -14,9 +14,11 @@ case "${1:-}" in
   setup-envtest) module=$here package=sigs.k8s.io/controller-runtime/tools/setup-envtest ;;
   crd-ref-docs) module=$here package=github.com/elastic/crd-ref-docs ;;
   benchstat) module=$here package=golang.org/x/perf/cmd/benchstat ;;
+  applyconfiguration-gen | client-gen | informer-gen | lister-gen) module=$here package=k8s.io/code-generator/cmd/$1 ;;
   golangci-lint) module=$here/lint package=sigs.k8s.io/kube-api-linter/cmd/golangci-lint-kube-api-linter ;;
   *)
-    echo "usage: hack/tools/install.sh controller-gen|kustomize|setup-envtest|crd-ref-docs|benchstat|golangci-lint" >&2
+    echo "usage: hack/tools/install.sh controller-gen|applyconfiguration-gen|client-gen|informer-gen|lister-gen|" \
+      "kustomize|setup-envtest|crd-ref-docs|benchstat|golangci-lint" >&2
     exit 2
     ;;
 esac
