@@ -26,11 +26,15 @@ func simulate(t *testing.T, p Plan) *world {
 	return w
 }
 
-func number(few int) int {
-	if *histories > 0 {
+// number of histories to try.
+func number() int {
+	switch {
+	case *histories > 0:
 		return *histories
+	case raced:
+		return 20
 	}
-	return few
+	return 400
 }
 
 func TestHistories(t *testing.T) {
@@ -42,13 +46,13 @@ func TestHistories(t *testing.T) {
 		}
 		return
 	}
-	try(t, number(400), false)
+	try(t, number(), false)
 }
 
 // Where the marketplace itself keeps bids single, no delay breaks a promise.
 func TestBeyondBounds(t *testing.T) {
 	if *seed == 0 {
-		try(t, number(400)/2, true)
+		try(t, number()/2, true)
 	}
 }
 
@@ -73,7 +77,10 @@ func try(t *testing.T, n int, beyond bool) {
 
 // The same seed gives the same history to the last event.
 func TestSameSeed(t *testing.T) {
-	for i := range uint64(number(400) / 10) {
+	if *seed != 0 {
+		t.Skip("there is a seed to play")
+	}
+	for i := range uint64(max(number()/20, 2)) {
 		one, two := simulate(t, Generate(*first+i, false)), simulate(t, Generate(*first+i, false))
 		if one.String() != two.String() {
 			t.Errorf("seed %d gives two histories:\n%s\nand\n%s", *first+i, one, two)
