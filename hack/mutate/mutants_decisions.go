@@ -25,6 +25,21 @@ var decisions = []Mutant{
 		Seen: by(bidding, "TestNext"),
 	},
 	{
+		Name: "a key that was only looked up is not burnt", Rule: "rule 7", File: "internal/bidding/next.go",
+		Old: "if f.Class == onebidv1.ClassIdempotencyKey && Unproven(f.Bid) {", New: "if false {",
+		Seen: by(bidding, "TestAKeyIsUnprovenUntilItAnswers"),
+	},
+	{
+		Name: "absence settles what a key may still do", Rule: "rule 7", File: "internal/bidding/changes.go",
+		Old: "		if class == onebidv1.ClassIdempotencyKey {\n", New: "		if false {\n",
+		Seen: by(bidding, "TestAKeyIsUnprovenUntilItAnswers"),
+	},
+	{
+		Name: "a question that comes up again does not settle anew", Rule: "rule 5", File: "internal/bidding/unknown.go",
+		Old: " || PlacedStatus(e.bid) != metav1.ConditionUnknown {", New: " {",
+		Seen: by(bidding, "TestAKeyIsUnprovenUntilItAnswers"),
+	},
+	{
 		Name: "a person's old answer answers the next question", Rule: "rule 20", File: "internal/bidding/answer.go",
 		Old: "Indeterminate(bid) && said != bid.Status.LastHandledResolve", New: "Indeterminate(bid)",
 		Seen: by(bidding, "TestAnAnswerIsToOneQuestion"),

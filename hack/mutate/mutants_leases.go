@@ -86,7 +86,7 @@ var leases = []Mutant{
 		Old: "		facts.Pulse.Dead = true\n",
 		New: "		if fresh, err := a.read(ctx); err == nil && fresh != nil {\n			*lease = *fresh\n		}\n		facts.Pulse.Dead = true\n",
 
-		Seen: by(owning, "TestAHolderThatComesBackIsNoticed"),
+		Seen: by(owning, "TestAHolderThatComesBackAfterTheProofIsNoticed"),
 	},
 	{
 		Name: "a predecessor's heartbeat speaks for the present holder", Rule: "rule 3", File: "internal/ownership/decide.go",
@@ -172,7 +172,7 @@ var leases = []Mutant{
 	{
 		Name: "a call without a timeout is allowed", Rule: "rule 5", File: "internal/ownership/keep.go",
 		Old: "if callTimeout <= 0 {", New: "if false {",
-		Seen: by(owning, "TestAuthorizeEndsWithValidity"),
+		Seen: by(owning, "TestACallNeedsATimeout"),
 	},
 	{
 		Name: "a release deletes a Lease with an intent or a tombstone", Rule: "rule 9", File: "internal/ownership/settle.go",

@@ -73,6 +73,16 @@ var placing = []Mutant{
 		Seen: by(bids, "TestABidAfterOneThatWasGivenUpLooksFirst"),
 	},
 	{
+		Name: "where no keys are kept nobody looks at what is there", Rule: "rule 19", File: "internal/controller/bid/place.go",
+		Old: "!o.conn.Driver.Capabilities().StoresKey\n", New: "false\n",
+		Seen: by(bids, "TestWithoutKeysWhatIsThereIsLookedAtFirst"),
+	},
+	{
+		Name: "a shutdown leaves an intent that was not used", Rule: "place 6", File: "internal/controller/bid/place.go",
+		Old: "context.WithTimeout(context.WithoutCancel(ctx), placeFor)", New: "context.WithTimeout(ctx, placeFor)",
+		Seen: by(bids, "TestAShutdownLeavesNoIntentUnused"),
+	},
+	{
 		Name: "a bid that is there already is bid over", Rule: "rule 19", File: "internal/controller/bid/place.go",
 		Old: "	case bidding.VerdictForeign, bidding.VerdictAmbiguous:\n		return true, r.conclude(", New: "	case \"\":\n		return true, r.conclude(",
 		Seen: by(bids, "TestAMarketplaceWithoutAnyGuardIsLookedAtFirst"),

@@ -1,6 +1,7 @@
 package ownership
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -46,4 +47,38 @@ func TestTheTenureBeginsWhenItsWriteIsAcknowledged(t *testing.T) {
 	claim, err := s.Acquire(t.Context(), request("", nil))
 	w.Expect(err).NotTo(HaveOccurred())
 	w.Expect(claim.AcquiredAt).To(Equal(epochStart.Add(2 * time.Second)))
+}
+
+// The proof of death is about the version of the Lease that was read before it: a holder that comes back right after the
+// proof has written its Lease again, and nothing that is read later makes that unseen.
+func TestAHolderThatComesBackAfterTheProofIsNoticed(t *testing.T) {
+	w := newWorld(t)
+	a, b := w.replica("a"), w.replica("b")
+	w.sees(b, a)
+	claim := w.claimed(a, nil)
+	w.clock.Step(3 * time.Second)
+	w.beat(b)
+	w.clock.Step(2 * time.Second)
+	proven := false
+	w.api.Hook(func(verb, name string) {
+		if proven {
+			w.api.Hook(nil)
+			w.Expect(a.members.beat(t.Context())).To(Succeed())
+			w.Expect(a.Assert(t.Context(), claim)).To(Succeed())
+		}
+		proven = verb == "get" && name == a.members.name
+	})
+	_, err := b.Acquire(t.Context(), request("uid-a", nil))
+	_, held := errors.AsType[*HeldError](err)
+	w.Expect(held).To(BeTrue(), "%v", err)
+	w.Expect(a.Authorize(claim, time.Second)).To(Succeed())
+}
+
+// A call that may take for ever cannot be waited out by whoever takes over.
+func TestACallNeedsATimeout(t *testing.T) {
+	w := newWorld(t)
+	a := w.replica("a")
+	claim := w.claimed(a, nil)
+	w.Expect(a.Authorize(claim, 1)).To(Succeed())
+	w.Expect(a.Authorize(claim, 0)).NotTo(Succeed())
 }

@@ -171,3 +171,13 @@ func TestWithoutALeaseOnlyAFreshReadAuthorises(t *testing.T) {
 	b.step()
 	w.Expect(w.stored()).To(BeNil())
 }
+
+// Without keys a person's bid of our price is told from ours by having been there before.
+func TestWithoutKeysWhatIsThereIsLookedAtFirst(t *testing.T) {
+	w := newWorld(t, onebidv1.ClassUniquePerPosting, newBid("one"))
+	w.market.storesKey = false
+	w.market.byHand("250")
+	_, requests := w.process("a").step()
+	w.Expect(requests).NotTo(ContainElement("place"))
+	w.Expect(w.stored().Status.Outcome).To(Equal(onebidv1.StateDuplicate))
+}
