@@ -53,6 +53,11 @@ model: ## Search a model of the Lease protocol for a broken promise (a minute or
 	@echo "model: searching all configurations; a line every few seconds says how far"
 	@go test ./test/model -count=1 -v -timeout 60m -args -full $(ARGS)
 
+.PHONY: simulate
+simulate: ## Play ten thousand histories of the real controllers in virtual time (two minutes; ARGS='-seed 42' for one)
+	@echo "simulate: playing seeded histories on all processors; a broken promise prints its seed and what happened"
+	@go test ./test/simulation -count=1 -v -run 'TestHistories|TestBeyondBounds' -timeout 60m -args -histories 10000 $(ARGS)
+
 .PHONY: mutate
 mutate: ## Take out each step of the protocol in turn, and see a test turn red for it (some minutes)
 	@assets="$(ASSETS)"; KUBEBUILDER_ASSETS="$$assets" go run ./hack/mutate $(ARGS)
