@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 // guard kills the control plane when this process dies without Stop, as a test binary does that panics or times out:
@@ -28,6 +29,7 @@ func startGuard(dir string) (*guard, error) {
 		return nil, err
 	}
 	cmd := exec.Command("sh", append([]string{"-c", killOnEOF, "onebid-testenv-guard", dir}, children...)...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // who ends the test by its group does not end the guard
 	alive, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, err
