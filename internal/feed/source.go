@@ -1,0 +1,112 @@
+package feed
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"time"
+)
+
+const (
+	// maxBytes bounds a feed, after decompression.
+	maxBytes = 32 << 20
+	// maxItems bounds the postings of one feed.
+	maxItems = 100_000
+)
+
+// document is a feed as it came.
+type document struct {
+	content []byte
+	// contentType as the server says, if there is one.
+	contentType string
+	// unchanged: the server says that it is what it was when it was last accepted; there is no content.
+	unchanged bool
+	// accept is called once the content was understood. Only then may a later request be conditional on it.
+	accept func()
+}
+
+// source is where a feed comes from.
+type source interface {
+	read(ctx context.Context) (document, error)
+	// String names it without secrets.
+	String() string
+}
+
+// Once is true for a location that can be read only once.
+func Once(location string) bool { return location == "-" }
+
+// open chooses by the spelling: "-", an http or https URL, else a file.
+func open(o Options) (source, error) {
+	if Once(o.Location) {
+		return &stdin{in: o.Stdin}, nil
+	}
+	address, err := url.Parse(o.Location)
+	if err != nil || address.Scheme == "" {
+		return file(o.Location), nil
+	}
+	if (address.Scheme != "http" && address.Scheme != "https") || address.Host == "" {
+		return nil, fmt.Errorf("location: invalid value %q: must be an http or https URL, a file, or - for standard input",
+			address.Redacted())
+	}
+	return newWeb(address, o), nil
+}
+
+// file is read anew each time.
+type file string
+
+func (f file) read(context.Context) (document, error) {
+	in, err := os.Open(string(f))
+	if err != nil {
+		return document{}, err
+	}
+	defer func() { _ = in.Close() }()
+	info, err := in.Stat()
+	if err != nil {
+		return document{}, err
+	}
+	if info.IsDir() {
+		return document{}, fmt.Errorf("%s is a folder: must be a file", f)
+	}
+	return whole(in)
+}
+
+func (f file) String() string { return string(f) }
+
+// stdin gives what is left of it, so only the first reading gives anything.
+type stdin struct{ in io.Reader }
+
+func (s *stdin) read(context.Context) (document, error) { return whole(s.in) }
+
+func (*stdin) String() string { return "standard input" }
+
+func whole(in io.Reader) (document, error) {
+	content, err := readAll(in)
+	return document{content: content, accept: func() {}}, err
+}
+
+// readAll refuses what is too long: half a feed is none.
+func readAll(in io.Reader) ([]byte, error) {
+	content, err := io.ReadAll(io.LimitReader(in, maxBytes+1))
+	if err != nil {
+		return nil, fmt.Errorf("cut short after %d bytes: %w", len(content), err)
+	}
+	if len(content) > maxBytes {
+		return nil, fmt.Errorf("longer than %d MiB", maxBytes>>20)
+	}
+	return content, nil
+}
+
+// RetryError is an error of a server that says when to ask again.
+type RetryError struct {
+	// After is how long to wait at least.
+	After time.Duration
+	Err   error
+}
+
+// Error is that of Err.
+func (e *RetryError) Error() string { return e.Err.Error() }
+
+// Unwrap gives Err.
+func (e *RetryError) Unwrap() error { return e.Err }
