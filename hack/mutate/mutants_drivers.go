@@ -56,7 +56,7 @@ var drivers = []Mutant{
 	},
 	{
 		Name: "a write can be rewound, so net/http may send it again", Rule: "place 7", File: "internal/marketplace/http/request.go",
-		Old: "body = once{bytes.NewReader(m.body)}", New: "body = bytes.NewReader(m.body)",
+		Old: "body = io.NopCloser(bytes.NewReader(m.body))", New: "body = bytes.NewReader(m.body)",
 		Seen: by(httpsite, "TestNothingCanRewindAWrite"),
 	},
 	{

@@ -157,4 +157,44 @@ var audits = []Mutant{
 		Old: "			k.left = append(k.left, by)\n", New: "",
 		Seen: by(auditing, "TestJudge"),
 	},
+	{
+		Name: "a verdict is reached once", Rule: "rule 14", File: "internal/controller/audit/act.go",
+		Old: "f, err := s.look(ctx, before.Key)", New: "f, err := before, ctx.Err()",
+		Seen: by(auditing, "TestAVerdictIsReachedTwice"),
+	},
+	{
+		Name: "an audit waits for no call", Rule: "rule 14", File: "internal/controller/audit/sweep.go",
+		Old: "!s.sleep(ctx, s.calm(s.conn))", New: "ctx.Err() != nil",
+		Seen: by(auditing, "TestAnOrphanIsTakenBackAfterTheWaitAndBuried"),
+	},
+	{
+		Name: "the posting is not held during the wait", Rule: "rule 14", File: "internal/controller/audit/act.go",
+		Old: "	f.claim = claim\n", New: "	f.claim = claim\n	_ = s.Leases.Release(ctx, claim)\n",
+		Seen: by(auditing, "TestAnOrphanIsTakenBackAfterTheWaitAndBuried"),
+	},
+	{
+		Name: "an orphan is taken back under another's Lease", Rule: "rule 14", File: "internal/controller/audit/act.go",
+		Old: "	if err := s.allowed(ctx, claim); err != nil {\n		return err\n	}\n", New: "",
+		Seen: by(auditing, "TestAPostingThatWasTakenDuringTheWaitIsLeftToThem"),
+	},
+	{
+		Name: "an audit uses what another Bid of the process holds", Rule: "rule 14", File: "internal/controller/audit/act.go",
+		Old: "IgnoreCooldown: true, Exclusive: true,", New: "IgnoreCooldown: true,",
+		Seen: by(auditing, "TestAPostingThatThisProcessUsesForAnotherBidIsLeftToThat"),
+	},
+	{
+		Name: "an orphan is not read back", Rule: "I2", File: "internal/controller/audit/act.go",
+		Old: "if err := s.readBack(ctx, ref); err != nil {", New: "if err := refused; err != nil {",
+		Seen: by(auditing, "TestAnOrphanIsReadBack"),
+	},
+	{
+		Name: "an audit believes another account's list", Rule: "I6", File: "internal/controller/audit/sweep.go",
+		Old: "known != \"\" && account != \"\" && known != account {", New: "known != \"\" && account == \"\" && known == account {",
+		Seen: by(auditing, "TestAnAuditOfAnotherAccountProvesNothing"),
+	},
+	{
+		Name: "orphans are withdrawn where they are to be reported", Rule: "I6", File: "internal/controller/audit/sweep.go",
+		Old: "return s.mkt.Spec.Orphans == onebidv1.OrphansWithdraw\n", New: "return s.mkt.Spec.Orphans != \"\"\n",
+		Seen: by(auditing, "TestAnOrphanIsOnlyReportedWhereThatIsThePolicy"),
+	},
 }
