@@ -87,7 +87,7 @@ func (c cell) String() string {
 	return fmt.Sprintf("%s/%s/%s/%s/%s", c.play.name, c.point, c.side, c.fault, c.class)
 }
 
-// wanting is true when the play places a bid at this point. There a sender may come late.
+// sending is true when a bid is being placed at this point, so that a sender may come late.
 func (c cell) sending() bool {
 	return c.play.places && (c.point == failpoint.Place || c.point == failpoint.Wire)
 }

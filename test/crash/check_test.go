@@ -1,10 +1,9 @@
 package crash_test
 
 import (
+	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	"github.com/onebid-dev/onebid/internal/marketsim"
 	"github.com/onebid-dev/onebid/internal/ownership"
-
-	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 )
 
 // check holds the ledger against what is promised, once the Bid is gone.

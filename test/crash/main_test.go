@@ -24,7 +24,7 @@ import (
 var (
 	full  = flag.Bool("full", false, "run every cell, not only a selection")
 	only  = flag.String("only", "", "run the cells whose name contains this text, or all of these, separated by commas")
-	crews = flag.Int("crews", 6, "how many cells run at once; they wait most of their time")
+	crews = flag.Int("crews", 9, "how many cells run at once; they wait most of their time")
 	out   = flag.String("out", "", "folder for the table of results, and for ledger and logs of each cell that fails")
 )
 

@@ -11,6 +11,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
+	"github.com/onebid-dev/onebid/internal/failpoint"
 )
 
 // TestMatrix plays the cells, each with what it needs from a crew that waits for the next one.
@@ -74,21 +75,23 @@ func perform(t *testing.T, c *crew, n numbered) {
 	t.Helper()
 	home := *c.Tenant
 	defer func() { c.T, c.G = home.T, home.G }()
+	s := newScene(t, c, n)
+	defer s.keepIfFailed()
+	s.play()
+}
+
+// newScene makes what the crew does from now on part of a test.
+func newScene(t *testing.T, c *crew, n numbered) *scene {
+	t.Helper()
 	c.T, c.G = t, NewWithT(t)
 	c.G.SetDefaultEventuallyTimeout(patience)
 	c.G.SetDefaultEventuallyPollingInterval(poll)
-	s := &scene{T: t, G: c.G, crew: c, cell: n.cell, id: fmt.Sprintf("p-%d", n.number)}
-	defer func() {
-		if t.Failed() {
-			s.keep()
-		}
-	}()
-	s.play()
+	return &scene{T: t, G: c.G, crew: c, cell: n.cell, id: fmt.Sprintf("p-%d", n.number)}
 }
 
 // few is what every run of the tests has time for: one cell of each point.
 func few(all []cell) []cell {
-	seen := map[any]bool{}
+	seen := map[failpoint.Point]bool{}
 	var out []cell
 	for _, c := range all {
 		if !seen[c.point] {
@@ -99,9 +102,12 @@ func few(all []cell) []cell {
 	return out
 }
 
-// keep writes what is needed to understand a failure into a file: the posting's part of the ledger, and what the managers
-// said.
-func (s *scene) keep() {
+// keepIfFailed writes what is needed to understand a failure into a file: the posting's part of the ledger, and what the
+// managers said.
+func (s *scene) keepIfFailed() {
+	if !s.T.Failed() {
+		return
+	}
 	folder := *out
 	if folder == "" {
 		folder = s.T.ArtifactDir()

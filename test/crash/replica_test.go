@@ -66,15 +66,17 @@ func (r *replica) ended() bool {
 	}
 }
 
-// stopped is true when the process stands still after SIGSTOP.
+// stopped is true when the process stands still after SIGSTOP, with all its threads.
 func (r *replica) stopped() bool {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", r.cmd.Process.Pid))
-	if err != nil {
-		return false
+	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", r.cmd.Process.Pid)) // the pattern is well formed
+	for _, thread := range threads {
+		stat, err := os.ReadFile(thread)
+		// The name of the program in parentheses comes before the state, and may contain anything.
+		if err != nil || !bytes.HasPrefix(stat[bytes.LastIndexByte(stat, ')')+1:], []byte(" T")) {
+			return false
+		}
 	}
-	// The name of the program in parentheses comes before the state, and may contain anything.
-	_, state, _ := bytes.Cut(stat[bytes.LastIndexByte(stat, ')'):], []byte(" "))
-	return bytes.HasPrefix(state, []byte("T"))
+	return len(threads) > 0
 }
 
 func (r *replica) signal(signal syscall.Signal) error { return r.cmd.Process.Signal(signal) }

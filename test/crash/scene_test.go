@@ -80,6 +80,9 @@ func (s *scene) until(what string, ok func(*onebidv1.Bid) bool) {
 }
 
 func (s *scene) describe() string {
+	if s.bid == nil {
+		return harness.Describe(nil)
+	}
 	live, err := s.live()
 	if err != nil {
 		return err.Error()
