@@ -34,6 +34,12 @@ type owned struct {
 // when the result says when to come back, or the error why not.
 func (r *Reconciler) own(ctx context.Context, s *situation, intent *ownership.Intent) (*owned, reconcile.Result, error) {
 	used := r.claimed(s)
+	if !used && intent == nil {
+		// What somebody else holds may be for a Bid that was created since: a cache does not take it from them.
+		if _, err := r.readLive(ctx, s.bid); err != nil {
+			return nil, reconcile.Result{}, err
+		}
+	}
 	claim, err := r.claim(ctx, s, intent, false)
 	exhumed := isBuried(err, s.bid.UID)
 	if exhumed {

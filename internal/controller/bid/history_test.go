@@ -165,7 +165,9 @@ func TestWithoutALeaseOnlyAFreshReadAuthorises(t *testing.T) {
 	w.terminating()
 	w.delete()
 	b := w.process("b")
-	w.before["read bid"] = func() { w.clock.Step(2 * time.Second) }
+	w.before["read bid"] = func() { // that before the claim; the one after it authorises
+		w.before["read bid"] = func() { w.clock.Step(2 * time.Second) }
+	}
 	_, requests := b.step()
 	w.Expect(count(requests, "withdraw")).To(BeZero())
 	b.step()

@@ -325,3 +325,19 @@ func TestNothingIsPlacedInATerminatingNamespace(t *testing.T) {
 	w.Expect(requests).NotTo(ContainElement("place"))
 	w.Expect(w.placed()).To(BeEmpty())
 }
+
+// A replica that is behind does not take the posting of a Bid that was created since: its claim for the one that is gone would
+// be a question that nobody can answer.
+func TestACacheTakesNoPostingFromALaterBid(t *testing.T) {
+	w, _ := placedBid(t, onebidv1.ClassUniquePerPosting)
+	w.delete()
+	w.cache = w.stored()
+	w.strip()
+	w.Expect(w.api.Create(t.Context(), newBid("two"))).To(Succeed())
+	before := w.lease()
+	b := w.process("b")
+	b.step()
+	w.clock.Step(ttl)
+	b.step()
+	w.Expect(w.lease()).To(Equal(before))
+}
