@@ -20,7 +20,9 @@ const authPause = 30 * time.Second
 func call[T any](ctx context.Context, r *Reconciler, s *situation, do func(context.Context) (T, error)) (T, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.timeout())
 	defer cancel()
+	begun := r.Clock.Now()
 	out, err := do(ctx)
+	r.seats.heard(marketplaceOf(s.bid), r.Clock.Since(begun) < s.timeout())
 	if marketplace.ClassOf(err) == onebidv1.ErrorAuth {
 		// Nothing of the account will work until a person mends the Secret, which ends the pause.
 		s.conn.Limiter.Pause(r.Clock.Now().Add(authPause))

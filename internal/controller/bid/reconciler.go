@@ -70,11 +70,12 @@ type Reconciler struct {
 	room    *room
 	polls   *schedule
 	told    *told
+	seats   *seats
 }
 
 // New makes a Reconciler.
 func New(o Options) *Reconciler {
-	return &Reconciler{Options: o, flights: newFlights(), room: newRoom(), polls: newSchedule(), told: newTold()}
+	return &Reconciler{Options: o, flights: newFlights(), room: newRoom(), polls: newSchedule(), told: newTold(), seats: newSeats()}
 }
 
 // situation is all that one Reconcile knows.
@@ -110,6 +111,12 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		return reconcile.Result{}, err
 	}
 	step := bidding.Next(r.facts(s, hold), r.Wall.Now())
+	if s.conn != nil && calls(step.Action) {
+		if !r.seats.take(marketplaceOf(bid)) {
+			return reconcile.Result{RequeueAfter: s.timeout() + time.Duration(r.Jitter()*float64(s.timeout()))}, nil
+		}
+		defer r.seats.leave(marketplaceOf(bid))
+	}
 	result, err := r.act(ctx, s, step)
 	return settleErrors(s, result, err)
 }
@@ -163,6 +170,16 @@ func (r *Reconciler) facts(s *situation, hold *bidding.Hold) bidding.Facts {
 		f.PollAt = r.polls.due(s, r.Wall.Now())
 	}
 	return f
+}
+
+// calls is true for what begins with a call to the marketplace.
+func calls(a bidding.Action) bool {
+	switch a {
+	case bidding.ActionPlace, bidding.ActionResolve, bidding.ActionAnswer, bidding.ActionWithdraw, bidding.ActionPoll:
+		return true
+	default:
+		return false
+	}
 }
 
 func (r *Reconciler) act(ctx context.Context, s *situation, step bidding.Step) (reconcile.Result, error) {
