@@ -115,6 +115,9 @@ type Request struct {
 	Exclusive bool
 	// Waiting, when set, is called once by AcquireWait before it begins to wait.
 	Waiting func(HeldError)
+	// GiveUp, when closed, ends the wait of AcquireWait as its timeout does. Unlike a context's end it breaks off no request
+	// that may take effect all the same.
+	GiveUp <-chan struct{}
 }
 
 // exclusiveRetry is how soon to ask again for a posting that another goroutine of the process keeps to itself.

@@ -36,6 +36,9 @@ func (c *Client) AcquireWait(ctx context.Context, req Request, timeout time.Dura
 	if !ok {
 		return claim, err
 	}
+	if req.Waiting != nil {
+		req.Waiting(*held)
+	}
 	deadline := c.clock.NewTimer(timeout)
 	defer deadline.Stop()
 	w := &waiter{c: c, first: a, deadline: deadline, held: held}
@@ -51,6 +54,9 @@ func (c *Client) AcquireWait(ctx context.Context, req Request, timeout time.Dura
 		select {
 		case <-pause.C():
 		case <-deadline.C():
+			pause.Stop()
+			return nil, &TimeoutError{HeldError: *w.held, Waited: c.clock.Since(started)}
+		case <-req.GiveUp:
 			pause.Stop()
 			return nil, &TimeoutError{HeldError: *w.held, Waited: c.clock.Since(started)}
 		case <-ctx.Done():
@@ -116,6 +122,9 @@ func (w *waiter) wait(ctx context.Context, watcher watch.Interface) error {
 		case <-expiry.C():
 			return nil
 		case <-w.deadline.C():
+			expiry.Stop()
+			return errTimeout
+		case <-w.first.req.GiveUp:
 			expiry.Stop()
 			return errTimeout
 		case <-ctx.Done():

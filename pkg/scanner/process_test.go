@@ -1,0 +1,192 @@
+package scanner_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
+	"github.com/onebid-dev/onebid/internal/testenv/build"
+	"github.com/onebid-dev/onebid/pkg/scanner"
+	"github.com/onebid-dev/onebid/pkg/scanner/lock"
+)
+
+// What docs/scanner.md says of costs, counted on the wire.
+func TestCosts(t *testing.T) {
+	w := newWorld(t)
+	s, wire := w.scanner()
+	w.warm(s)
+	other, otherWire := w.scanner()
+	w.warm(other)
+	inMemory, memoryWire := w.scanner(locks(scanner.Locks{Type: lock.Memory}))
+	w.warm(inMemory)
+	for _, c := range []struct {
+		why  string
+		id   string
+		by   *scanner.Scanner
+		does scanner.Evaluate
+		want scanner.Outcome
+		cost []string
+	}{
+		{"a new posting", "1", s, suitable, scanner.Created,
+			[]string{"GET bids", "POST leases", "POST postings", "POST bids"}},
+		{"the same again", "1", s, w.never(), scanner.Duplicate, []string{"GET postings", "GET bids"}},
+		{"another process", "1", other, w.never(), scanner.Duplicate, []string{"GET bids"}},
+		{"a verdict against it", "2", s, unsuitable, scanner.NotSuitable,
+			[]string{"GET bids", "POST leases", "POST postings", "PATCH postings", "DELETE leases"}},
+		{"the same again", "2", s, w.never(), scanner.NotSuitable, []string{"GET postings"}},
+		{"another process", "2", other, w.never(), scanner.NotSuitable,
+			[]string{"GET bids", "POST leases", "POST postings", "GET postings", "DELETE leases"}},
+		{"another process again", "2", other, w.never(), scanner.NotSuitable, []string{"GET postings"}},
+		{"a lock elsewhere", "3", inMemory, suitable, scanner.Created,
+			[]string{"GET bids", "GET leases", "POST postings", "POST bids"}},
+		{"a lock elsewhere and a verdict against it", "4", inMemory, unsuitable, scanner.NotSuitable,
+			[]string{"GET bids", "GET leases", "POST postings", "PATCH postings"}},
+	} {
+		wire.Sent()
+		otherWire.Sent()
+		memoryWire.Sent()
+		result := w.process(c.by, posting(c.id), c.does)
+		w.Expect(result.Outcome).To(Equal(c.want), c.why)
+		sent := append(append(wire.Sent(), otherWire.Sent()...), memoryWire.Sent()...)
+		w.Expect(sent).To(Equal(c.cost), c.why)
+	}
+}
+
+func TestWhatIsCreated(t *testing.T) {
+	w := newWorld(t)
+	s, _ := w.scanner()
+	given := posting("Job/7", func(p *onebidv1.Posting) {
+		p.Labels = map[string]string{"team": "a"}
+		p.Spec.CachedAt = &metav1.Time{Time: time.Now().Add(-time.Hour)}
+	})
+	var evaluated *onebidv1.Posting
+	result := w.process(s, given, func(ctx context.Context, p *onebidv1.Posting) (scanner.Verdict, error) {
+		evaluated = p
+		return suitable(ctx, p)
+	})
+	w.Expect(result.Evaluated).To(BeTrue())
+	w.Expect(result.Reason).To(Equal("good"))
+	w.Expect(given.Name).To(BeEmpty(), "what was given is not changed")
+	w.Expect(evaluated.Name).To(Equal(build.Name(marketName, "Job/7")))
+
+	stored := w.posting("Job/7")
+	w.Expect(stored.Labels).To(HaveKeyWithValue("team", "a"))
+	w.Expect(stored.Spec.Title).To(Equal("Posting Job/7"))
+	w.Expect(stored.Spec.CachedAt.Time).To(BeTemporally("~", time.Now().Add(-time.Hour), 5*time.Second))
+	w.Expect(w.bids()).To(HaveLen(1))
+	bid := w.bids()[0]
+	w.Expect(bid.UID).To(Equal(result.Bid.UID))
+	w.Expect(bid.Spec.PostingID).To(Equal("Job/7"))
+	w.Expect(bid.Spec.Proposal).To(Equal("I can do it."))
+	w.Expect(bid.Spec.PostingCachedAt.Time).To(BeTemporally("==", stored.Spec.CachedAt.Time))
+	w.Expect(w.leases()).To(HaveLen(1), "the Lease is the controller's to take")
+
+	w.process(s, posting("no"), unsuitable)
+	verdict := w.posting("no").Spec.Evaluation
+	w.Expect(verdict.Suitable).To(HaveValue(BeFalse()))
+	w.Expect(verdict.Score).To(HaveValue(BeEquivalentTo(12)))
+	w.Expect(verdict.Reason).To(Equal("too small"))
+	w.Expect(verdict.By).To(Equal("tester"))
+	w.Expect(verdict.EvaluatedAt.Time).To(BeTemporally("~", time.Now(), 5*time.Second))
+	w.Expect(w.leases()).To(HaveLen(1), "this one was given back")
+}
+
+// Everything that keeps a posting from being evaluated, and what Process and ShouldBid say about it.
+func TestReasonsNotToBid(t *testing.T) {
+	w := newWorld(t)
+	w.create(build.Bid(w.ns, marketName, "bid"))
+	w.create(build.Posting(w.ns, marketName, "closed", func(p *onebidv1.Posting) { p.Spec.Closed = new(true) }))
+	w.create(build.Posting(w.ns, marketName, "judged", func(p *onebidv1.Posting) {
+		p.Spec.Evaluation = &onebidv1.PostingEvaluation{Suitable: new(false), Reason: "spam"}
+	}))
+	until := time.Now().Add(time.Minute)
+	w.create(w.tombstone("settled", until))
+	for _, c := range []struct {
+		why     string
+		posting *onebidv1.Posting
+		want    scanner.Outcome
+		reason  string
+	}{
+		{"somebody created a Bid by hand, without a Posting", posting("bid"), scanner.Duplicate, "there is a Bid already"},
+		{"somebody closed the Posting", posting("closed"), scanner.Closed, "spec.closed is true"},
+		{"the scanner knows that it is closed", posting("x", func(p *onebidv1.Posting) { p.Spec.Closed = new(true) }),
+			scanner.Closed, "spec.closed is true"},
+		{"its time is over", posting("x", func(p *onebidv1.Posting) {
+			p.Spec.ClosesAt = &metav1.Time{Time: time.Now().Add(-time.Minute)}
+		}), scanner.Closed, "The posting closed at"},
+		{"it was read two days ago", posting("x", func(p *onebidv1.Posting) {
+			p.Spec.CachedAt = &metav1.Time{Time: time.Now().Add(-48 * time.Hour)}
+		}), scanner.Stale, "is good for 24h0m0s"},
+		{"it was evaluated before", posting("judged"), scanner.NotSuitable, "spam"},
+		{"a bid on it was withdrawn", posting("settled"), scanner.CoolingDown, "ended as Withdrawn"},
+	} {
+		for _, kind := range []string{lock.Lease, lock.Memory} {
+			s, _ := w.scanner(locks(scanner.Locks{Type: kind}))
+			result := w.process(s, c.posting, w.never())
+			w.Expect(result.Outcome).To(Equal(c.want), "%s, %s", c.why, kind)
+			w.Expect(result.Reason).To(ContainSubstring(c.reason), c.why)
+			w.Expect(result.Evaluated).To(BeFalse())
+			should, err := s.ShouldBid(t.Context(), c.posting)
+			w.Expect(err).NotTo(HaveOccurred())
+			w.Expect(should.Outcome).To(Equal(c.want), c.why)
+			if c.want == scanner.CoolingDown {
+				w.Expect(result.Until).To(BeTemporally("~", until, time.Second))
+			}
+		}
+	}
+	w.Expect(w.bids()).To(HaveLen(1))
+	w.Expect(w.leases()).To(HaveLen(1), "no lock was left behind")
+}
+
+func TestMarketplacesThatTakeNoBids(t *testing.T) {
+	w := newWorld(t, func(m *onebidv1.Marketplace) { m.Spec.Mode = onebidv1.ModeSuspended })
+	s, wire := w.scanner()
+	w.Expect(w.process(s, posting("1"), w.never())).To(Equal(scanner.Result{
+		Outcome: scanner.Paused, Reason: `Marketplace "freelancer" is suspended`,
+	}))
+	w.Expect(wire.Sent()).To(Equal([]string{"GET marketplaces"}))
+
+	market := &onebidv1.Marketplace{}
+	market.Namespace, market.Name = w.ns, marketName
+	w.Expect(env.Client.Get(t.Context(), client.ObjectKeyFromObject(market), market)).To(Succeed())
+	market.Finalizers = []string{onebidv1.FinalizerInUse}
+	market.Spec.Mode = onebidv1.ModeLive
+	w.Expect(env.Client.Update(t.Context(), market)).To(Succeed())
+	w.Expect(env.Client.Delete(t.Context(), market)).To(Succeed())
+	late, _ := w.scanner()
+	w.Expect(w.process(late, posting("1"), w.never()).Reason).To(Equal(`Marketplace "freelancer" is being deleted`))
+
+	other, _ := w.scanner(func(o *scanner.Options) { o.Marketplace = "nowhere" })
+	for _, call := range []func() error{
+		func() error { _, err := other.Process(t.Context(), posting("1"), w.never()); return err },
+		func() error { _, err := other.ShouldBid(t.Context(), posting("1")); return err },
+		func() error { _, err := other.Acquire(t.Context(), "1"); return err },
+		func() error { return other.WithLock(t.Context(), "1", nil) },
+	} {
+		err := call()
+		missing, ok := errors.AsType[*scanner.MarketplaceNotFoundError](err)
+		w.Expect(ok).To(BeTrue(), "%v", err)
+		w.Expect(missing).To(MatchError(ContainSubstring(`there is no Marketplace "nowhere" in namespace "` + w.ns)))
+	}
+}
+
+func TestKeysThatAreNotOurs(t *testing.T) {
+	w := newWorld(t)
+	s, _ := w.scanner()
+	for _, p := range []*onebidv1.Posting{posting(""), posting("1", func(p *onebidv1.Posting) { p.Spec.Marketplace = "other" })} {
+		_, err := s.Process(t.Context(), p, w.never())
+		_, ok := errors.AsType[*onebidv1.KeyError](err)
+		w.Expect(ok).To(BeTrue(), "%v", err)
+		_, err = s.ShouldBid(t.Context(), p)
+		w.Expect(err).To(HaveOccurred())
+	}
+	_, err := s.Acquire(t.Context(), "")
+	_, ok := errors.AsType[*onebidv1.KeyError](err)
+	w.Expect(ok).To(BeTrue(), "%v", err)
+}
