@@ -50,17 +50,17 @@ func TestRow15CreatedAgainWhileAReplicaWasBlind(t *testing.T) {
 	})
 }
 
-// 16: a withdrawn bid is created again inside the cooldown. It is held until that is over, also by who did not see the first.
+// 16: a withdrawn bid is created again inside the cooldown. It is held until that is over, also when who withdrew it died.
 func TestRow16CreatedAgainInsideTheCooldown(t *testing.T) {
-	const cooldown = 5
+	const cooldown = 8
 	inEachClass(t, func(x *harness.Tenant, _ onebidv1.MarketplaceClass) {
 		first := x.Manager()
 		bid := x.State(x.Bid("1"), onebidv1.StateActive)
+		x.Manager()
 		x.Delete(bid)
 		x.Gone(bid)
 		first.Kill()
 		again := x.Bid("1")
-		x.Manager()
 		held := x.Reason(again, onebidv1.ConditionAccepted, onebidv1.ReasonCooldown)
 		x.G.Expect(held.Status.Attempts.NextTime).NotTo(BeNil())
 		x.G.Expect(x.Row("1").PlaceCalls).To(Equal(1))

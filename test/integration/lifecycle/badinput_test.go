@@ -9,7 +9,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
-	"github.com/onebid-dev/onebid/internal/marketsim"
 	"github.com/onebid-dev/onebid/internal/testenv/build"
 	"github.com/onebid-dev/onebid/test/harness"
 )
@@ -43,24 +42,6 @@ func TestMissingSecret(t *testing.T) {
 	x.Create(&corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: x.NS, Name: "other"}, StringData: map[string]string{"token": "token-" + x.NS},
 	})
-	x.State(bid, onebidv1.StateActive)
-}
-
-func TestRefusedCredentialsHealWhenTheSecretChanges(t *testing.T) {
-	x := newTenant(t, onebidv1.ClassIdempotencyKey)
-	x.Manager()
-	x.State(x.Bid("1"), onebidv1.StateActive)
-	x.Revoke()
-	bid := x.Bid("2")
-	x.Reason(bid, onebidv1.ConditionPlaced, onebidv1.ReasonAuthenticationFailed)
-	x.G.Expect(x.Row("2").Placed).To(BeZero())
-	x.G.Expect(world.Sim.PutToken(t.Context(), marketsim.Token{
-		Token: "second-token-" + x.NS, Valid: true, Account: "token-" + x.NS,
-	})).To(Succeed())
-	secret := &corev1.Secret{}
-	x.G.Expect(world.Env.Client.Get(t.Context(), harness.KeyOf(x.NS, "account"), secret)).To(Succeed())
-	secret.Data["token"] = []byte("second-token-" + x.NS)
-	x.G.Expect(world.Env.Client.Update(t.Context(), secret)).To(Succeed())
 	x.State(bid, onebidv1.StateActive)
 }
 

@@ -1,7 +1,6 @@
 package lifecycle_test
 
 import (
-	"fmt"
 	"testing"
 	"time"
 
@@ -107,24 +106,4 @@ func TestLettingAnUnclaimedBidGoCostsOneWrite(t *testing.T) {
 		x.Gone(bid)
 	})
 	x.G.Expect(down).To(Equal(testenv.Requests{deleteBid: 1, patchBid: 1}), "%s", down)
-}
-
-// A namespace is deleted with live bids in it, and every manager dies before they are withdrawn. Whoever comes next finds
-// the credentials.
-func TestANamespaceGoesWithAllItsBids(t *testing.T) {
-	x := newTenant(t, onebidv1.ClassIdempotencyKey)
-	first := x.Manager()
-	const bids = 5
-	for i := range bids {
-		x.State(x.Bid(fmt.Sprint(i)), onebidv1.StateActive)
-	}
-	x.G.Expect(x.totals().Live).To(Equal(bids))
-	x.Fault(marketsim.Fault{Verb: "withdraw", Status: 503})
-	x.terminate()
-	first.Kill()
-	x.G.Expect(x.totals().Live).To(Equal(bids))
-	x.NoFaults()
-	x.Manager()
-	x.terminated()
-	x.G.Expect(x.totals().Live).To(BeZero())
 }

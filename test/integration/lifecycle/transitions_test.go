@@ -134,20 +134,6 @@ func TestRetryAfterIsHonoured(t *testing.T) {
 	x.G.Expect(records[1].Time.Sub(records[0].Time)).To(BeNumerically(">=", 3*time.Second))
 }
 
-func TestUnknownOutcomeIsAdopted(t *testing.T) {
-	for _, class := range []onebidv1.MarketplaceClass{onebidv1.ClassIdempotencyKey, onebidv1.ClassUniquePerPosting, onebidv1.ClassNone} {
-		t.Run(string(class), func(t *testing.T) {
-			x := newTenant(t, class)
-			x.Fault(marketsim.Fault{Verb: "place", Posting: "1", Commit: "before", Reply: "drop", Times: 1})
-			x.Manager()
-			bid := x.Bid("1")
-			adopted := x.Reason(bid, onebidv1.ConditionPlaced, onebidv1.ReasonAdopted)
-			x.G.Expect(*adopted.Status.Remote.Adopted).To(BeTrue())
-			x.G.Expect(x.Row("1").PlaceCalls).To(Equal(1), "no blind resend")
-		})
-	}
-}
-
 func TestUnknownOutcomeThatHadNoEffect(t *testing.T) {
 	for class, want := range map[onebidv1.MarketplaceClass]onebidv1.BidState{
 		onebidv1.ClassIdempotencyKey: onebidv1.StateActive, onebidv1.ClassUniquePerPosting: onebidv1.StateActive,
@@ -169,21 +155,6 @@ func TestUnknownOutcomeThatHadNoEffect(t *testing.T) {
 	}
 }
 
-func TestDeletedWhileTheOutcomeIsUnknown(t *testing.T) {
-	for _, class := range []onebidv1.MarketplaceClass{onebidv1.ClassIdempotencyKey, onebidv1.ClassUniquePerPosting} {
-		t.Run(string(class), func(t *testing.T) {
-			x := newTenant(t, class)
-			x.Fault(marketsim.Fault{Verb: "place", Posting: "1", Commit: "before", Reply: "drop", Times: 1})
-			x.Manager()
-			bid := x.Bid("1")
-			x.Reason(bid, onebidv1.ConditionPlaced, onebidv1.ReasonOutcomeUnknown)
-			x.Delete(bid)
-			x.Gone(bid)
-			x.G.Expect(x.Row("1").Live).To(BeZero())
-		})
-	}
-}
-
 func TestWithdrawingGoesOnUntilItIsDone(t *testing.T) {
 	x := newTenant(t, onebidv1.ClassIdempotencyKey)
 	x.Manager()
@@ -197,33 +168,6 @@ func TestWithdrawingGoesOnUntilItIsDone(t *testing.T) {
 	x.NoFaults()
 	x.Gone(bid)
 	x.G.Expect(x.Row("1").Live).To(BeZero())
-}
-
-func TestAwardedCannotBeWithdrawn(t *testing.T) {
-	x := newTenant(t, onebidv1.ClassIdempotencyKey)
-	x.Manager()
-	bid := x.State(x.Bid("1"), onebidv1.StateActive)
-	x.G.Expect(world.Sim.SetState(t.Context(), x.Market, bid.Status.Remote.BidID, marketsim.State("award_pending"))).To(Succeed())
-	x.Delete(bid)
-	x.Reason(bid, onebidv1.ConditionStalled, onebidv1.ReasonNotWithdrawable)
-	x.G.Expect(world.Sim.SetState(t.Context(), x.Market, bid.Status.Remote.BidID, marketsim.State("won"))).To(Succeed())
-	x.Gone(bid)
-}
-
-func TestCooldownHoldsASecondBid(t *testing.T) {
-	x := newTenant(t, onebidv1.ClassIdempotencyKey, func(m *onebidv1.Marketplace) { m.Spec.RebidCooldownSeconds = ptr.To[int32](4) })
-	x.Manager()
-	bid := x.State(x.Bid("1"), onebidv1.StateActive)
-	x.Delete(bid)
-	x.Gone(bid)
-	again := x.Bid("1")
-	held := x.Reason(again, onebidv1.ConditionAccepted, onebidv1.ReasonCooldown)
-	x.G.Expect(x.Row("1").PlaceCalls).To(Equal(1))
-	x.G.Expect(held.Status.Attempts.NextTime).NotTo(BeNil())
-	x.State(again, onebidv1.StateActive)
-	records := x.Calls("withdraw", "1")
-	placed := x.Calls("place", "1")
-	x.G.Expect(placed[1].Time.Sub(records[0].Time)).To(BeNumerically(">=", 3*time.Second), "cooldowns have whole seconds")
 }
 
 func TestSuspendedAndDryRun(t *testing.T) {
@@ -259,16 +203,6 @@ func (x *tenant) mode(mode onebidv1.MarketplaceMode) {
 		mkt.Spec.Mode = mode
 		return world.Env.Client.Update(x.T.Context(), mkt)
 	}).Should(Succeed())
-}
-
-// The marketplace may carry a call out after we gave up on it: nothing is sent again before that time is over.
-func TestALateCommitIsWaitedFor(t *testing.T) {
-	x := newTenant(t, onebidv1.ClassUniquePerPosting, func(m *onebidv1.Marketplace) { m.Spec.LateCommitSeconds = ptr.To[int32](3) })
-	x.Fault(marketsim.Fault{Verb: "place", Posting: "1", Commit: "late", CommitDelayMillis: 3000, Reply: "drop", Times: 1})
-	x.Manager()
-	x.Reason(x.Bid("1"), onebidv1.ConditionPlaced, onebidv1.ReasonAdopted)
-	x.G.Expect(x.Row("1").PlaceCalls).To(Equal(1))
-	x.G.Expect(x.Row("1").Live).To(Equal(1))
 }
 
 // A withdrawal that was accepted and had no effect is no withdrawal: only what is read back counts.
