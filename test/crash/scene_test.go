@@ -277,7 +277,8 @@ func (s *scene) help() {
 	if s.bid == nil {
 		return
 	}
-	if s.audits && s.released() && time.Since(s.audited) > time.Second {
+	// A replica may hold the Lease without knowing, its reply being lost; the next audit finds out.
+	if s.audits && (s.crew.reached() || s.released()) && time.Since(s.audited) > time.Second {
 		s.audited = time.Now()
 		s.crew.audit(s.T.Context())
 	}
