@@ -50,7 +50,7 @@ func TestRow21ManyBidsAndARestart(t *testing.T) {
 	x.G.Eventually(live).WithTimeout(2 * harness.Patience).WithPolling(rarely).Should(Equal(bids))
 	x.G.Expect(totals(x).PlaceCalls).To(Equal(bids + len(leaving) + 2))
 	x.G.Expect(busiest(x, time.Second)).To(BeNumerically("<=", 2*rate), "what waits on a busy machine arrives together")
-	x.G.Expect(busiest(x, 5*time.Second)).To(BeNumerically("<=", 5*rate+2*burst), "in five seconds, with the burst of a process that just began")
+	x.G.Expect(busiest(x, 5*time.Second)).To(BeNumerically("<=", 5*rate+2*burst), "in five seconds, with the burst of a new process")
 	x.Settled()
 }
 
