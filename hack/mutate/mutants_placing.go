@@ -53,7 +53,7 @@ var placing = []Mutant{
 	},
 	{
 		Name: "a Bid that changed during the look-up is placed", Rule: "rule 6", File: "internal/controller/bid/claim.go",
-		Old: "live.ResourceVersion != o.live.ResourceVersion {", New: "false {",
+		Old: "live.ResourceVersion != o.live.ResourceVersion {", New: "live.ResourceVersion == \"\" {",
 		Seen: by(bids, "TestALiveReadAuthorisesForAMomentOnly"),
 	},
 	{
@@ -192,7 +192,7 @@ var placing = []Mutant{
 		Seen: by(bids, "TestTheHolderActs"),
 	},
 	{
-		Name: "what is just being placed does not count", Rule: "limits", File: "internal/controller/bid/guard.go",
+		Name: "what was just let through does not count", Rule: "limits", File: "internal/controller/bid/guard.go",
 		Old: " || r.room.has(bid.UID)", New: "",
 		Seen: by(bids, "TestLimitsCountWhatIsBeingPlaced"),
 	},

@@ -139,7 +139,7 @@ var audits = []Mutant{
 	},
 	{
 		Name: "a bid that is being placed is an orphan", Rule: "rule 14", File: "internal/controller/audit/judge.go",
-		Old: "case by.abandoned, bid != nil && answers(bid) && bid.Status.Remote == nil:", New: "case by.abandoned:",
+		Old: "answers(bid) && bid.Status.Remote == nil:", New: "answers(bid) && bid.Status.Remote != nil:",
 		Seen: by(auditing, "TestJudge"),
 	},
 	{
@@ -148,8 +148,8 @@ var audits = []Mutant{
 		Seen: by(auditing, "TestJudge"),
 	},
 	{
-		Name: "a bid with a key that nobody knows is ours", Rule: "I6", File: "internal/controller/audit/judge.go",
-		Old: "case !known || !on(remote, by.key):", New: "case !on(remote, by.key):",
+		Name: "a bid with our key on another posting is ours", Rule: "I6", File: "internal/controller/audit/judge.go",
+		Old: "case !known || !on(remote, by.key):", New: "case !known:",
 		Seen: by(auditing, "TestJudge"),
 	},
 	{
