@@ -3,8 +3,8 @@ module github.com/onebid-dev/onebid
 go 1.26.0
 
 require (
-	github.com/bsm/redislock v0.9.4
 	github.com/anishathalye/porcupine v1.3.1
+	github.com/bsm/redislock v0.9.4
 	github.com/fluxcd/cli-utils v1.2.3
 	github.com/go-logr/logr v1.4.4
 	github.com/go-logr/zapr v1.3.0
