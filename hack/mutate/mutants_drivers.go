@@ -118,7 +118,7 @@ var drivers = []Mutant{
 	},
 	{
 		Name: "an answer of too many does not pause the account", Rule: "rate limit", File: "internal/marketplace/registry/paced.go",
-		Old: "if marketplace.ClassOf(err) == onebidv1.ErrorRateLimited {", New: "if false {",
+		Old: "marketplace.ClassOf(err) == onebidv1.ErrorRateLimited {", New: "marketplace.ClassOf(err) == onebidv1.ErrorAuth {",
 		Seen: by(registry, "TestAnAnswerOfTooManyPausesTheAccount"),
 	},
 	{

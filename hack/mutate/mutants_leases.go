@@ -272,7 +272,7 @@ var heartbeats = []Mutant{
 	{
 		Name: "the first inequality is not checked", Rule: "inequality", File: "internal/ownership/timing.go",
 		Old: "t.Margin <= 0 || t.Margin < least:", New: "t.Margin <= 0:",
-		Seen: by(owning, "TestTimingErrorsSayWhatIsRight"),
+		Seen: by(owning, "TestTheMarginCoversTheDriftOfBothClocks"),
 	},
 	{
 		Name: "the settle wait does not cover the call", Rule: "inequality", File: "internal/ownership/timing.go",

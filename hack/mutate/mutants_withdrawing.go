@@ -193,7 +193,7 @@ var audits = []Mutant{
 		Seen: by(auditing, "TestAnAuditOfAnotherAccountProvesNothing"),
 	},
 	{
-		Name: "orphans are withdrawn where they are to be reported", Rule: "I6", File: "internal/controller/audit/sweep.go",
+		Name: "a posting is taken only to report its orphan", Rule: "I4", File: "internal/controller/audit/sweep.go",
 		Old: "return s.mkt.Spec.Orphans == onebidv1.OrphansWithdraw\n", New: "return s.mkt.Spec.Orphans != \"\"\n",
 		Seen: by(auditing, "TestAnOrphanIsOnlyReportedWhereThatIsThePolicy"),
 	},

@@ -82,3 +82,13 @@ func TestACallNeedsATimeout(t *testing.T) {
 	w.Expect(a.Authorize(claim, 1)).To(Succeed())
 	w.Expect(a.Authorize(claim, 0)).NotTo(Succeed())
 }
+
+// Inequality 1: with one percent each way, a fast observer's five seconds are 99 ms and a bit shorter than a slow holder's.
+func TestTheMarginCoversTheDriftOfBothClocks(t *testing.T) {
+	g := NewWithT(t)
+	timing := DefaultTiming()
+	timing.Margin = 100 * time.Millisecond
+	g.Expect(timing.Validate()).To(Succeed())
+	timing.Margin = 99 * time.Millisecond
+	g.Expect(timing.Validate()).To(MatchError(ContainSubstring("--heartbeat-margin=99ms: must be 100ms or more")))
+}
