@@ -88,8 +88,9 @@ var decisions = []Mutant{
 	},
 	{
 		Name: "a refusal that may pass ends the Bid", Rule: "classes", File: "internal/bidding/changes.go",
-		Old:  "case onebidv1.ErrorForbidden, onebidv1.ErrorInvalid, onebidv1.ErrorNotFound:\n		return onebidv1.StateRejected",
-		New:  "case onebidv1.ErrorForbidden, onebidv1.ErrorInvalid, onebidv1.ErrorNotFound, onebidv1.ErrorRateLimited:\n		return onebidv1.StateRejected",
+		Old: "case onebidv1.ErrorForbidden, onebidv1.ErrorInvalid, onebidv1.ErrorNotFound:\n		return onebidv1.StateRejected",
+		New: "case onebidv1.ErrorForbidden, onebidv1.ErrorInvalid, onebidv1.ErrorNotFound, onebidv1.ErrorRateLimited:\n" +
+			"		return onebidv1.StateRejected",
 		Seen: by(bidding, "TestFinalRefusals"),
 	},
 	{

@@ -76,9 +76,8 @@ var drivers = []Mutant{
 	},
 	{
 		Name: "a place is sent a second time when no answer comes", Rule: "place 7", File: "internal/marketplace/http/operations.go",
-		Old: "	r, err := d.sender.send(ctx, m, c.intent)\n",
-		New: "	r, err := d.sender.send(ctx, m, c.intent)\n	if err != nil {\n		r, err = d.sender.send(ctx, m, c.intent)\n	}\n",
-
+		Old:  "	r, err := d.sender.send(ctx, m, c.intent)\n",
+		New:  "	r, err := d.sender.send(ctx, m, c.intent)\n	if err != nil {\n		r, err = d.sender.send(ctx, m, c.intent)\n	}\n",
 		Seen: by(httpsite, "TestAWriteIsOnTheWireOnce"),
 	},
 	{

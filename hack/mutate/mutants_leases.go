@@ -83,9 +83,8 @@ var leases = []Mutant{
 	},
 	{
 		Name: "the Lease is taken in a version younger than the proof of death", Rule: "rule 3", File: "internal/ownership/acquire.go",
-		Old: "		facts.Pulse.Dead = true\n",
-		New: "		if fresh, err := a.read(ctx); err == nil && fresh != nil {\n			*lease = *fresh\n		}\n		facts.Pulse.Dead = true\n",
-
+		Old:  "		facts.Pulse.Dead = true\n",
+		New:  "		if fresh, err := a.read(ctx); err == nil && fresh != nil {\n			*lease = *fresh\n		}\n		facts.Pulse.Dead = true\n",
 		Seen: by(owning, "TestAHolderThatComesBackAfterTheProofIsNoticed"),
 	},
 	{
@@ -211,7 +210,8 @@ var leases = []Mutant{
 	},
 	{
 		Name: "who took a tombstone back need not cool down", Rule: "rule 16", File: "internal/ownership/decide.go",
-		Old: "if decision := free(lease, facts); decision.Verdict == Cooldown {", New: "if decision := free(lease, facts); decision.Verdict == Create {",
+		Old:  "if decision := free(lease, facts); decision.Verdict == Cooldown {",
+		New:  "if decision := free(lease, facts); decision.Verdict == Create {",
 		Seen: by(owning, "TestDecide"),
 	},
 	{
@@ -226,7 +226,8 @@ var leases = []Mutant{
 	},
 	{
 		Name: "a namespace on its way out is any other error", Rule: "rule 8", File: "internal/ownership/acquire.go",
-		Old: "apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) ||", New: "err == nil && corev1.NamespaceTerminatingCause == \"\" ||",
+		Old:  "apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) ||",
+		New:  "err == nil && corev1.NamespaceTerminatingCause == \"\" ||",
 		Seen: by(owning, "TestAcquireRefusals"),
 	},
 }

@@ -19,9 +19,8 @@ var withdrawing = []Mutant{
 	},
 	{
 		Name: "an accepted withdrawal is not read back", Rule: "I2", File: "internal/controller/bid/withdraw.go",
-		Old: "	bid, err := r.readBack(ctx, s, ref, accepted)\n",
-		New: "	if accepted {\n		return onebidv1.RemoteWithdrawn, nil\n	}\n	bid, err := r.readBack(ctx, s, ref, accepted)\n",
-
+		Old:  "	bid, err := r.readBack(ctx, s, ref, accepted)\n",
+		New:  "	if accepted {\n		return onebidv1.RemoteWithdrawn, nil\n	}\n	bid, err := r.readBack(ctx, s, ref, accepted)\n",
 		Seen: by(bids, "TestWithdrawingIsCallReadBackTombstoneAndFinalizer"),
 	},
 	{
