@@ -77,7 +77,24 @@ func (f file) String() string { return string(f) }
 // stdin gives what is left of it, so only the first reading gives anything.
 type stdin struct{ in io.Reader }
 
-func (s *stdin) read(context.Context) (document, error) { return whole(s.in) }
+// read returns when the context ends, although the reading itself cannot be interrupted.
+func (s *stdin) read(ctx context.Context) (document, error) {
+	type answer struct {
+		doc document
+		err error
+	}
+	answers := make(chan answer, 1)
+	go func() {
+		doc, err := whole(s.in)
+		answers <- answer{doc, err}
+	}()
+	select {
+	case a := <-answers:
+		return a.doc, a.err
+	case <-ctx.Done():
+		return document{}, ctx.Err()
+	}
+}
 
 func (*stdin) String() string { return "standard input" }
 

@@ -1,0 +1,120 @@
+package scan
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+
+	"github.com/onebid-dev/onebid/api/v1alpha1"
+	"github.com/onebid-dev/onebid/internal/feed"
+	"github.com/onebid-dev/onebid/pkg/scanner"
+)
+
+// digest of an item tells whether it has changed.
+type digest [sha256.Size]byte
+
+// job is one posting to be processed.
+type job struct {
+	posting *v1alpha1.Posting
+	verdict scanner.Verdict
+	digest  digest
+	// settled and failed are the outcome.
+	settled, failed bool
+}
+
+func (j *job) id() string { return j.posting.Spec.PostingID }
+
+// batch is what one reading holds.
+type batch struct {
+	jobs []job
+	// settled are the postings that were settled before and have not changed.
+	settled map[string]digest
+	// wrong is true when an item could not be understood.
+	wrong bool
+}
+
+// sort decides on each item. That needs nobody's help and costs nothing, so it is done before a lock is acquired: an item
+// that the rules cannot deal with causes no request at all, however often it is read. An evaluation that costs money
+// belongs into the function that Process is given.
+func (l *Loop) sort(ctx context.Context, reading feed.Reading) batch {
+	b := batch{settled: map[string]digest{}}
+	known := map[string]bool{}
+	for i, item := range reading.Items {
+		posting, err := l.Rules.Posting(ctx, item)
+		if err != nil {
+			l.invalid(&b, err, "item", i+1)
+			continue
+		}
+		id := posting.Spec.PostingID
+		if known[id] {
+			l.Log.V(1).Info("The feed holds a posting twice; the first one counts", "posting", id)
+			continue
+		}
+		known[id] = true
+		sum := sumOf(item)
+		if before, ok := l.settled[id]; ok && before == sum {
+			b.settled[id] = sum
+			continue
+		}
+		verdict, err := l.Rules.Decide(ctx, item, posting)
+		if err != nil {
+			l.invalid(&b, err, "posting", id)
+			continue
+		}
+		posting.Spec.CachedAt = cachedAt(reading.At)
+		b.jobs = append(b.jobs, job{posting: posting, verdict: verdict, digest: sum})
+	}
+	return b
+}
+
+func (l *Loop) invalid(b *batch, err error, what string, which any) {
+	b.wrong = true
+	l.Metrics.postings.WithLabelValues(outcomeInvalid).Inc()
+	l.Log.Error(err, "Could not deal with an item of the feed", what, which)
+}
+
+// sumOf an item, whose keys JSON puts in order.
+func sumOf(item feed.Item) digest {
+	text, err := json.Marshal(item)
+	if err != nil {
+		return digest{} // numbers, texts, lists and maps of a feed can always be written
+	}
+	return sha256.Sum256(text)
+}
+
+// process bids on one posting. It returns whether the posting needs no further look.
+func (l *Loop) process(ctx context.Context, j *job) (settled bool) {
+	log := l.Log.WithValues("posting", j.id())
+	result, err := l.Processor.Process(ctx, j.posting, func(context.Context, *v1alpha1.Posting) (scanner.Verdict, error) {
+		return j.verdict, nil
+	})
+	if err != nil {
+		j.failed = true
+		l.Metrics.postings.WithLabelValues(outcomeFailed).Inc()
+		if !errors.Is(err, context.Canceled) {
+			log.Error(err, "Could not process a posting; it is tried again with the next reading")
+		}
+		return false
+	}
+	l.Metrics.postings.WithLabelValues(string(result.Outcome)).Inc()
+	log = log.WithValues("outcome", result.Outcome, "reason", result.Reason)
+	if result.Outcome == scanner.Created {
+		log.Info("Created a Bid", "amount", j.verdict.Bid.Price.Amount, "currency", j.verdict.Bid.Price.Currency)
+	} else {
+		log.V(1).Info("Left a posting alone")
+	}
+	return settles(result.Outcome)
+}
+
+// settles is false for what may be otherwise at the next reading although the item has not changed.
+func settles(outcome scanner.Outcome) bool {
+	switch outcome {
+	case scanner.Created, scanner.Duplicate, scanner.NotSuitable, scanner.Closed:
+		return true
+	case scanner.Open: // a dry run has told it
+		return true
+	default:
+		return false
+	}
+}
