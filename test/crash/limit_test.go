@@ -36,12 +36,6 @@ func TestTheLimitOfClassNone(t *testing.T) {
 	s.awaken()
 	s.await("two live bids", func() bool { return s.row().MaxLive == 2 })
 	c.ByHand++ // not by hand, but expected
-	for _, r := range c.replicas {
-		if s.heldBy(r) {
-			r.kill() // the audit withdraws nothing on a posting that another living replica holds
-		}
-	}
-	c.replace()
 	s.await("the audit", func() bool { return s.row().Live == 1 })
 	g.Eventually(func() []string { return c.events(t) }).WithTimeout(patience).Should(ContainElement(audit.EventOrphanWithdrawn))
 	live, err := s.live()

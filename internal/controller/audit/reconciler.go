@@ -1,7 +1,7 @@
 // Package audit finds live bids of ours that no Bid accounts for, and reports or withdraws them.
 //
 // One replica audits each Marketplace now and then: it lists what the account has live, then what the cluster knows of,
-// and compares. What does not match is looked at again by live reads, after a wait that outlasts every call which may
+// and compares. Where orphans are to be withdrawn the others do so too, for the postings that they hold themselves. What does not match is looked at again by live reads, after a wait that outlasts every call which may
 // still be under way, and holding the posting's Lease where anything is to be done. Whatever cannot be proven to be ours
 // is left alone.
 package audit
@@ -107,7 +107,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
 	stray, wait := r.letGo(ctx, req.NamespacedName)
-	if !r.Members.Acts(ActsKey(req.Namespace, req.Name)) {
+	leads := r.Members.Acts(ActsKey(req.Namespace, req.Name))
+	if !leads {
+		r.Metrics.forget(req.NamespacedName)
+	}
+	if !leads && mkt.Spec.Orphans != onebidv1.OrphansWithdraw {
 		r.forget(req.NamespacedName)
 		return reconcile.Result{RequeueAfter: wait}, nil
 	}
@@ -121,7 +125,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		return reconcile.Result{RequeueAfter: sooner(until, wait)}, nil
 	}
 	a.requested = requested
-	s := &sweep{Reconciler: r, mkt: mkt, conn: conn, account: a, log: log.FromContext(ctx), stay: map[string]bool{}}
+	s := &sweep{
+		Reconciler: r, mkt: mkt, conn: conn, account: a, leads: leads, log: log.FromContext(ctx), stay: map[string]bool{},
+	}
 	if err := s.run(ctx); err != nil {
 		s.log.Info("The audit was not finished; it is tried again at the next interval", "error", err.Error())
 	}

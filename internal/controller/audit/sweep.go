@@ -28,7 +28,10 @@ type sweep struct {
 	mkt     *onebidv1.Marketplace
 	conn    *registry.Connection
 	account *account
-	log     logr.Logger
+	// leads is true for the one replica that audits all of the Marketplace and tells people. Another one looks after what
+	// it holds: nobody can take that from it.
+	leads bool
+	log   logr.Logger
 	// stay are the orphans that stay after this audit, and whether people were told.
 	stay map[string]bool
 }
@@ -59,7 +62,8 @@ func (s *sweep) run(ctx context.Context) error {
 			s.giveBack(ctx, f)
 		}
 	}()
-	for _, c := range judged.Cases[:min(len(judged.Cases), maxCases)] {
+	cases := slices.DeleteFunc(judged.Cases, func(c Case) bool { return !s.leads && !s.holds(c.Key) })
+	for _, c := range cases[:min(len(cases), maxCases)] {
 		f, err := s.look(ctx, c.Key)
 		if err != nil {
 			return err
@@ -81,8 +85,17 @@ func (s *sweep) settleAll(ctx context.Context, found []*finding) error {
 		errs = append(errs, s.settle(ctx, f))
 	}
 	s.account.told = s.stay
-	s.Metrics.found(client.ObjectKeyFromObject(s.mkt), len(s.stay))
+	if s.leads {
+		s.Metrics.found(client.ObjectKeyFromObject(s.mkt), len(s.stay))
+	}
 	return errors.Join(errs...)
+}
+
+// holds is true when this process holds the posting's Lease, for whatever Bid.
+func (s *sweep) holds(key onebidv1.Key) bool {
+	name, err := key.LeaseName()
+	_, held := s.Leases.Held(s.mkt.Namespace, name)
+	return err == nil && held
 }
 
 // read compares nothing yet: the marketplace first, then what the cluster knows. Where the account's bids cannot be
@@ -193,7 +206,7 @@ func (s *sweep) acts(f *finding) bool {
 // tell writes an event about an orphan that stays, once. What may be over by the next audit is told then.
 func (s *sweep) tell(f *finding, id string, soonOver bool, note string, args ...any) {
 	told, seen := s.account.told[id]
-	if !told && (seen || !soonOver) {
+	if s.leads && !told && (seen || !soonOver) {
 		s.event(f, EventOrphanFound, note, args...)
 		told = true
 	}

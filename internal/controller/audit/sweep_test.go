@@ -124,3 +124,39 @@ func TestAnAuditOfAnotherAccountProvesNothing(t *testing.T) {
 	w.Expect(w.market.calls).To(BeEmpty())
 	w.Expect(w.reasons).To(BeEmpty())
 }
+
+// Nobody can take a posting from a living holder, so that one looks after what is left there; the one that leads tells people.
+func TestAReplicaLooksAfterWhatItHolds(t *testing.T) {
+	one := bidOf("one", "b-1", "")
+	w := newWorld(t, onebidv1.OrphansWithdraw, &one)
+	w.follows = true
+	w.market.bids = append(w.market.bids, keyed("b-1", "one"), keyed("b-2", "one"))
+	w.audit()
+	w.Expect(w.market.calls).NotTo(HaveKey("look"), "it does not hold the posting")
+
+	hold := func() {
+		_, err := w.leases.Acquire(t.Context(), ownership.Request{Namespace: "ns", Key: posting, BidUID: "one"})
+		w.Expect(err).NotTo(HaveOccurred())
+	}
+	hold()
+	w.market.stubborn = true
+	w.audit()
+	w.Expect(w.market.calls).To(HaveKey("withdraw b-2"))
+	w.Expect(w.reasons).To(BeEmpty(), "that it failed the other one tells")
+	w.Expect(w.lease().Spec.HolderIdentity).To(BeNil(), "from now on whoever audits may try")
+	w.market.stubborn = false
+	hold()
+	w.audit()
+	w.Expect(w.market.calls).NotTo(HaveKey("withdraw b-1"))
+	w.Expect(w.market.bids[1].State).To(Equal(onebidv1.RemoteWithdrawn))
+	w.Expect(w.reasons).To(Equal([]string{EventOrphanWithdrawn}))
+	w.Expect(w.lease().Annotations).NotTo(HaveKey(onebidv1.AnnotationSettledAt), "its Bid lives")
+}
+
+func TestAReplicaThatDoesNotLeadListsNothingWhereOrphansAreReported(t *testing.T) {
+	w := orphaned(t, onebidv1.OrphansReport)
+	w.follows = true
+	w.audit()
+	w.Expect(w.market.calls).To(BeEmpty())
+	w.Expect(w.reasons).To(BeEmpty())
+}

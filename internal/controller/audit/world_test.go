@@ -46,6 +46,8 @@ type world struct {
 	market  *market
 	leases  *ownership.Client
 	reasons []string
+	// follows is true for a replica other than the one that audits the whole Marketplace.
+	follows bool
 }
 
 // skippingClock waits for nothing. What happens during a wait is for during to say.
@@ -113,7 +115,7 @@ func (w *world) listLeases(ctx context.Context, namespace string) ([]*coordinati
 }
 
 // Acts, Subscribe and Eventf are the fleet's and the people's.
-func (*world) Acts(string) bool { return true }
+func (w *world) Acts(string) bool { return !w.follows }
 
 func (*world) Subscribe(func()) {}
 
