@@ -20,6 +20,14 @@ type Change struct {
 	Learned bool
 
 	apply func(*edit)
+	// beside, when set, is the ID of a bid that is no replacement for another one that is recorded.
+	beside string
+}
+
+// Second is true when the change tells of a bid that is live beside the one that the Bid has already.
+func (c Change) Second(bid *onebidv1.Bid) bool {
+	remote := bid.Status.Remote
+	return c.beside != "" && PlacedStatus(bid) == metav1.ConditionTrue && remote != nil && remote.BidID != c.beside
 }
 
 // edit is a status under change.

@@ -78,6 +78,14 @@ func Placed(remote Remote, attempt int32) Change {
 	}}
 }
 
+// PlacedBeside is Placed at a marketplace of class None, which accepts a second bid as it did the first: there one that is
+// recorded already is not replaced. See Change.Second.
+func PlacedBeside(remote Remote, attempt int32) Change {
+	change := Placed(remote, attempt)
+	change.beside = remote.ID
+	return change
+}
+
 // Observed notes what the marketplace says of the Bid's remote bid by now.
 func Observed(state onebidv1.RemoteState) Change {
 	return Change{apply: func(e *edit) {

@@ -60,3 +60,13 @@ func TestAKeyIsUnprovenUntilItAnswers(t *testing.T) {
 	g.Expect(gone.Status.SettlingSince.Time).To(Equal(later), "it settles anew")
 	g.Expect(next(onebidv1.ClassIdempotencyKey, gone).Action).To(Equal(bidding.ActionResolve))
 }
+
+func TestASecondBidReplacesNone(t *testing.T) {
+	g := NewWithT(t)
+	remote := bidding.Remote{ID: "78", State: onebidv1.RemoteLive}
+	g.Expect(bidding.PlacedBeside(remote, 1).Second(newBid(noted(live)))).To(BeTrue())
+	g.Expect(bidding.PlacedBeside(bidding.Remote{ID: "77"}, 1).Second(newBid(noted(live)))).To(BeFalse(), "it is that one")
+	g.Expect(bidding.PlacedBeside(remote, 1).Second(newBid(noted(unknown)))).To(BeFalse())
+	g.Expect(bidding.PlacedBeside(remote, 1).Second(newBid())).To(BeFalse())
+	g.Expect(bidding.Placed(remote, 1).Second(newBid(noted(live)))).To(BeFalse(), "elsewhere there is only one at a time")
+}

@@ -1,9 +1,9 @@
 // Package audit finds live bids of ours that no Bid accounts for, and reports or withdraws them.
 //
 // One replica audits each Marketplace now and then: it lists what the account has live, then what the cluster knows of,
-// and compares. Where orphans are to be withdrawn the others do so too, for the postings that they hold themselves. What does not match is looked at again by live reads, after a wait that outlasts every call which may
-// still be under way, and holding the posting's Lease where anything is to be done. Whatever cannot be proven to be ours
-// is left alone.
+// and compares. Where orphans are to be withdrawn the others do so too, for the postings that they hold themselves. What
+// does not match is looked at again by live reads, after a wait that outlasts every call which may still be under way, and
+// holding the posting's Lease where anything is to be done. Whatever cannot be proven to be ours is left alone.
 package audit
 
 import (

@@ -25,6 +25,8 @@ const (
 	EventResolved = "Resolved"
 	// EventNotResolved is written when that annotation could not decide it.
 	EventNotResolved = "NotResolved"
+	// EventPlacedTwice is written when a sender that came too late placed a second bid, which class None cannot prevent.
+	EventPlacedTwice = "PlacedTwice"
 )
 
 // tell writes an event when a Bid came to a point that a person should know of. What goes well makes none: an event is

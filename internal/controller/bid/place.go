@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
@@ -197,8 +198,14 @@ func (r *Reconciler) alreadyThere(ctx context.Context, o *owned, attempt int32, 
 // placed records a bid of ours. Who learns of a bid owes it a home: when the Bid is gone, what was just learned of is
 // withdrawn.
 func (r *Reconciler) placed(ctx context.Context, o *owned, remote bidding.Remote, attempt int32) error {
-	err := r.record(ctx, o.situation, o.live, bidding.Placed(remote, attempt))
+	change := bidding.Placed(remote, attempt)
+	if o.conn.Spec.Class == onebidv1.ClassNone {
+		change = bidding.PlacedBeside(remote, attempt)
+	}
+	err := r.record(ctx, o.situation, o.live, change)
 	switch {
+	case errors.Is(err, errSecond):
+		return r.retractSecond(ctx, o, remote.ID)
 	case errors.Is(err, errGone):
 		return r.retractOrphan(ctx, o, remote.ID)
 	case err != nil:
@@ -235,6 +242,21 @@ func (r *Reconciler) concluded(ctx context.Context, s *situation, live *onebidv1
 		return err
 	}
 	return r.settle(ctx, s, live)
+}
+
+// retractSecond withdraws what a sender placed that stood still beyond all waits, so that the bid was placed again: only a
+// marketplace of class None accepts both. The Bid keeps the one that it has.
+func (r *Reconciler) retractSecond(ctx context.Context, o *owned, remoteID string) error {
+	r.flights.forget(o.live.UID)
+	ref := marketplace.Ref{BidID: remoteID, PostingID: o.bid.Spec.PostingID}
+	done := "it was withdrawn"
+	_, err := r.retract(ctx, o.situation, ref, "the bid was placed twice")
+	if err != nil {
+		done = "withdraw it there, since that failed: " + err.Error()
+	}
+	r.Events.Eventf(o.bid, nil, corev1.EventTypeWarning, EventPlacedTwice, "Place",
+		"A call that came later than every wait placed a second bid %q beside the live one: %s", remoteID, done)
+	return err
 }
 
 // retractOrphan withdraws a bid whose Bid went away while it was being placed.

@@ -22,6 +22,8 @@ var (
 	errGone = errors.New("the Bid is gone")
 	// errMoved means that the Bid changed under a verdict that counts only for the version it was reached on.
 	errMoved = errors.New("the Bid changed meanwhile")
+	// errSecond means that a bid was learned of while the Bid has another live one.
+	errSecond = errors.New("the Bid has another live bid already")
 )
 
 // recordFor is how long the outcome of a call is kept trying to be recorded before it is left to the process's memory.
@@ -66,7 +68,7 @@ func (r *Reconciler) record(ctx context.Context, s *situation, bid *onebidv1.Bid
 // again is true for an error that says nothing about the Bid and may pass.
 func again(err error) bool {
 	switch {
-	case errors.Is(err, errGone), errors.Is(err, errMoved):
+	case errors.Is(err, errGone), errors.Is(err, errMoved), errors.Is(err, errSecond):
 		return false
 	case apierrors.IsConflict(err):
 		return true
@@ -76,6 +78,9 @@ func again(err error) bool {
 }
 
 func (r *Reconciler) recordOnce(ctx context.Context, read *onebidv1.Bid, change bidding.Change) error {
+	if change.Second(read) {
+		return errSecond
+	}
 	changed := read.DeepCopy()
 	change.Apply(changed, r.Wall.Now())
 	if equality.Semantic.DeepEqual(read.Status, changed.Status) {

@@ -175,6 +175,21 @@ func TestABidThatWentDuringTheCallLeavesNothingLive(t *testing.T) {
 	}
 }
 
+// A sender that comes later than every wait, at a marketplace that accepts a second bid, takes back what it placed.
+func TestASecondBidIsTakenBackByWhoPlacedIt(t *testing.T) {
+	w := newWorld(t, onebidv1.ClassNone, newBid("one"))
+	w.before["place"] = func() {
+		w.market.byHand("250") // by the one that took over
+		w.edit(func(b *onebidv1.Bid) {
+			bidding.Placed(bidding.Remote{ID: "b-1", State: onebidv1.RemoteLive}, 2).Apply(b, start)
+		})
+	}
+	_, requests := w.process("a").step()
+	w.Expect(w.market.live()).To(Equal(1))
+	w.Expect(requests).To(ContainElement("withdraw b-2"))
+	w.Expect(w.stored().Status.Remote.BidID).To(Equal("b-1"))
+}
+
 // Somebody who took the posting while the call was under way has met the intent: the ID may be another Bid's by now.
 func TestWhatWasLearnedIsNotTakenBackUnderAnothersLease(t *testing.T) {
 	w := newWorld(t, onebidv1.ClassUniquePerPosting, newBid("one"))
