@@ -37,7 +37,8 @@ func parse(args []string) (*options, error) {
 		"namespace of the Marketplace, the Postings and the Bids; $POD_NAMESPACE when set")
 	flags.StringVar(&o.name, "name", os.Getenv("POD_NAME"), "name of this scanner on Leases and verdicts; $POD_NAME, else the host's name")
 	flags.BoolVar(&o.dryRun, "dry-run", false, "write what would be bid to standard output, and send nothing to the API server")
-	flags.BoolVar(&o.once, "once", false, "read the feed one time and exit, with an error when anything went wrong; there are no endpoints then")
+	flags.BoolVar(&o.once, "once", false,
+		"read the feed one time and exit, with an error when anything went wrong; there are no endpoints then")
 	flags.IntVar(&o.concurrency, "concurrency", 8, "how many postings are processed at once")
 	flags.DurationVar(&o.shutdownGrace, "shutdown-grace", 15*time.Second, "how long postings under way may take at shutdown")
 	flags.StringVar(&o.metricsAddress, "metrics-bind-address", ":8080", "address of /metrics; 0 turns it off")
@@ -54,7 +55,10 @@ func parse(args []string) (*options, error) {
 	if o.version {
 		return o, nil
 	}
-	return o, o.check()
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	return o, nil
 }
 
 func (o *options) check() error {

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
+	"path/filepath"
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
@@ -31,7 +33,7 @@ type process struct {
 
 func newProcess(o *options, log logr.Logger, stdin io.Reader, stdout io.Writer) (*process, error) {
 	p := &process{options: o, log: log, registry: prometheus.NewRegistry(), close: func() error { return nil }}
-	text, err := os.ReadFile(o.config)
+	text, err := os.ReadFile(filepath.Clean(o.config))
 	if err != nil {
 		return nil, fmt.Errorf("--config: %w", err)
 	}
@@ -54,7 +56,7 @@ func newProcess(o *options, log logr.Logger, stdin io.Reader, stdout io.Writer) 
 	p.registry.MustRegister(metrics, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	p.loop = scan.New(scan.Options{
 		Feed: p.reader, Rules: decide, Processor: processor, Interval: settings.Feed.Interval(), Concurrency: o.concurrency,
-		Grace: o.shutdownGrace, Metrics: metrics, Log: log, Clock: clock.RealClock{},
+		Grace: o.shutdownGrace, Metrics: metrics, Log: log, Clock: clock.RealClock{}, Jitter: rand.Float64,
 	})
 	return p, nil
 }

@@ -2,10 +2,12 @@ package feed
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/url"
 	"os"
+	"strings"
 	"time"
 )
 
@@ -42,9 +44,13 @@ func open(o Options) (source, error) {
 	if Once(o.Location) {
 		return &stdin{in: o.Stdin}, nil
 	}
-	address, err := url.Parse(o.Location)
-	if err != nil || address.Scheme == "" {
+	if !strings.Contains(o.Location, "://") {
 		return file(o.Location), nil
+	}
+	address, err := url.Parse(o.Location)
+	if err != nil {
+		// The error would spell it out, and it may hold a password.
+		return nil, errors.New("location: must be an http or https URL that can be read, a file, or - for standard input")
 	}
 	if (address.Scheme != "http" && address.Scheme != "https") || address.Host == "" {
 		return nil, fmt.Errorf("location: invalid value %q: must be an http or https URL, a file, or - for standard input",

@@ -72,8 +72,8 @@ func (c *compiler) bid(b *BidConfig) bidRules {
 }
 
 func (b *bidRules) apply(ctx context.Context, vars map[string]any, in input) (v1alpha1.BidSpec, error) {
-	r := &reading{ctx: ctx, vars: vars}
-	spec := v1alpha1.BidSpec{Price: v1alpha1.Money{Amount: read(r, b.amount.text), Currency: read(r, b.currency.text)}}
+	r := &reading{vars: vars}
+	spec := v1alpha1.BidSpec{Price: v1alpha1.Money{Amount: read(ctx, r, b.amount.text), Currency: read(ctx, r, b.currency.text)}}
 	if r.err != nil {
 		return v1alpha1.BidSpec{}, r.err
 	}

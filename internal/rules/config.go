@@ -134,7 +134,10 @@ func ParseConfig(text []byte) (*Config, error) {
 	if c.Evaluate.Suitable == "" {
 		c.Evaluate.Suitable = "true"
 	}
-	return c, c.check()
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
 func orDefault(value, fallback int) int {

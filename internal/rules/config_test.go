@@ -41,13 +41,20 @@ func TestABadConfigurationIsRefused(t *testing.T) {
 			},
 		},
 		"headers": {
-			[]string{"feed:\n", "feed:\n" + `  headers: [{name: "a b", value: x}, {name: X, value: "a\nb"}, {name: Auth}, {name: Z, value: a, file: b}]` + "\n"},
+			[]string{"feed:\n", "feed:\n" + `  headers:
+  - {name: "a b", value: x}
+  - {name: X, value: "a\nb"}
+  - {name: Auth}
+  - {name: Z, value: a, file: b}
+`},
 			[]string{
 				`feed.headers[0].name: invalid value "a b"`, "feed.headers[1].value", "feed.headers[2]: header Auth must have either",
 				"feed.headers[3]: header Z must have either",
 			},
 		},
-		"syntax": {[]string{"id: item.id", "id: item.id +"}, []string{"posting.id: must be an expression that gives a string or a number and sees item: 1:10: Syntax error"}},
+		"syntax": {[]string{"id: item.id", "id: item.id +"}, []string{
+			"posting.id: must be an expression that gives a string or a number and sees item: 1:10: Syntax error",
+		}},
 		"an unknown variable": {
 			[]string{"closed: item.?gone", "closed: posting.id == ''"}, []string{"posting.closed: ", "sees item: 1:8: ", "posting.id == ''"},
 		},
@@ -63,7 +70,10 @@ func TestABadConfigurationIsRefused(t *testing.T) {
 			[]string{"closed: item.?gone", "closed: \"'yes'\"", "deliveryDays: 'score > 50 ? 14 : 7'", "deliveryDays: \"'soon'\""},
 			[]string{"posting.closed: must give true or false, not string", "bid.deliveryDays: must give a whole number, not string"},
 		},
-		"too long": {[]string{"id: item.id", "id: \"" + strings.Repeat("item.id + ", 1000) + "'x'\""}, []string{"posting.id: ", "size exceeds limit"}},
+		"too long": {
+			[]string{"id: item.id", "id: \"" + strings.Repeat("item.id + ", 1000) + "'x'\""},
+			[]string{"posting.id: ", "size exceeds limit"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)

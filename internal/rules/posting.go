@@ -46,17 +46,16 @@ func (c *compiler) posting(p *PostingConfig) postingRules {
 
 // reading of several expressions keeps the first error.
 type reading struct {
-	ctx  context.Context
 	vars map[string]any
 	err  error
 }
 
-func read[T any](r *reading, get func(context.Context, map[string]any) (T, error)) T {
+func read[T any](ctx context.Context, r *reading, get func(context.Context, map[string]any) (T, error)) T {
 	var zero T
 	if r.err != nil {
 		return zero
 	}
-	value, err := get(r.ctx, r.vars)
+	value, err := get(ctx, r.vars)
 	if err != nil {
 		r.err = err
 		return zero
@@ -65,17 +64,17 @@ func read[T any](r *reading, get func(context.Context, map[string]any) (T, error
 }
 
 func (p *postingRules) apply(ctx context.Context, vars map[string]any) (*v1alpha1.Posting, error) {
-	r := &reading{ctx: ctx, vars: vars}
+	r := &reading{vars: vars}
 	spec := v1alpha1.PostingSpec{
-		PostingID:   read(r, p.id.text),
-		Title:       clip(read(r, p.title.text), maxTitle),
-		Description: clip(read(r, p.description.text), maxDescription),
-		URL:         read(r, p.url.text),
-		Skills:      skills(read(r, p.skills.texts)),
-		ClosesAt:    at(read(r, p.closesAt.moment)),
+		PostingID:   read(ctx, r, p.id.text),
+		Title:       clip(read(ctx, r, p.title.text), maxTitle),
+		Description: clip(read(ctx, r, p.description.text), maxDescription),
+		URL:         read(ctx, r, p.url.text),
+		Skills:      skills(read(ctx, r, p.skills.texts)),
+		ClosesAt:    at(read(ctx, r, p.closesAt.moment)),
 	}
-	budget := v1alpha1.PostingBudget{Min: read(r, p.min.text), Max: read(r, p.max.text), Currency: read(r, p.currency.text)}
-	if read(r, p.closed.truth) {
+	budget := v1alpha1.PostingBudget{Min: read(ctx, r, p.min.text), Max: read(ctx, r, p.max.text), Currency: read(ctx, r, p.currency.text)}
+	if read(ctx, r, p.closed.truth) {
 		closed := true
 		spec.Closed = &closed
 	}

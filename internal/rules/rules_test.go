@@ -107,12 +107,14 @@ func TestAnOddItemIsAnErrorAndNoBid(t *testing.T) {
 		edits []string
 		says  string
 	}{
-		"no ID":                {feed.Item{"id": nil}, nil, "posting.id: gives nothing"},
-		"an empty ID":          {feed.Item{"id": ""}, nil, "posting.id: gives nothing"},
-		"an ID of many bytes":  {feed.Item{"id": strings.Repeat("ж", 51)}, nil, "posting.id: postingID: invalid value"},
-		"an object as ID":      {feed.Item{"id": feed.Item{}}, nil, "posting.id: must give a string or a number, not map"},
-		"a field is missing":   {nil, []string{"title: item.title", "title: item.name"}, "posting.title: no such key: name"},
-		"a date that is none":  {feed.Item{"until": "tomorrow"}, nil, `posting.closesAt: must give a time such as 2026-11-30T18:00:00Z, not "tomorrow"`},
+		"no ID":               {feed.Item{"id": nil}, nil, "posting.id: gives nothing"},
+		"an empty ID":         {feed.Item{"id": ""}, nil, "posting.id: gives nothing"},
+		"an ID of many bytes": {feed.Item{"id": strings.Repeat("ж", 51)}, nil, "posting.id: postingID: invalid value"},
+		"an object as ID":     {feed.Item{"id": feed.Item{}}, nil, "posting.id: must give a string or a number, not map"},
+		"a field is missing":  {nil, []string{"title: item.title", "title: item.name"}, "posting.title: no such key: name"},
+		"a date that is none": {
+			feed.Item{"until": "tomorrow"}, nil, `posting.closesAt: must give a time such as 2026-11-30T18:00:00Z, not "tomorrow"`,
+		},
 		"an odd budget":        {feed.Item{"budget": feed.Item{"max": "a lot"}}, nil, `posting.budget.max: gives "a lot": must be a decimal`},
 		"a negative budget":    {feed.Item{"budget": feed.Item{"min": int64(-1)}}, nil, `posting.budget.min: gives "-1"`},
 		"tags that are a word": {feed.Item{"tags": "go"}, nil, "posting.skills: must give a list of strings, not string"},
@@ -125,8 +127,10 @@ func TestAnOddItemIsAnErrorAndNoBid(t *testing.T) {
 			nil, []string{"round(times(posting.budget.max, 0.9), 2)", "times(posting.budget.max, 0.333)"},
 			`bid.price.amount: gives "66.59667": must be a decimal such as 250 or 12.50, with at most 4 decimals; round`,
 		},
-		"a score of 101": {nil, []string{"math.least(100, int(double(posting.budget.max)) / 10)", "101"}, "evaluate.score: must give a whole number from 0 to 100, not 101"},
-		"no days":        {nil, []string{"score > 50 ? 14 : 7", "0"}, "bid.deliveryDays: must give a whole number from 1 to 3650, not 0"},
+		"a score of 101": {
+			nil, []string{"math.least(100, int(double(posting.budget.max)) / 10)", "101"}, "evaluate.score: must give a whole number from 0 to 100, not 101",
+		},
+		"no days": {nil, []string{"score > 50 ? 14 : 7", "0"}, "bid.deliveryDays: must give a whole number from 1 to 3650, not 0"},
 		"a template that finds nothing": {
 			nil, []string{"{{.Posting.Title}}", "{{.Item.client}}"}, `map has no entry for key "client"`,
 		},
@@ -201,7 +205,9 @@ func TestMoneyIsExact(t *testing.T) {
 			g.Expect(e.text(t.Context(), map[string]any{"item": nil})).To(Equal(want))
 		})
 	}
-	for _, source := range []string{"times('a', 1)", "times('1e9', 1)", "round(1.5, 9)", "times(true, 1)", "round('" + strings.Repeat("9", 40) + "', 1)"} {
+	for _, source := range []string{
+		"times('a', 1)", "times('1e9', 1)", "round(1.5, 9)", "times(true, 1)", "round('" + strings.Repeat("9", 40) + "', 1)",
+	} {
 		e, err := compile(itemScope, "x", source, wantText)
 		if err == nil {
 			_, err = e.text(t.Context(), map[string]any{"item": nil})

@@ -3,7 +3,6 @@ package scan
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"sync/atomic"
 	"time"
 
@@ -47,6 +46,8 @@ type Options struct {
 	Metrics *Metrics
 	Log     logr.Logger
 	Clock   clock.Clock
+	// Jitter gives random numbers from 0 to 1.
+	Jitter func() float64
 }
 
 // Loop reads a feed until its context is done. It is for one goroutine, but for Ready.
@@ -74,7 +75,7 @@ func (l *Loop) Ready() error {
 
 // Run reads the feed at its interval until the context is done; that is no error.
 func (l *Loop) Run(ctx context.Context) {
-	for ctx.Err() == nil {
+	for !ended(ctx) {
 		_, err := l.Once(ctx)
 		timer := l.Clock.NewTimer(l.wait(err))
 		select {
@@ -92,7 +93,7 @@ var ErrPostings = errors.New("some postings could not be processed, see the log"
 // false when the context ended before all postings were processed.
 func (l *Loop) Once(ctx context.Context) (complete bool, err error) {
 	reading, err := l.Feed.Read(ctx)
-	if ctx.Err() != nil {
+	if ended(ctx) {
 		return false, nil
 	}
 	l.readable.Store(err == nil)
@@ -107,6 +108,8 @@ func (l *Loop) Once(ctx context.Context) (complete bool, err error) {
 	return l.all(ctx, reading)
 }
 
+func ended(ctx context.Context) bool { return ctx.Err() != nil }
+
 // all processes what the reading holds. What has begun when the context ends is finished.
 func (l *Loop) all(ctx context.Context, reading feed.Reading) (complete bool, err error) {
 	working, stop := l.outlive(ctx)
@@ -116,7 +119,7 @@ func (l *Loop) all(ctx context.Context, reading feed.Reading) (complete bool, er
 	group.SetLimit(l.Concurrency)
 	complete = true
 	for i := range b.jobs {
-		if ctx.Err() != nil {
+		if ended(ctx) {
 			complete = false
 			break
 		}
@@ -172,7 +175,7 @@ func (l *Loop) wait(err error) time.Duration {
 	for range min(l.failures-1, 20) {
 		wait = min(2*wait, max(maxWait, l.Interval))
 	}
-	wait = wait/2 + rand.N(wait/2+1)
+	wait = wait/2 + time.Duration(l.Jitter()*float64(wait/2))
 	if patience, ok := errors.AsType[*feed.RetryError](err); ok {
 		wait = max(wait, patience.After)
 	}
