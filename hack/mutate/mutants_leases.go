@@ -118,7 +118,7 @@ var leases = []Mutant{
 		Name: "a Lease is taken whatever its version", Rule: "compare-and-swap", File: "internal/ownership/acquire.go",
 		Old:  "	lease, err := a.c.leases.Leases(a.req.Namespace).Update(",
 		New:  "	next.ResourceVersion = \"\"\n	lease, err := a.c.leases.Leases(a.req.Namespace).Update(",
-		Seen: by(owningLive, "TestOneOfManyWins"),
+		Seen: by(owningLive, "TestWhoeverSawTheSameFreeLeaseSecondIsRefused"),
 	},
 	{
 		Name: "a claim is rewritten whatever the version", Rule: "compare-and-swap", File: "internal/ownership/keep.go",
