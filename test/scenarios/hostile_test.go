@@ -1,7 +1,6 @@
 package scenarios_test
 
 import (
-	"fmt"
 	"net"
 	"strings"
 	"sync/atomic"
@@ -98,7 +97,8 @@ func TestRow26ARedirect(t *testing.T) {
 	x.Settled()
 }
 
-// 26: a Marketplace names a Secret of another namespace, in every way that could be meant. None is sent anywhere.
+// 26: a Marketplace names a Secret of another namespace, in every way that could be meant. What names one is refused, and none is sent
+// anywhere.
 func TestRow26ASecretOfAnotherNamespace(t *testing.T) {
 	x := newTenant(t, onebidv1.ClassIdempotencyKey)
 	foreign := &corev1.Secret{
@@ -106,15 +106,20 @@ func TestRow26ASecretOfAnotherNamespace(t *testing.T) {
 	}
 	x.Create(foreign)
 	x.Manager()
-	for i, name := range []string{"foreign", x.System + "/foreign", "../" + x.System + "/foreign", x.System + "%2Fforeign"} {
+	thief := func(name string) *onebidv1.Marketplace {
 		mkt := x.Sample(onebidv1.ClassIdempotencyKey)
-		mkt.Name, mkt.Spec.CredentialsSecretRef = fmt.Sprintf("thief-%d", i), &onebidv1.SecretReference{Name: name}
-		x.Create(mkt)
-		bid := build.Bid(x.NS, mkt.Name, "1")
-		x.Create(bid)
-		x.Reason(bid, onebidv1.ConditionAccepted, onebidv1.ReasonMarketplaceNotReady)
+		mkt.Name, mkt.Spec.CredentialsSecretRef = "thief", &onebidv1.SecretReference{Name: name}
+		return mkt
 	}
-	x.G.Eventually(func() string { return ready(x, "thief-0") }).Should(ContainSubstring(`There is no Secret "foreign" in namespace "` + x.NS))
+	for _, name := range []string{x.System + "/foreign", "../" + x.System + "/foreign", x.System + "%2Fforeign"} {
+		x.G.Expect(world.Env.Client.Create(t.Context(), thief(name))).To(MatchError(ContainSubstring(
+			"spec.credentialsSecretRef.name: Invalid value: \"" + name + "\": must be the name of a Secret in the same namespace")))
+	}
+	x.Create(thief("foreign"))
+	bid := build.Bid(x.NS, "thief", "1")
+	x.Create(bid)
+	x.Reason(bid, onebidv1.ConditionAccepted, onebidv1.ReasonMarketplaceNotReady)
+	x.G.Eventually(func() string { return ready(x, "thief") }).Should(ContainSubstring(`There is no Secret "foreign" in namespace "` + x.NS))
 	x.State(x.Bid("2"), onebidv1.StateActive)
 	for _, r := range x.Ledger() {
 		x.G.Expect(r.Account).NotTo(HavePrefix("stolen"))
