@@ -71,10 +71,10 @@ func (s *Scanner) keyOf(postingID string) onebidv1.Key {
 // acquire locks, counts, and tries again when the backend fails. Waiting of the request may be called several times.
 func (s *Scanner) acquire(ctx context.Context, market *onebidv1.Marketplace, req lock.Request) (lock.Lock, error) {
 	req.Namespace, req.TTL, req.Timeout = s.namespace, s.ttl(market), s.timeout(market)
-	waiting, contended := req.Wait, false
+	given, contended := req, false
 	req.Waiting = func(holder string) {
 		contended = true
-		waiting(holder)
+		given.Wait(holder)
 	}
 	backoff := wait.Backoff{Duration: 100 * time.Millisecond, Factor: 2, Jitter: 0.5, Steps: s.retries()}
 	for {

@@ -97,7 +97,7 @@ func (s *Scanner) event(kind, reason, note string) *eventsv1.Event {
 		UID: s.market.uid(),
 	}
 	return &eventsv1.Event{
-		ObjectMeta:          metav1.ObjectMeta{GenerateName: s.marketplace + ".", Namespace: s.namespace},
+		ObjectMeta:          metav1.ObjectMeta{GenerateName: s.marketplace + "-", Namespace: s.namespace},
 		EventTime:           metav1.NewMicroTime(s.wall.Now()),
 		ReportingController: "onebid.dev/scanner",
 		ReportingInstance:   clip(s.name, 128),

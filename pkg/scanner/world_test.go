@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"path"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	. "github.com/onsi/gomega"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -92,10 +94,27 @@ func (w *wire) Sent() []string {
 	return sent
 }
 
+// Has reports whether such a request was sent since the last call of Sent.
+func (w *wire) Has(what string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Contains(w.requests, what)
+}
+
 func (w *wire) Spoil(spoil func(what string, send func() (*http.Response, error)) (*http.Response, error)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.spoil = spoil
+}
+
+// failing answers the given requests with an error, before they are carried out.
+func failing(what string, err error) func(string, func() (*http.Response, error)) (*http.Response, error) {
+	return func(sent string, send func() (*http.Response, error)) (*http.Response, error) {
+		if sent == what {
+			return nil, err
+		}
+		return send()
+	}
 }
 
 // scanner makes one with Leases, unless told otherwise. Nothing is shared with any other: it stands for a process.
@@ -116,7 +135,7 @@ func (w *world) scanner(options ...func(*scanner.Options)) (*scanner.Scanner, *w
 	}
 	s, err := scanner.New(o)
 	w.Expect(err).NotTo(HaveOccurred())
-	w.t.Cleanup(func() { w.Expect(s.Close()).To(Succeed()) })
+	w.t.Cleanup(func() { _ = s.Close() })
 	return s, sent
 }
 
@@ -174,6 +193,15 @@ func (w *world) posting(id string) *onebidv1.Posting {
 	p := &onebidv1.Posting{}
 	w.Expect(env.Client.Get(w.t.Context(), w.key(id), p)).To(Succeed())
 	return p
+}
+
+// dropFinalizer lets a Bid that was deleted go, as the controller would.
+func (w *world) dropFinalizer(id string) {
+	w.t.Helper()
+	patch := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`))
+	bid := &onebidv1.Bid{}
+	bid.Namespace, bid.Name = w.ns, build.Name(marketName, id)
+	w.Expect(client.IgnoreNotFound(env.Client.Patch(w.t.Context(), bid, patch))).To(Succeed())
 }
 
 func (w *world) bids() []onebidv1.Bid {
