@@ -7,7 +7,8 @@ SHELL := bash
 MAKEFLAGS += --no-print-directory
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
-IMAGE ?= onebid:dev
+COMMAND ?= manager
+IMAGE ?= $(if $(filter-out manager,$(COMMAND)),onebid-$(COMMAND):dev,onebid:dev)
 KUBECTL ?= $(shell command -v kubectl 2>/dev/null || echo bin/controlplane/kubectl)
 GOLDFLAGS := -s -w -X main.version=$(VERSION)
 
@@ -33,7 +34,7 @@ dev: build ## Run a control plane, the simulator and the manager until Ctrl-C
 ##@ Development
 
 .PHONY: generate
-generate: ## Regenerate deepcopy code, CRDs and RBAC
+generate: ## Regenerate deepcopy code, CRDs, RBAC and the client
 	@hack/generate.sh .
 
 .PHONY: verify
@@ -77,8 +78,8 @@ build: ## Build the static binaries into bin/
 	@echo "build: $(VERSION): $$(go list -f '{{if eq .Name "main"}}{{.ImportPath}}{{end}}' ./cmd/... | sed 's#.*/#bin/#' | xargs)"
 
 .PHONY: image
-image: ## Build the container image IMAGE with buildah
-	@IMAGE="$(IMAGE)" GOLDFLAGS="$(GOLDFLAGS)" hack/image.sh
+image: ## Build the container image IMAGE of COMMAND (manager or scanner) with buildah
+	@COMMAND="$(COMMAND)" IMAGE="$(IMAGE)" GOLDFLAGS="$(GOLDFLAGS)" hack/image.sh
 
 .PHONY: clean
 clean: ## Remove all that was built (the control plane takes minutes to come back)

@@ -1,14 +1,20 @@
 #!/usr/bin/env bash
-# Builds the manager's image from nothing but its own static binary: no base image is pulled, so this works offline and
+# Builds the image of one command from nothing but its own static binary: no base image is pulled, so this works offline and
 # there is nothing in the image that needs patching but the binary.
 #
+#   COMMAND  manager or scanner                                       (manager)
 #   IMAGE    name of the image                                        (onebid:dev)
 #   ARCHIVE  also write it as an OCI archive, for `kind load` or `ctr images import`   (nothing)
 #   GOARCH   architecture of the image                                (that of this machine)
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-image=${IMAGE:-onebid:dev}
+command=${COMMAND:-manager} image=${IMAGE:-onebid:dev}
+
+if [[ ! -f cmd/$command/main.go ]]; then
+  echo "image: COMMAND=$command must be the name of a folder under cmd, such as manager or scanner" >&2
+  exit 1
+fi
 
 if ! command -v buildah >/dev/null; then
   echo "image: buildah is not installed. Install it and run the same command again:" >&2
@@ -18,10 +24,10 @@ if ! command -v buildah >/dev/null; then
 fi
 
 export GOOS=linux GOARCH=${GOARCH:-$(go env GOHOSTARCH)}
-CGO_ENABLED=0 go build -trimpath -ldflags "${GOLDFLAGS:--s -w}" -o bin/image/manager ./cmd/manager
+CGO_ENABLED=0 go build -trimpath -ldflags "${GOLDFLAGS:--s -w}" -o "bin/image/$command" "./cmd/$command"
 
 # Nothing is run in the image, so no isolation is needed; chroot is the one that also works inside a container.
-buildah build --isolation chroot --arch "$GOARCH" --tag "$image" --file Dockerfile .
+buildah build --isolation chroot --arch "$GOARCH" --build-arg "COMMAND=$command" --tag "$image" --file Dockerfile .
 if [[ -n ${ARCHIVE:-} ]]; then
   buildah push "$image" "oci-archive:$ARCHIVE:$image"
 fi

@@ -14,7 +14,8 @@ import (
 func TestBadFlagsAreRefused(t *testing.T) {
 	config := filepath.Join("..", "..", "config", "scanner", "scanner.yaml")
 	broken := filepath.Join(t.TempDir(), "broken.yaml")
-	if err := os.WriteFile(broken, []byte("marketplace: m\nposting: {id: itme.id}\nbid: {price: {amount: '1', currency: \"'EUR'\"}}"), 0o600); err != nil {
+	const wrong = "{marketplace: m, posting: {id: itme.id}, bid: {price: {amount: '1', currency: \"'EUR'\"}}}"
+	if err := os.WriteFile(broken, []byte(wrong), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for _, tc := range []struct {

@@ -7,7 +7,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
@@ -33,7 +32,7 @@ type process struct {
 
 func newProcess(o *options, log logr.Logger, stdin io.Reader, stdout io.Writer) (*process, error) {
 	p := &process{options: o, log: log, registry: prometheus.NewRegistry(), close: func() error { return nil }}
-	text, err := os.ReadFile(filepath.Clean(o.config))
+	text, err := os.ReadFile(o.config)
 	if err != nil {
 		return nil, fmt.Errorf("--config: %w", err)
 	}

@@ -128,7 +128,8 @@ func TestAnOddItemIsAnErrorAndNoBid(t *testing.T) {
 			`bid.price.amount: gives "66.59667": must be a decimal such as 250 or 12.50, with at most 4 decimals; round`,
 		},
 		"a score of 101": {
-			nil, []string{"math.least(100, int(double(posting.budget.max)) / 10)", "101"}, "evaluate.score: must give a whole number from 0 to 100, not 101",
+			nil, []string{"math.least(100, int(double(posting.budget.max)) / 10)", "101"},
+			"evaluate.score: must give a whole number from 0 to 100, not 101",
 		},
 		"no days": {nil, []string{"score > 50 ? 14 : 7", "0"}, "bid.deliveryDays: must give a whole number from 1 to 3650, not 0"},
 		"a template that finds nothing": {

@@ -187,7 +187,9 @@ func TestWaiting(t *testing.T) {
 	g.Expect(w.wait(nil)).To(Equal(time.Minute))
 	w.failures = 0
 	g.Expect(w.wait(ErrPostings)).To(Equal(time.Minute), "the feed is not to blame")
-	for failures, longest := range map[int]time.Duration{1: time.Minute, 2: 2 * time.Minute, 4: 8 * time.Minute, 5: 15 * time.Minute, 99: 15 * time.Minute} {
+	for failures, longest := range map[int]time.Duration{
+		1: time.Minute, 2: 2 * time.Minute, 4: 8 * time.Minute, 5: 15 * time.Minute, 99: 15 * time.Minute,
+	} {
 		w.failures = failures
 		for range 50 {
 			g.Expect(w.wait(wrong)).To(And(BeNumerically(">=", longest/2), BeNumerically("<=", longest)))
