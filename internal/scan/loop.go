@@ -117,25 +117,24 @@ func (l *Loop) all(ctx context.Context, reading feed.Reading) (complete bool, er
 	b := l.sort(working, reading)
 	var group errgroup.Group
 	group.SetLimit(l.Concurrency)
-	complete = true
 	for i := range b.jobs {
-		if ended(ctx) {
-			complete = false
-			break
-		}
 		group.Go(func() error {
-			b.jobs[i].settled = l.process(working, &b.jobs[i])
+			if b.jobs[i].skipped = ended(ctx); !b.jobs[i].skipped {
+				b.jobs[i].settled = l.process(working, &b.jobs[i])
+			}
 			return nil
 		})
 	}
 	_ = group.Wait()
 	wrong := b.wrong
+	complete = true
 	l.settled = b.settled
 	for _, job := range b.jobs {
 		if job.settled {
 			l.settled[job.id()] = job.digest
 		}
 		wrong = wrong || job.failed
+		complete = complete && !job.skipped
 	}
 	if wrong {
 		return complete, ErrPostings

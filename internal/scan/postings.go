@@ -11,7 +11,7 @@ import (
 	"github.com/onebid-dev/onebid/pkg/scanner"
 )
 
-// digest of an item tells whether it has changed.
+// digest of what an item comes to tells whether it has changed in a way that matters: many feeds count readers or applicants.
 type digest [sha256.Size]byte
 
 // job is one posting to be processed.
@@ -19,8 +19,8 @@ type job struct {
 	posting *v1alpha1.Posting
 	verdict scanner.Verdict
 	digest  digest
-	// settled and failed are the outcome.
-	settled, failed bool
+	// settled, failed and skipped are the outcome.
+	settled, failed, skipped bool
 }
 
 func (j *job) id() string { return j.posting.Spec.PostingID }
@@ -52,14 +52,14 @@ func (l *Loop) sort(ctx context.Context, reading feed.Reading) batch {
 			continue
 		}
 		known[id] = true
-		sum := sumOf(item)
-		if before, ok := l.settled[id]; ok && before == sum {
-			b.settled[id] = sum
-			continue
-		}
 		verdict, err := l.Rules.Decide(ctx, item, posting)
 		if err != nil {
 			l.invalid(&b, err, "posting", id)
+			continue
+		}
+		sum := sumOf(posting, verdict)
+		if before, ok := l.settled[id]; ok && before == sum {
+			b.settled[id] = sum
 			continue
 		}
 		posting.Spec.CachedAt = cachedAt(reading.At)
@@ -74,11 +74,10 @@ func (l *Loop) invalid(b *batch, err error, what string, which any) {
 	l.Log.Error(err, "Could not deal with an item of the feed", what, which)
 }
 
-// sumOf an item, whose keys JSON puts in order.
-func sumOf(item feed.Item) digest {
-	text, err := json.Marshal(item)
+func sumOf(posting *v1alpha1.Posting, verdict scanner.Verdict) digest {
+	text, err := json.Marshal([]any{posting.Spec, verdict})
 	if err != nil {
-		return digest{} // numbers, texts, lists and maps of a feed can always be written
+		return digest{} // texts, numbers, lists and maps can always be written
 	}
 	return sha256.Sum256(text)
 }
