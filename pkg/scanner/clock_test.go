@@ -1,6 +1,7 @@
 package scanner_test
 
 import (
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,6 +22,15 @@ type skewed struct {
 
 func (c skewed) Now() time.Time                  { return c.RealClock.Now().Add(c.by) }
 func (c skewed) Since(t time.Time) time.Duration { return c.Now().Sub(t) }
+
+// hasty is a clock that can be set forward.
+type hasty struct {
+	clock.RealClock
+	ahead atomic.Int64
+}
+
+func (c *hasty) Now() time.Time                  { return c.RealClock.Now().Add(time.Duration(c.ahead.Load())) }
+func (c *hasty) Since(t time.Time) time.Duration { return c.Now().Sub(t) }
 
 // The clock of a scanner's host may be days off: what it reads is dated, and what it waits for is over, by the API server's.
 func TestClockSkew(t *testing.T) {

@@ -20,8 +20,8 @@ import (
 var errNetwork = errors.New("the network is down")
 
 // refusing answers with a status of the API server in its place.
-func refusing(what string, status int) func(string, func() (*http.Response, error)) (*http.Response, error) {
-	return func(sent string, send func() (*http.Response, error)) (*http.Response, error) {
+func refusing(what string, status int) spoiler {
+	return func(sent string, send sender) (*http.Response, error) {
 		if sent != what {
 			return send()
 		}
@@ -78,9 +78,9 @@ func TestEachRequestMayFail(t *testing.T) {
 func TestResultsArePersisted(t *testing.T) {
 	w := newWorld(t)
 	s, wire := w.scanner()
-	lost := func(what string, carriedOut bool) func(string, func() (*http.Response, error)) (*http.Response, error) {
+	lost := func(what string, carriedOut bool) spoiler {
 		first := true
-		return func(sent string, send func() (*http.Response, error)) (*http.Response, error) {
+		return func(sent string, send sender) (*http.Response, error) {
 			if sent != what || !first {
 				return send()
 			}
@@ -105,13 +105,13 @@ func TestResultsArePersisted(t *testing.T) {
 	// Somebody else's, while the first attempt was lost.
 	wire.Spoil(lost("POST bids", false))
 	w.Expect(w.process(s, posting("4"), func(ctx context.Context, p *onebidv1.Posting) (scanner.Verdict, error) {
-		w.create(build.Bid(w.ns, marketName, "4"))
+		w.Expect(env.Client.Create(ctx, build.Bid(w.ns, marketName, "4"))).To(Succeed())
 		return suitable(ctx, p)
 	})).To(Equal(scanner.Result{Outcome: scanner.Duplicate, Reason: "another Bid was created meanwhile", Evaluated: true}))
 	w.Expect(w.bids()).To(HaveLen(3))
 
 	ctx, cancel := context.WithCancel(t.Context())
-	wire.Spoil(func(sent string, send func() (*http.Response, error)) (*http.Response, error) {
+	wire.Spoil(func(sent string, send sender) (*http.Response, error) {
 		if sent == "POST bids" {
 			time.AfterFunc(10*time.Millisecond, cancel)
 			return nil, errNetwork
@@ -158,15 +158,15 @@ func TestWaitingWithoutNews(t *testing.T) {
 	holder, _ := w.scanner()
 	for _, c := range []struct {
 		why   string
-		spoil func(string, func() (*http.Response, error)) (*http.Response, error)
+		spoil spoiler
 	}{
-		{"the watches are refused", func(sent string, send func() (*http.Response, error)) (*http.Response, error) {
+		{"the watches are refused", func(sent string, send sender) (*http.Response, error) {
 			if sent == "WATCH bids" || sent == "WATCH postings" {
 				return nil, errNetwork
 			}
 			return send()
 		}},
-		{"the watches end", func(sent string, send func() (*http.Response, error)) (*http.Response, error) {
+		{"the watches end", func(sent string, send sender) (*http.Response, error) {
 			response, err := send()
 			if err == nil && (sent == "WATCH bids" || sent == "WATCH postings") {
 				_ = response.Body.Close()
@@ -185,7 +185,7 @@ func TestWaitingWithoutNews(t *testing.T) {
 		w.Expect(result.Until).To(BeTemporally("~", time.Now().Add(300*time.Second), 10*time.Second), c.why)
 
 		s, wire = w.scanner(locks(scanner.Locks{Timeout: 100 * time.Millisecond}))
-		wire.Spoil(func(sent string, send func() (*http.Response, error)) (*http.Response, error) {
+		wire.Spoil(func(sent string, send sender) (*http.Response, error) {
 			if sent == "WATCH leases" {
 				w.create(build.Bid(w.ns, marketName, "1"))
 			}

@@ -164,7 +164,7 @@ func (f *fleet) evaluate(ctx context.Context, p *onebidv1.Posting) (scanner.Verd
 
 // run goes through one scanner's share in an order of its own. A scanner that was killed is replaced.
 func (f *fleet) run(number int) error {
-	luck := rand.New(rand.NewPCG(uint64(number), 1)) //nolint:gosec // A test that fails must fail again.
+	luck := rand.New(rand.NewPCG(uint64(number), 1))
 	var todo []string
 	for i := range fleetPostings {
 		if i%(fleetScanners/fleetShares) == number%(fleetScanners/fleetShares) {
@@ -193,7 +193,7 @@ func (f *fleet) live(todo []string, requests int) (left []string, err error) {
 	ctx, kill := context.WithCancel(f.w.t.Context())
 	defer kill()
 	var sent atomic.Int32
-	wire.Spoil(func(_ string, send func() (*http.Response, error)) (*http.Response, error) {
+	wire.Spoil(func(_ string, send sender) (*http.Response, error) {
 		number := int(sent.Add(1))
 		switch {
 		case number < requests:
@@ -224,7 +224,7 @@ func (f *fleet) live(todo []string, requests int) (left []string, err error) {
 	return nil, nil
 }
 
-func sendUnless(dropped bool, send func() (*http.Response, error)) (*http.Response, error) {
+func sendUnless(dropped bool, send sender) (*http.Response, error) {
 	if dropped {
 		return nil, errKilled
 	}

@@ -7,6 +7,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
@@ -43,10 +44,7 @@ func (m *marketCache) set(value *onebidv1.Marketplace, now time.Time) {
 func (m *marketCache) uid() types.UID {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.value == nil {
-		return ""
-	}
-	return m.value.UID
+	return ptr.Deref(m.value, onebidv1.Marketplace{}).UID
 }
 
 // readMarket returns the Marketplace. One request each marketAge.

@@ -37,13 +37,13 @@ func (s *Scanner) compete(ctx context.Context, v *visit) (held lock.Lock, conten
 	defer followers.Wait()
 	defer stop()
 	n := &news{heard: make(chan struct{})}
+	var once sync.Once
 	held, err = s.acquire(ctx, v.market, lock.Request{Key: v.key, GiveUp: n.heard, Waiting: func(string) {
-		if contended {
-			return
-		}
-		contended = true
-		followers.Go(func() { s.follow(following, v, &onebidv1.BidList{}, n) })
-		followers.Go(func() { s.follow(following, v, &onebidv1.PostingList{}, n) })
+		once.Do(func() {
+			contended = true
+			followers.Go(func() { s.follow(following, v, &onebidv1.BidList{}, n) })
+			followers.Go(func() { s.follow(following, v, &onebidv1.PostingList{}, n) })
+		})
 	}})
 	if err == nil {
 		return held, contended, open, nil
@@ -103,14 +103,11 @@ func (s *Scanner) follow(ctx context.Context, v *visit, list client.ObjectList, 
 
 // decided reads an event. When something was deleted the posting is open again.
 func (s *Scanner) decided(v *visit, event watch.Event) Result {
-	if event.Type == watch.Deleted {
-		return open
+	if bid, ok := event.Object.(*onebidv1.Bid); ok && event.Type != watch.Deleted {
+		return duplicate(bid)
 	}
-	switch seen := event.Object.(type) {
-	case *onebidv1.Bid:
-		return duplicate(seen)
-	case *onebidv1.Posting:
-		return s.told(v, seen)
+	if posting, ok := event.Object.(*onebidv1.Posting); ok && event.Type != watch.Deleted {
+		return s.told(v, posting)
 	}
 	return open
 }

@@ -3,11 +3,14 @@ package scanner_test
 import (
 	"context"
 	"errors"
+	"net/http"
 	"testing"
 	"time"
 
 	. "github.com/onsi/gomega"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
@@ -173,6 +176,28 @@ func TestMarketplacesThatTakeNoBids(t *testing.T) {
 		missing, ok := errors.AsType[*scanner.MarketplaceNotFoundError](err)
 		w.Expect(ok).To(BeTrue(), "%v", err)
 		w.Expect(missing).To(MatchError(ContainSubstring(`there is no Marketplace "nowhere" in namespace "` + w.ns)))
+	}
+}
+
+// A scanner that runs for long notices within seconds that its Marketplace was suspended.
+func TestMarketplaceIsReadAgain(t *testing.T) {
+	w := newWorld(t)
+	clk := &hasty{}
+	s, wire := w.scanner(func(o *scanner.Options) { o.Clock = clk })
+	w.process(s, posting("1"), suitable)
+	patch := client.RawPatch(types.MergePatchType, []byte(`{"spec":{"mode":"Suspended"}}`))
+	market := &onebidv1.Marketplace{}
+	market.Namespace, market.Name = w.ns, marketName
+	w.Expect(env.Client.Patch(t.Context(), market, patch)).To(Succeed())
+	w.Expect(w.process(s, posting("2"), unsuitable).Outcome).To(Equal(scanner.NotSuitable), "it is believed for 10 s")
+	clk.ahead.Store(int64(10 * time.Second))
+	w.Expect(w.process(s, posting("3"), w.never()).Outcome).To(Equal(scanner.Paused))
+
+	clk.ahead.Store(int64(20 * time.Second))
+	wire.Spoil(refusing("GET marketplaces", http.StatusForbidden))
+	for range 2 {
+		_, err := s.Process(t.Context(), posting("4"), w.never())
+		w.Expect(apierrors.IsForbidden(err)).To(BeTrue(), "nothing is believed that may be wrong: %v", err)
 	}
 }
 

@@ -2,14 +2,12 @@ package scanner
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -62,16 +60,13 @@ func sameSpec(found, sent *onebidv1.Bid) bool {
 // decline records a verdict against the posting. The patch touches nothing else, so it cannot conflict.
 func (s *Scanner) decline(ctx context.Context, v *visit, verdict Verdict) (Result, error) {
 	suitable := false
-	evaluation := &onebidv1.PostingEvaluation{
+	judged := v.posting.DeepCopy()
+	judged.Spec.Evaluation = &onebidv1.PostingEvaluation{
 		Suitable: &suitable, Score: verdict.Score, Reason: clip(verdict.Reason, maxReason), By: clip(s.name, maxBy),
 		EvaluatedAt: &metav1.Time{Time: s.wall.Now()},
 	}
-	patch, err := json.Marshal(map[string]any{"spec": map[string]any{"evaluation": evaluation}})
-	if err != nil {
-		return Result{Evaluated: true}, err
-	}
-	_, err = s.persist(ctx, func() error {
-		return s.api.Patch(ctx, v.posting.DeepCopy(), client.RawPatch(types.MergePatchType, patch), fieldOwner)
+	_, err := s.persist(ctx, func() error {
+		return s.api.Patch(ctx, judged.DeepCopy(), client.MergeFrom(v.posting), fieldOwner)
 	})
 	if err != nil {
 		return Result{Evaluated: true}, fmt.Errorf("record the verdict on Posting %s: %w", v.name, err)

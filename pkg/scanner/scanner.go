@@ -1,7 +1,7 @@
 package scanner
 
 import (
-	"fmt"
+	"cmp"
 	"os"
 	"sync"
 	"time"
@@ -9,6 +9,7 @@ import (
 	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
@@ -99,11 +100,8 @@ func (o *Options) resolve() (Locks, error) {
 		return Locks{}, err
 	}
 	if o.Name == "" {
-		host, err := os.Hostname()
-		if err != nil {
-			return Locks{}, fmt.Errorf("no Name, and the host has none either: %w", err)
-		}
-		o.Name = host
+		host, _ := os.Hostname()
+		o.Name = cmp.Or(host, "unknown")
 	}
 	if o.Metrics == nil {
 		o.Metrics = NewMetrics()
@@ -138,9 +136,7 @@ func (s *Scanner) connect(given *rest.Config) error {
 		return err
 	}
 	scheme := runtime.NewScheme()
-	if err := onebidv1.AddToScheme(scheme); err != nil {
-		return err
-	}
+	utilruntime.Must(onebidv1.AddToScheme(scheme))
 	s.api, err = client.NewWithWatch(config, client.Options{Scheme: scheme, Mapper: mapper(), HTTPClient: transport})
 	return err
 }
@@ -162,19 +158,9 @@ func (s *Scanner) Close() error {
 
 // ttl and timeout of a lock, from the options or the Marketplace.
 func (s *Scanner) ttl(market *onebidv1.Marketplace) time.Duration {
-	return first(s.locks.TTL, time.Duration(market.Spec.Lock.TTLSeconds)*time.Second, DefaultTTL)
+	return cmp.Or(s.locks.TTL, time.Duration(market.Spec.Lock.TTLSeconds)*time.Second, DefaultTTL)
 }
 
 func (s *Scanner) timeout(market *onebidv1.Marketplace) time.Duration {
-	return first(s.locks.Timeout, time.Duration(market.Spec.Lock.AcquireTimeoutSeconds)*time.Second, DefaultTimeout)
-}
-
-// first returns the first that is not zero.
-func first(durations ...time.Duration) time.Duration {
-	for _, d := range durations {
-		if d != 0 {
-			return d
-		}
-	}
-	return 0
+	return cmp.Or(s.locks.Timeout, time.Duration(market.Spec.Lock.AcquireTimeoutSeconds)*time.Second, DefaultTimeout)
 }

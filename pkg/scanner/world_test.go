@@ -47,14 +47,20 @@ func newWorld(t *testing.T, options ...func(*onebidv1.Marketplace)) *world {
 	return w
 }
 
+// spoiler answers a request such as "POST bids"; sender has the API server carry it out.
+type (
+	spoiler func(what string, send sender) (*http.Response, error)
+	sender  func() (*http.Response, error)
+)
+
 // wire notes what one scanner sends, and spoils it.
 type wire struct {
 	next http.RoundTripper
 
 	mu       sync.Mutex
 	requests []string
-	// spoil may answer in the API server's place, before or after it did. It is called one at a time.
-	spoil func(what string, send func() (*http.Response, error)) (*http.Response, error)
+	// spoil, if set, answers in the API server's place, before or after that did.
+	spoil spoiler
 }
 
 func (w *wire) RoundTrip(request *http.Request) (*http.Response, error) {
@@ -101,15 +107,15 @@ func (w *wire) Has(what string) bool {
 	return slices.Contains(w.requests, what)
 }
 
-func (w *wire) Spoil(spoil func(what string, send func() (*http.Response, error)) (*http.Response, error)) {
+func (w *wire) Spoil(spoil spoiler) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.spoil = spoil
 }
 
 // failing answers the given requests with an error, before they are carried out.
-func failing(what string, err error) func(string, func() (*http.Response, error)) (*http.Response, error) {
-	return func(sent string, send func() (*http.Response, error)) (*http.Response, error) {
+func failing(what string, err error) spoiler {
+	return func(sent string, send sender) (*http.Response, error) {
 		if sent == what {
 			return nil, err
 		}
