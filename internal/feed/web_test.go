@@ -90,7 +90,7 @@ func TestAFailingServerGivesNothing(t *testing.T) {
 		"no body":                 {reply(200, "application/json", ""), "empty"},
 		"XML that is said to be":  {reply(200, "application/rss+xml", good), "neither RSS nor Atom"},
 		"fewer bytes than said":   {reply(200, "application/json", good, "Content-Length", "4096"), "cut short"},
-		"a redirect elsewhere":    {reply(302, "", "", "Location", "https://elsewhere.test/"), "redirects to https://elsewhere.test"},
+		"a redirect elsewhere":    {reply(302, "", "", "Location", "http://elsewhere.test/"), "redirects to http://elsewhere.test"},
 		"a redirect to itself":    {reply(302, "", "", "Location", "/jobs"), "more than 5 redirects"},
 		"lines that are one list": {reply(200, "application/x-ndjson", good), "item 1 of 1 is a list"},
 	} {
