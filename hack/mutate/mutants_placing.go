@@ -91,12 +91,12 @@ var placing = []Mutant{
 	{
 		Name: "a shutdown abandons the call", Rule: "place 6", File: "internal/controller/bid/call.go",
 		Old: "context.WithTimeout(context.WithoutCancel(ctx), s.timeout())", New: "context.WithTimeout(ctx, s.timeout())",
-		Seen: by(bids, "TestAShutdownFinishesTheCall"),
+		Seen: by(bids, "TestAShutdownFinishesTheWithdrawal"),
 	},
 	{
 		Name: "a shutdown loses the outcome", Rule: "place 9", File: "internal/controller/bid/record.go",
 		Old: "context.WithTimeout(context.WithoutCancel(ctx), recordFor)", New: "context.WithTimeout(ctx, recordFor)",
-		Seen: by(bids, "TestAShutdownFinishesTheCall"),
+		Seen: by(bids, "TestAShutdownFinishesTheWithdrawal"),
 	},
 	{
 		Name: "a place is sent again when its outcome is unknown", Rule: "I5", File: "internal/controller/bid/place.go",
@@ -123,9 +123,14 @@ var placing = []Mutant{
 	},
 	{
 		Name: "the Lease is released before the outcome is recorded", Rule: "place 9", File: "internal/controller/bid/place.go",
-		Old:  "	err := r.record(ctx, o.situation, o.live, bidding.Placed(remote, attempt))\n",
-		New:  "	_ = r.Leases.Release(ctx, o.claim)\n	err := r.record(ctx, o.situation, o.live, bidding.Placed(remote, attempt))\n",
+		Old:  "	change := bidding.Placed(remote, attempt)\n",
+		New:  "	_ = r.Leases.Release(ctx, o.claim)\n	change := bidding.Placed(remote, attempt)\n",
 		Seen: by(bids, "TestPlacingIsClaimReadCallAndRecord"),
+	},
+	{
+		Name: "a second bid takes the place of the one that is recorded", Rule: "rule 10", File: "internal/controller/bid/place.go",
+		Old: "		change = bidding.PlacedBeside(remote, attempt)\n", New: "",
+		Seen: by(bids, "TestASecondBidIsTakenBackByWhoPlacedIt"),
 	},
 	{
 		Name: "what was sent is not remembered", Rule: "rule 1", File: "internal/controller/bid/place.go",

@@ -1,6 +1,7 @@
 package bid_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -183,4 +184,23 @@ func TestWithoutKeysWhatIsThereIsLookedAtFirst(t *testing.T) {
 	_, requests := w.process("a").step()
 	w.Expect(requests).NotTo(ContainElement("place"))
 	w.Expect(w.stored().Status.Outcome).To(Equal(onebidv1.StateDuplicate))
+}
+
+// A shutdown in the middle of a withdrawal neither abandons the call nor forgets that it failed.
+func TestAShutdownFinishesTheWithdrawal(t *testing.T) {
+	w, a := placedBid(t, onebidv1.ClassIdempotencyKey)
+	w.delete()
+	ctx, cancel := context.WithCancel(t.Context())
+	w.before["withdraw b-1"] = cancel
+	_, _ = a.try(ctx) // what comes after the call is for the next process, or done
+	w.Expect(w.market.live()).To(BeZero())
+
+	w, a = placedBid(t, onebidv1.ClassIdempotencyKey)
+	w.delete()
+	ctx, cancel = context.WithCancel(t.Context())
+	w.before["withdraw b-1"] = cancel
+	w.errors["withdraw b-1"] = []error{refused(onebidv1.ErrorTransient)}
+	_, err := a.try(ctx)
+	w.Expect(err).NotTo(HaveOccurred())
+	w.Expect(w.stored().Status.Attempts.Operation).To(Equal(onebidv1.OperationWithdraw))
 }

@@ -92,8 +92,11 @@ func (m *market) Get(_ context.Context, ref marketplace.Ref) (marketplace.Bid, e
 	return m.bids[at], nil
 }
 
-func (m *market) Withdraw(_ context.Context, ref marketplace.Ref, _ string) error {
+func (m *market) Withdraw(ctx context.Context, ref marketplace.Ref, _ string) error {
 	if err := m.world.request("withdraw " + ref.BidID); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
 		return err
 	}
 	at := m.find(ref.BidID)
