@@ -125,9 +125,7 @@ func value(w *world, registry *prometheus.Registry, name string) float64 {
 // Redis needs not be there when a scanner starts, and an event that cannot be written harms nobody.
 func TestRedisIsNotThere(t *testing.T) {
 	w := newWorld(t)
-	server := redistest.Start(t)
-	server.Stop()
-	s, wire := w.scanner(locks(scanner.Locks{Type: lock.Redis, RedisURL: "redis://" + server.Addr}))
+	s, wire := w.scanner(locks(scanner.Locks{Type: lock.Redis, RedisURL: "redis://127.0.0.1:1"}))
 	wire.Spoil(failing("POST events", errors.New("no")))
 	w.Expect(w.process(s, posting("1"), suitable).Outcome).To(Equal(scanner.Created))
 	w.Expect(s.Close()).To(Succeed())
