@@ -23,7 +23,6 @@ func ExampleScanner_Process() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer func() { _ = s.Close() }()
 
 	posting := &onebidv1.Posting{Spec: onebidv1.PostingSpec{PostingID: "39211345", Title: "Build a scraper"}}
 	result, err := s.Process(context.Background(), posting,
@@ -39,6 +38,9 @@ func ExampleScanner_Process() {
 		log.Fatal(err)
 	}
 	fmt.Println(result.Outcome, result.Reason)
+	if err := s.Close(); err != nil {
+		log.Fatal(err)
+	}
 }
 
 func ExampleScanner_WithLock() {
