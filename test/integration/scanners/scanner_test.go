@@ -55,8 +55,8 @@ func newSite(t *testing.T, answer http.HandlerFunc) *site {
 
 func (s *site) says(answer http.HandlerFunc) { s.answer.Store(&answer) }
 
-// versioned answers 304 to who knows the text already.
-func versioned(tag, text string) http.HandlerFunc {
+// tagged answers 304 to who knows the text already.
+func tagged(tag, text string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("ETag", tag)
 		w.Header().Set("Content-Type", "application/json")
@@ -189,7 +189,7 @@ const oddName = "rest.x.d0962f31203f2623"
 func TestFromAFeedToALiveBid(t *testing.T) {
 	x := world.Tenant(t, onebidv1.ClassIdempotencyKey)
 	x.Manager()
-	jobSite := newSite(t, versioned(`"1"`, jobs))
+	jobSite := newSite(t, tagged(`"1"`, jobs))
 	p := scanner(t, x, jobSite.URL+"/open.json")
 	first, second := p.start(t), p.start(t)
 
@@ -253,11 +253,11 @@ func TestAFailingFeedChangesNothing(t *testing.T) {
 	x.G.Expect(names(x, &onebidv1.BidList{})).To(BeEmpty())
 	x.G.Expect(names(x, &onebidv1.PostingList{})).To(BeEmpty())
 
-	jobSite.says(versioned(`"1"`, jobs))
+	jobSite.says(tagged(`"1"`, jobs))
 	x.G.Eventually(func() []string { return names(x, &onebidv1.BidList{}) }).Should(ConsistOf("rest.39211345", oddName))
 	x.G.Expect(r.ready()).To(Equal(http.StatusOK))
 
-	jobSite.says(versioned(`"2"`, `{"jobs": []}`))
+	jobSite.says(tagged(`"2"`, `{"jobs": []}`))
 	x.G.Eventually(func() string {
 		_, text := get(r.metrics, "/metrics")
 		return text
