@@ -31,7 +31,7 @@ func TestManyScannersOnePosting(t *testing.T) {
 		{"worth a bid", suitable, scanner.Created, scanner.Duplicate, 1, 1},
 		{"not worth a bid", unsuitable, scanner.NotSuitable, scanner.NotSuitable, 0, 0},
 	} {
-		w := newWorld(t)
+		w := newWorld(t, func(m *onebidv1.Marketplace) { m.Spec.Lock.AcquireTimeoutSeconds = 600 })
 		var evaluations atomic.Int32
 		ready := make(chan struct{})
 		outcomes := make([]scanner.Outcome, scanners)
@@ -56,6 +56,7 @@ func TestManyScannersOnePosting(t *testing.T) {
 		close(ready)
 		w.Expect(group.Wait()).To(Succeed(), c.why)
 		t.Logf("%s: %d scanners were done after %s", c.why, scanners, time.Since(started).Round(time.Millisecond))
+		w.Expect(time.Since(started)).To(BeNumerically("<", 2*time.Minute), "nobody waited for a timeout")
 		count := map[scanner.Outcome]int{}
 		for _, outcome := range outcomes {
 			count[outcome]++
