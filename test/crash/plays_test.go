@@ -116,12 +116,25 @@ func (s *scene) answered() {
 
 // takenOver: a replica dies between call and reply, and the fault strikes the one that takes over.
 func (s *scene) takenOver() {
-	s.armed("%s %s kill", failpoint.Wire, after)
-	s.create()
-	s.await("a replica that died", func() bool { return s.crew.reached() && s.crew.ended() > 0 })
+	s.dieInTheCall()
 	s.arm()
 	s.crew.replace()
 	s.strike()
+}
+
+// dieInTheCall creates a Bid and lets the replica that places it die before the reply.
+func (s *scene) dieInTheCall() {
+	for {
+		s.armed("%s %s kill", failpoint.Wire, after)
+		s.create()
+		s.await("a replica that died", func() bool { return s.crew.reached() && s.crew.ended() > 0 })
+		if slices.ContainsFunc(s.crew.replicas, func(r *replica) bool { return r.ended() && s.heldBy(r) }) {
+			return
+		}
+		// It was on an errand for an earlier cell's posting: once more, with another one.
+		s.crew.replace()
+		s.id += "-1"
+	}
 }
 
 // deleted: a live bid whose Bid is deleted.
@@ -205,9 +218,7 @@ func (s *scene) killOthers() {
 // createdAgain: a Bid whose bid nobody knows of is stripped, deleted and created again. Where the marketplace stores keys
 // the bid is withdrawn for the new one; else it cannot be told from that, and is adopted.
 func (s *scene) createdAgain() {
-	s.armed("%s %s kill", failpoint.Wire, after)
-	s.create()
-	s.await("a replica that died", func() bool { return s.crew.reached() && s.crew.ended() > 0 })
+	s.dieInTheCall()
 	for _, r := range s.crew.replicas {
 		r.kill() // so that nobody finds out before the Bid is gone
 	}
