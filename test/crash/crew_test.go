@@ -74,6 +74,9 @@ func (c *crew) arm(mark string) {
 	c.G.Expect(os.Rename(whole, c.file)).To(Succeed())
 }
 
+// disarm takes the mark back; it is false when a replica has come to it.
+func (c *crew) disarm() bool { return os.Remove(c.file) == nil }
+
 // reached is true once a replica came to the mark.
 func (c *crew) reached() bool {
 	_, err := os.Stat(c.file)

@@ -1,7 +1,6 @@
 package crash_test
 
 import (
-	"fmt"
 	"net/http"
 	"slices"
 	"syscall"
@@ -231,13 +230,16 @@ func (s *scene) createdAgain() {
 
 // orphaned: the finalizer of a live bid's Bid is taken off by hand, and the audit finds what is left.
 func (s *scene) orphaned() {
-	s.arm()
 	// On some postings the replica that audits has the Lease already, and neither takes nor releases it.
-	for try := 1; !s.crew.reached(); try++ {
-		s.id = fmt.Sprintf("%s-%d", s.id, try)
+	for again := true; again; again = s.crew.disarm() {
+		s.id += "-1"
 		s.create()
 		s.active()
-		s.frozen(s.strip)
+		// Armed while nobody runs: who reaches the mark and stops must not be let go on with the others.
+		s.frozen(func() {
+			s.strip()
+			s.arm()
+		})
 		s.audits = true
 		s.await("the mark, or the end", func() bool { return s.crew.reached() || s.row().Live == 0 && s.buried() })
 	}
