@@ -11,41 +11,18 @@ import (
 	"github.com/google/cel-go/common/types/ref"
 	"github.com/google/cel-go/ext"
 	"github.com/shopspring/decimal"
+
+	"github.com/onebid-dev/onebid/internal/celobjects"
 )
 
 // objects are the types of the variables with named fields, so that a misspelt field is found when it is compiled. Their
 // values are plain maps.
-var objects = map[string]map[string]*cel.Type{
+var objects = celobjects.Objects{
 	"posting": {
 		"id": cel.StringType, "title": cel.StringType, "description": cel.StringType, "url": cel.StringType,
 		"budget": cel.ObjectType("budget"), "skills": cel.ListType(cel.StringType),
 	},
 	"budget": {"min": cel.StringType, "max": cel.StringType, "currency": cel.StringType},
-}
-
-// provider adds the objects to the types of CEL.
-type provider struct{ *types.Registry }
-
-func (p provider) FindStructType(name string) (*types.Type, bool) {
-	if _, ok := objects[name]; ok {
-		return types.NewTypeTypeWithParam(types.NewObjectType(name)), true
-	}
-	return p.Registry.FindStructType(name)
-}
-
-func (p provider) FindStructFieldNames(name string) ([]string, bool) {
-	if fields, ok := objects[name]; ok {
-		return slices.Sorted(maps.Keys(fields)), true
-	}
-	return p.Registry.FindStructFieldNames(name)
-}
-
-func (p provider) FindStructFieldType(name, field string) (*types.FieldType, bool) {
-	if fields, ok := objects[name]; ok {
-		t, found := fields[field]
-		return &types.FieldType{Type: t}, found
-	}
-	return p.Registry.FindStructFieldType(name, field)
 }
 
 // scope names the variables that an expression sees, with their types.
@@ -65,11 +42,7 @@ func (s scope) environment() (*cel.Env, error) {
 	if err != nil {
 		return nil, err
 	}
-	options := make([]cel.EnvOption, 0, len(s))
-	for name, t := range s {
-		options = append(options, cel.Variable(name, t))
-	}
-	return base.Extend(options...)
+	return celobjects.Extend(base, s)
 }
 
 // baseEnvironment has the functions and types, without variables: those of CEL, its extensions for strings, math and
@@ -81,7 +54,7 @@ var baseEnvironment = sync.OnceValues(func() (*cel.Env, error) {
 	}
 	return cel.NewEnv(
 		cel.CustomTypeAdapter(registry),
-		cel.CustomTypeProvider(provider{registry}),
+		cel.CustomTypeProvider(celobjects.Provider(objects, registry)),
 		cel.OptionalTypes(),
 		cel.CrossTypeNumericComparisons(true),
 		ext.Strings(ext.StringsVersion(2)),

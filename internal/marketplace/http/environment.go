@@ -13,6 +13,8 @@ import (
 	"github.com/google/cel-go/common/types/ref"
 	"github.com/google/cel-go/ext"
 	"github.com/shopspring/decimal"
+
+	"github.com/onebid-dev/onebid/internal/celobjects"
 )
 
 const (
@@ -25,7 +27,7 @@ var decimalNumber = regexp.MustCompile(`^[0-9]{1,18}([.][0-9]{1,9})?$`)
 
 // objects are the types of the variables with named fields, so that a misspelt field is found when it is compiled.
 // Their values are plain maps.
-var objects = map[string]map[string]*cel.Type{
+var objects = celobjects.Objects{
 	"bid": {
 		"postingID": cel.StringType, "amount": cel.StringType, "currency": cel.StringType, "deliveryDays": cel.IntType,
 		"proposal": cel.StringType, "attributes": cel.MapType(cel.StringType, cel.StringType),
@@ -35,31 +37,6 @@ var objects = map[string]map[string]*cel.Type{
 	"response": {
 		"status": cel.IntType, "headers": cel.MapType(cel.StringType, cel.StringType), "body": cel.DynType,
 	},
-}
-
-// provider adds the objects to the types of CEL.
-type provider struct{ *types.Registry }
-
-func (p provider) FindStructType(name string) (*types.Type, bool) {
-	if _, ok := objects[name]; ok {
-		return types.NewTypeTypeWithParam(types.NewObjectType(name)), true
-	}
-	return p.Registry.FindStructType(name)
-}
-
-func (p provider) FindStructFieldNames(name string) ([]string, bool) {
-	if fields, ok := objects[name]; ok {
-		return slices.Sorted(maps.Keys(fields)), true
-	}
-	return p.Registry.FindStructFieldNames(name)
-}
-
-func (p provider) FindStructFieldType(name, field string) (*types.FieldType, bool) {
-	if fields, ok := objects[name]; ok {
-		t, found := fields[field]
-		return &types.FieldType{Type: t}, found
-	}
-	return p.Registry.FindStructFieldType(name, field)
 }
 
 // scope names the variables that an expression sees, with their types.
@@ -95,7 +72,7 @@ var baseEnvironment = sync.OnceValues(func() (*cel.Env, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := provider{registry}
+	p := celobjects.Provider(objects, registry)
 	return cel.NewEnv(
 		cel.CustomTypeAdapter(registry),
 		cel.CustomTypeProvider(p),

@@ -15,6 +15,7 @@ import (
 	"github.com/google/cel-go/common/types/ref"
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
+	"github.com/onebid-dev/onebid/internal/celobjects"
 )
 
 const (
@@ -96,11 +97,7 @@ func (s scope) environment() (*cel.Env, error) {
 	if err != nil {
 		return nil, err
 	}
-	options := make([]cel.EnvOption, 0, len(s))
-	for name, t := range s {
-		options = append(options, cel.Variable(name, t))
-	}
-	return base.Extend(options...)
+	return celobjects.Extend(base, s)
 }
 
 // hint explains what people try and must not.
