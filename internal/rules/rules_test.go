@@ -146,7 +146,7 @@ func TestAnOddItemIsAnErrorAndNoBid(t *testing.T) {
 			nil, []string{"double(posting.budget.max) >= 100.0", "true && [1,2,3,4,5,6,7,8,9].all(a, [1,2,3,4,5,6,7,8,9].all(b, " +
 				"[1,2,3,4,5,6,7,8,9].all(c, [1,2,3,4,5,6,7,8,9].all(d, [1,2,3,4,5,6,7,8,9].all(e, [1,2,3,4,5,6,7,8,9].all(f, " +
 				"[1,2,3,4,5,6,7,8,9].all(g, true)))))))"},
-			"evaluate.suitable: operation cancelled: actual cost limit exceeded",
+			"evaluate.suitable: operation ", // cancelled by its cost, or on a slow machine interrupted by its time
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
