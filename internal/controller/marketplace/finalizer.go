@@ -25,7 +25,7 @@ func (r *Reconciler) finalize(ctx context.Context, v *visit) (gone bool, err err
 	}
 	// A cache that lags behind must not strand a Bid, and deletions are rare enough to ask.
 	confirmed, err := count(ctx, r.live, v.marketplace)
-	if err != nil {
+	if client.IgnoreNotFound(err) != nil { // a kind that is not there any more has no objects
 		return false, err
 	}
 	if confirmed.unsettled > 0 {

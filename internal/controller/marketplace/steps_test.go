@@ -3,6 +3,7 @@ package marketplace
 import (
 	"context"
 	"errors"
+	"net/http"
 	"testing"
 	"time"
 
@@ -153,4 +154,23 @@ func TestSecretThatCannotBeRead(t *testing.T) {
 
 func TestSetupNamesWhatIsMissing(t *testing.T) {
 	NewWithT(t).Expect(Setup(nil, Options{})).To(MatchError(ContainSubstring("required")))
+}
+
+// The CRD of Bids went before the one of Marketplaces: there is nothing left to wait for.
+func TestFinalizerGoesWithTheKindOfBids(t *testing.T) {
+	g := NewWithT(t)
+	market := build.Marketplace("ns", "m", "https://example.com")
+	market.Finalizers = []string{onebidv1.FinalizerInUse}
+	market.DeletionTimestamp = new(metav1.Unix(1, 0))
+	cached := fakeClient(t, interceptor.Funcs{}, market)
+	r := &Reconciler{client: cached, live: fakeClient(t, interceptor.Funcs{List: func(
+		context.Context, client.WithWatch, client.ObjectList, ...client.ListOption,
+	) error {
+		return apierrors.NewGenericServerResponse(http.StatusNotFound, "get", onebidv1.Resource("bids"), "", "", 0, true)
+	}})}
+	g.Expect(cached.Get(t.Context(), client.ObjectKeyFromObject(market), market)).To(Succeed())
+	gone, err := r.finalize(t.Context(), visitOf(market, entry{}))
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(gone).To(BeTrue())
+	g.Expect(cached.Get(t.Context(), client.ObjectKeyFromObject(market), market)).To(MatchError(ContainSubstring("not found")))
 }

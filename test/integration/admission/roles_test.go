@@ -48,6 +48,7 @@ func TestRolesAllowThisAndNoMore(t *testing.T) {
 			"onebid.dev/postings":        "get list watch create update patch",
 			"onebid.dev/marketplaces":    reads,
 			"coordination.k8s.io/leases": "get list watch create update delete",
+			"events.k8s.io/events":       "create",
 		},
 		"onebid-approver": {
 			"onebid.dev/bids": "get list watch update patch approve", "onebid.dev/postings": reads, "onebid.dev/marketplaces": reads,
