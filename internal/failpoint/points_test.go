@@ -101,7 +101,7 @@ func parse(t *testing.T, path string) *ast.File {
 // What is released has nothing of it: neither the variable that arms it nor a point.
 func TestReleasedManagerHasNone(t *testing.T) {
 	if testing.Short() {
-		t.Skip("links the manager twice")
+		t.Skip("-short leaves it out: it links the manager twice; make test runs it")
 	}
 	g := NewWithT(t)
 	released, marked := manager(t), manager(t, "-tags", "failpoints")

@@ -12,7 +12,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	clocktesting "k8s.io/utils/clock/testing"
 	"k8s.io/utils/ptr"
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
@@ -290,108 +289,6 @@ func TestDeletedLeaseIsRecalled(t *testing.T) {
 	w.Expect(intentsOf(w.lease())).To(Equal(Intents{*placing("uid-a", 2)}))
 }
 
-func TestScannersOfOneProcessExcludeEachOther(t *testing.T) {
-	w := newWorld(t)
-	s := w.scanner("s")
-	first, err := s.Acquire(t.Context(), request("", nil))
-	w.Expect(err).NotTo(HaveOccurred())
-	w.Expect(s.Authorize(first, time.Second)).To(Succeed())
-	w.Expect(w.lease().Annotations).NotTo(HaveKey(onebidv1.AnnotationHeartbeat))
-	w.api.Requests()
-	_, err = s.Acquire(t.Context(), request("", nil))
-	held, ok := errors.AsType[*HeldError](err)
-	w.Expect(ok).To(BeTrue())
-	w.Expect(held.Holder).To(Equal(s.me.String()))
-	w.Expect(held.Until).To(Equal(epochStart.Add(DefaultTTL)))
-	w.Expect(w.api.Requests()).To(BeEmpty())
-
-	// A goroutine that never gave back is not in the way for longer than its Lease, and can end nothing after that.
-	w.clock.Step(DefaultTTL)
-	second, err := s.Acquire(t.Context(), request("", nil))
-	w.Expect(err).NotTo(HaveOccurred())
-	w.Expect(second.Token).NotTo(Equal(first.Token))
-	w.Expect(s.Release(t.Context(), first)).To(MatchError(ErrLost))
-	w.Expect(s.Release(t.Context(), second)).To(Succeed())
-	w.Expect(w.lease()).To(BeNil())
-}
-
-func TestAcquireWaitsForAnotherGoroutineOnlyAsLongAsItsContext(t *testing.T) {
-	w := newWorld(t)
-	s := w.scanner("s")
-	unlock, err := s.locks.lock(t.Context(), namespace+"/"+leaseName)
-	w.Expect(err).NotTo(HaveOccurred())
-	canceled, cancel := context.WithCancel(t.Context())
-	cancel()
-	_, err = s.Acquire(canceled, request("", nil))
-	w.Expect(err).To(MatchError(context.Canceled))
-	claim := &Claim{Namespace: namespace, Name: leaseName}
-	w.Expect(s.Assert(canceled, claim)).To(MatchError(context.Canceled))
-	w.Expect(s.SetIntents(canceled, claim, nil)).To(MatchError(context.Canceled))
-	w.Expect(s.Settle(canceled, claim, stone)).To(MatchError(context.Canceled))
-	w.Expect(s.Release(canceled, claim)).To(MatchError(context.Canceled))
-	unlock()
-	w.Expect(s.locks.byName).To(BeEmpty(), "locks of names nobody uses must not pile up")
-	w.Expect(w.api.Requests()).To(BeEmpty())
-}
-
-func TestTombstoneForbidsUntilItsTime(t *testing.T) {
-	w := newWorld(t)
-	a, s := w.replica("a"), w.scanner("s")
-	w.api.Edit(namespace+"/"+leaseName, func(l *coordinationv1.Lease) {
-		*l = *buried(l, stone)
-		l.Namespace, l.Name = namespace, leaseName
-	})
-	for _, c := range []*Client{a.Client, s} {
-		_, err := c.Acquire(t.Context(), request("uid-b", nil))
-		cooling, ok := errors.AsType[*CooldownError](err)
-		w.Expect(ok).To(BeTrue())
-		w.Expect(*cooling).To(Equal(CooldownError{Until: stone.CooldownUntil, Outcome: stone.Outcome, BidUID: stone.BidUID}))
-		w.Expect(cooling).To(MatchError(ContainSubstring("cools down until 2026-11-23T12:05:00Z: Bid uid-a ended as Lost")))
-	}
-
-	w.clock.SetTime(stone.CooldownUntil)
-	w.beat(a)
-	_, err := a.Acquire(t.Context(), request(stone.BidUID, nil))
-	_, ok := errors.AsType[*CooldownError](err)
-	w.Expect(ok).To(BeTrue(), "the settled Bid itself never comes back")
-	w.clock.SetTime(epochStart)
-	w.beat(a)
-
-	// Taking back a late bid is owed at any time, and leaves the tombstone as it is.
-	late := request("uid-x", nil)
-	late.IgnoreCooldown = true
-	claim, err := a.Acquire(t.Context(), late)
-	w.Expect(err).NotTo(HaveOccurred())
-	still, ok := tombstoneOf(w.lease())
-	w.Expect(ok).To(BeTrue())
-	w.Expect(still).To(Equal(stone))
-	w.Expect(a.Release(t.Context(), claim)).To(Succeed())
-
-	w.clock.SetTime(stone.CooldownUntil)
-	w.beat(a)
-	scanned, err := s.Acquire(t.Context(), request("", nil))
-	w.Expect(err).NotTo(HaveOccurred())
-	w.Expect(s.Release(t.Context(), scanned)).To(Succeed())
-	_, ok = tombstoneOf(w.lease())
-	w.Expect(ok).To(BeTrue(), "a scanner that came and went must not take the tombstone with it")
-	_, err = a.Acquire(t.Context(), late)
-	w.Expect(err).NotTo(HaveOccurred())
-}
-
-// Cooldowns are of the API server's clock, whatever the host's says.
-func TestCooldownIsJudgedByTheServersClock(t *testing.T) {
-	w := newWorld(t)
-	ahead := w.scanner("s")
-	wall := clocktesting.NewFakePassiveClock(epochStart)
-	WithWallClock(wall)(ahead)
-	w.api.Edit(namespace+"/"+leaseName, func(l *coordinationv1.Lease) { *l = *buried(l, stone) })
-	w.clock.Step(24 * time.Hour)
-	_, err := ahead.Acquire(t.Context(), request("", nil))
-	_, ok := errors.AsType[*CooldownError](err)
-	w.Expect(ok).To(BeTrue())
-	w.Expect(NewClient(w.api, scannerC, nil, w.clock, ahead.log, WithWallClock(wall)).wall).To(BeIdenticalTo(wall))
-}
-
 // Whoever keeps losing to others gives up: they make progress.
 func TestAcquireGivesUpAFight(t *testing.T) {
 	w := newWorld(t)
@@ -430,33 +327,4 @@ func TestTTLIsWholeSeconds(t *testing.T) {
 	_, err := w.scanner("s").Acquire(t.Context(), req)
 	w.Expect(err).NotTo(HaveOccurred())
 	w.Expect(w.lease().Spec.LeaseDurationSeconds).To(HaveValue(BeEquivalentTo(2)))
-}
-
-// What nobody's queue serialises must not share a tenure: two goroutines of a process would call for one posting.
-func TestAcquireExclusive(t *testing.T) {
-	w := newWorld(t)
-	a := w.replica("a")
-	exclusive := request("uid-old", nil)
-	exclusive.Exclusive = true
-	first, err := a.Acquire(t.Context(), exclusive)
-	w.Expect(err).NotTo(HaveOccurred())
-	_, err = a.Acquire(t.Context(), request("uid-new", placing("uid-new", 1)))
-	held, ok := errors.AsType[*HeldError](err)
-	w.Expect(ok).To(BeTrue(), "another Bid has to wait")
-	w.Expect(held.Until.After(a.clock.Now())).To(BeTrue())
-	again, err := a.Acquire(t.Context(), request("uid-old", nil))
-	w.Expect(err).NotTo(HaveOccurred(), "the same Bid does not")
-	w.Expect(again.Token).To(Equal(first.Token))
-	w.Expect(a.Release(t.Context(), first)).To(Succeed())
-
-	second, err := a.Acquire(t.Context(), request("uid-new", placing("uid-new", 1)))
-	w.Expect(err).NotTo(HaveOccurred(), "it ends with the claim")
-	_, err = a.Acquire(t.Context(), exclusive)
-	_, ok = errors.AsType[*HeldError](err)
-	w.Expect(ok).To(BeTrue(), "and does not begin while another Bid has the posting")
-
-	third, err := a.Acquire(t.Context(), request("uid-third", nil))
-	w.Expect(err).NotTo(HaveOccurred())
-	w.Expect(a.Release(t.Context(), second)).To(MatchError(ErrLost), "the posting is used for another Bid by now")
-	w.Expect(a.Authorize(third, time.Second)).To(Succeed())
 }

@@ -78,7 +78,7 @@ func try(t *testing.T, n int, beyond bool) {
 // The same seed gives the same history to the last event.
 func TestSameSeed(t *testing.T) {
 	if *seed != 0 {
-		t.Skip("there is a seed to play")
+		t.Skip("-seed plays one history only; leave it out to run this, as make test does")
 	}
 	for i := range uint64(max(min(number(), 400)/20, 2)) {
 		one, two := simulate(t, Generate(*first+i, false)), simulate(t, Generate(*first+i, false))

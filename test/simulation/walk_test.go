@@ -13,10 +13,10 @@ import (
 // what it finds to the few steps that matter.
 func TestWalks(t *testing.T) {
 	if *seed != 0 {
-		t.Skip("there is a seed to play")
+		t.Skip("-seed plays one history only; leave it out to run this, as make test does")
 	}
 	if raced {
-		t.Skip("the histories are enough for the race detector")
+		t.Skip("too slow under -race, where TestHistories runs; make test runs this without")
 	}
 	rapid.Check(t, func(rt *rapid.T) {
 		p := walk(rt)
