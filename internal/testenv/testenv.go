@@ -80,7 +80,6 @@ type Environment struct {
 	// mu guards what follows.
 	mu             sync.Mutex
 	users          int
-	namespaces     int
 	rolesInstalled bool
 }
 

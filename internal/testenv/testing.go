@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -48,15 +49,15 @@ func Main(m *testing.M, options Options, env **Environment) int {
 
 var notInName = regexp.MustCompile(`[^a-z0-9]+`)
 
+// namespaces counts those of all environments of a process: tests name what they keep elsewhere after their namespace.
+var namespaces atomic.Int64
+
 // Namespace makes a namespace for one test. It is not deleted: without kube-controller-manager it would only hang in
 // Terminating, and the control plane goes with the package.
 func (e *Environment) Namespace(tb testing.TB) string {
 	tb.Helper()
 	e.inputs.Do(func() { noteInputs(tb, e.Root) })
-	e.mu.Lock()
-	e.namespaces++
-	count := e.namespaces
-	e.mu.Unlock()
+	count := namespaces.Add(1)
 	readable := strings.Trim(notInName.ReplaceAllString(strings.ToLower(tb.Name()), "-"), "-")
 	if len(readable) > 40 {
 		readable = strings.Trim(readable[:40], "-")

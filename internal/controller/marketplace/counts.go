@@ -112,3 +112,10 @@ func count(
 	}
 	return sum, nil
 }
+
+// confirm counts at the API server: a cache that lags behind must not strand a Bid, and what asks is rare. A kind that is
+// not there any more, because its CRD went first, has no objects: who waited for them to be counted would wait for ever.
+func (r *Reconciler) confirm(ctx context.Context, marketplace *onebidv1.Marketplace) (counts, error) {
+	sum, err := count(ctx, r.live, marketplace)
+	return sum, client.IgnoreNotFound(err)
+}

@@ -23,9 +23,8 @@ func (r *Reconciler) finalize(ctx context.Context, v *visit) (gone bool, err err
 	case v.counts.unsettled > 0:
 		return false, nil
 	}
-	// A cache that lags behind must not strand a Bid, and deletions are rare enough to ask.
-	confirmed, err := count(ctx, r.live, v.marketplace)
-	if client.IgnoreNotFound(err) != nil { // a kind that is not there any more has no objects
+	confirmed, err := r.confirm(ctx, v.marketplace)
+	if err != nil {
 		return false, err
 	}
 	if confirmed.unsettled > 0 {

@@ -33,8 +33,7 @@ func (r *Reconciler) releaseSecret(ctx context.Context, v *visit) error {
 	if v.held == "" || v.held == v.wantedSecret() {
 		return nil
 	}
-	// As with the Marketplace itself, a cache that lags behind must not strand a Bid.
-	confirmed, err := count(ctx, r.live, v.marketplace)
+	confirmed, err := r.confirm(ctx, v.marketplace)
 	if err != nil {
 		return err
 	}
@@ -67,7 +66,7 @@ func (r *Reconciler) neededByOthers(ctx context.Context, v *visit) (bool, error)
 		if other.Name == v.marketplace.Name || ref == nil || ref.Name != v.held {
 			continue
 		}
-		if counted, err := count(ctx, r.live, other); err != nil || counted.unsettled > 0 {
+		if counted, err := r.confirm(ctx, other); err != nil || counted.unsettled > 0 {
 			return true, err
 		}
 	}

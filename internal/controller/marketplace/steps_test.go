@@ -157,20 +157,36 @@ func TestSetupNamesWhatIsMissing(t *testing.T) {
 }
 
 // The CRD of Bids went before the one of Marketplaces: there is nothing left to wait for.
-func TestFinalizerGoesWithTheKindOfBids(t *testing.T) {
+func TestFinalizersGoWithTheKindOfBids(t *testing.T) {
 	g := NewWithT(t)
-	market := build.Marketplace("ns", "m", "https://example.com")
-	market.Finalizers = []string{onebidv1.FinalizerInUse}
+	market, beside := build.Marketplace("ns", "m", "https://example.com"), build.Marketplace("ns", "beside", "https://example.com")
+	for _, m := range []*onebidv1.Marketplace{market, beside} {
+		m.Spec.CredentialsSecretRef = &onebidv1.SecretReference{Name: "account"}
+		m.Finalizers = []string{onebidv1.FinalizerInUse}
+	}
 	market.DeletionTimestamp = new(metav1.Unix(1, 0))
-	cached := fakeClient(t, interceptor.Funcs{}, market)
-	r := &Reconciler{client: cached, live: fakeClient(t, interceptor.Funcs{List: func(
-		context.Context, client.WithWatch, client.ObjectList, ...client.ListOption,
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{
+		Namespace: "ns", Name: "account", Finalizers: []string{onebidv1.FinalizerInUse},
+	}}
+	all := fakeClient(t, interceptor.Funcs{List: func(
+		ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption,
 	) error {
-		return apierrors.NewGenericServerResponse(http.StatusNotFound, "get", onebidv1.Resource("bids"), "", "", 0, true)
-	}})}
-	g.Expect(cached.Get(t.Context(), client.ObjectKeyFromObject(market), market)).To(Succeed())
-	gone, err := r.finalize(t.Context(), visitOf(market, entry{}))
+		if _, bids := list.(*onebidv1.BidList); bids {
+			return apierrors.NewGenericServerResponse(http.StatusNotFound, "get", onebidv1.Resource("bids"), "", "", 0, true)
+		}
+		return c.List(ctx, list, opts...)
+	}}, market, beside, secret)
+	r := &Reconciler{client: all, live: all}
+	g.Expect(all.Get(t.Context(), client.ObjectKeyFromObject(market), market)).To(Succeed())
+	v := visitOf(market, entry{})
+	v.held = secret.Name
+
+	g.Expect(r.releaseSecret(t.Context(), v)).To(Succeed())
+	g.Expect(all.Get(t.Context(), client.ObjectKeyFromObject(secret), secret)).To(Succeed())
+	g.Expect(secret.Finalizers).To(BeEmpty())
+
+	gone, err := r.finalize(t.Context(), v)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(gone).To(BeTrue())
-	g.Expect(cached.Get(t.Context(), client.ObjectKeyFromObject(market), market)).To(MatchError(ContainSubstring("not found")))
+	g.Expect(all.Get(t.Context(), client.ObjectKeyFromObject(market), market)).To(MatchError(ContainSubstring("not found")))
 }
