@@ -9,6 +9,7 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"sync"
 	"syscall"
 )
 
@@ -67,16 +68,31 @@ func signal(s syscall.Signal) {
 // OnWire gives a connection the point Wire.
 func OnWire(conn net.Conn) net.Conn {
 	if plain, ok := conn.(*net.TCPConn); ok {
-		return wire{plain}
+		return &wire{TCPConn: plain}
 	}
 	return conn
 }
 
-type wire struct{ *net.TCPConn }
+type wire struct {
+	*net.TCPConn
+
+	writing sync.Mutex
+}
+
+// Read hands over nothing before the write that it answers has come past its mark: a process that is to die there must not
+// have heard the reply.
+func (w *wire) Read(b []byte) (int, error) {
+	n, err := w.TCPConn.Read(b)
+	w.writing.Lock()
+	defer w.writing.Unlock()
+	return n, err
+}
 
 // Write reaches the point with the connection locked: when the process wakes up after its deadline, others close the
 // connection, which waits until the bytes have left.
-func (w wire) Write(b []byte) (int, error) {
+func (w *wire) Write(b []byte) (int, error) {
+	w.writing.Lock()
+	defer w.writing.Unlock()
 	raw, err := w.SyscallConn()
 	if err != nil {
 		return 0, err
