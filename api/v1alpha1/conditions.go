@@ -124,13 +124,14 @@ const (
 	// FinalizerInUse keeps a Marketplace while unsettled Bids name it, and the Secret with its credentials.
 	FinalizerInUse = "onebid.dev/in-use"
 
-	// LabelLease marks the posting Leases and heartbeat Leases that onebid wrote: LeaseKindPosting or
-	// LeaseKindHeartbeat.
+	// LabelLease marks the Leases that onebid wrote: LeaseKindPosting, LeaseKindHeartbeat or LeaseKindRoom.
 	LabelLease = "onebid.dev/lease"
 	// LeaseKindPosting is LabelLease's value on a posting's Lease.
 	LeaseKindPosting = "posting"
 	// LeaseKindHeartbeat is LabelLease's value on a manager replica's heartbeat.
 	LeaseKindHeartbeat = "heartbeat"
+	// LeaseKindRoom is LabelLease's value on the Lease whose holder lets Bids through a Marketplace's limits.
+	LeaseKindRoom = "room"
 
 	// AnnotationLockKey on a posting's Lease is Key.LockKey.
 	AnnotationLockKey = "onebid.dev/lock-key"

@@ -4,19 +4,10 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/shopspring/decimal"
 	"k8s.io/apimachinery/pkg/types"
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 )
-
-// Account is what the controller has seen of a Marketplace's other Bids that are live or under way.
-type Account struct {
-	// Active counts them.
-	Active int
-	// Committed sums their prices, by currency.
-	Committed map[string]decimal.Decimal
-}
 
 // GuardInput is all that the guards look at.
 type GuardInput struct {
@@ -185,7 +176,7 @@ func priceLimit(in GuardInput) *Hold {
 
 func activeLimit(in GuardInput) *Hold {
 	limits := in.Marketplace.Spec.Limits
-	if limits == nil || limits.MaxActiveBids == 0 || in.Others.Active < int(limits.MaxActiveBids) {
+	if limits == nil || !in.Others.full(limits) {
 		return nil
 	}
 	return &Hold{Reason: onebidv1.ReasonTooManyActiveBids, Message: fmt.Sprintf(
@@ -198,21 +189,16 @@ func budgetLimit(in GuardInput) *Hold {
 	if limits == nil || limits.MaxCommitted == nil {
 		return nil
 	}
-	limit := *limits.MaxCommitted
-	over := in.Others.Committed[limit.Currency].Add(amount(in.Bid.Spec.Price)).Sub(amount(limit))
+	limit, over := *limits.MaxCommitted, in.Others.over(in.Bid.Spec.Price, *limits.MaxCommitted)
 	if !over.IsPositive() {
 		return nil
+	}
+	if alone := (Account{}).over(in.Bid.Spec.Price, limit); alone.IsPositive() {
+		return &Hold{Reason: onebidv1.ReasonPriceTooHigh, Stalled: true, Message: fmt.Sprintf(
+			"spec.price is %s %s over maxCommitted %s %[2]s of Marketplace %[4]q: raise the limit, or delete this Bid and bid less",
+			alone, limit.Currency, limit.Amount, in.Marketplace.Name)}
 	}
 	return &Hold{Reason: onebidv1.ReasonBudgetExhausted, Message: fmt.Sprintf(
 		"This bid would put Marketplace %q %s %s over maxCommitted %s %[3]s; it goes on when enough of the live bids end",
 		in.Marketplace.Name, over, limit.Currency, limit.Amount)}
-}
-
-// amount of a price that admission has checked; what it would not have let in counts as zero.
-func amount(m onebidv1.Money) decimal.Decimal {
-	value, err := decimal.NewFromString(m.Amount)
-	if err != nil {
-		return decimal.Zero
-	}
-	return value
 }

@@ -122,6 +122,10 @@ func TestGuard(t *testing.T) {
 			reason: "BudgetExhausted", message: `would put Marketplace "rest" 0.01 USD over maxCommitted 1000 USD`,
 		},
 		{
+			why: "more than all the money", in: input(limits(onebidv1.MarketplaceLimits{MaxCommitted: usd("249")})),
+			reason: "PriceTooHigh", message: `spec.price is 1 USD over maxCommitted 249 USD of Marketplace "rest"`, stalled: true,
+		},
+		{
 			why: "an amount that admission would not have let in counts as nothing", in: input(
 				limits(onebidv1.MarketplaceLimits{MaxPrice: usd("1")}), func(in *bidding.GuardInput) { in.Bid.Spec.Price.Amount = "much" }),
 		},

@@ -50,9 +50,9 @@ func (c *Client) try(ctx context.Context, a *attempt) (*Claim, error) {
 
 // attempt is one Acquire.
 type attempt struct {
-	c        *Client
-	req      *Request
-	name     string
+	c   *Client
+	req *Request
+	subject
 	lockName string
 	// mine is what this process held when the attempt began, or nil.
 	mine *holding
@@ -63,16 +63,16 @@ type attempt struct {
 }
 
 func (c *Client) newAttempt(req *Request) (*attempt, error) {
-	name, err := req.Key.LeaseName()
+	about, err := req.subject()
 	if err != nil {
 		return nil, err
 	}
-	return &attempt{c: c, req: req, name: name, lockName: lockName(req.Namespace, name), start: req.Hint}, nil
+	return &attempt{c: c, req: req, subject: about, lockName: lockName(req.Namespace, about.name), start: req.Hint}, nil
 }
 
 // next is another attempt of the same request, begun with what was seen since.
 func (a *attempt) next(start *coordinationv1.Lease) *attempt {
-	return &attempt{c: a.c, req: a.req, name: a.name, lockName: a.lockName, start: start}
+	return &attempt{c: a.c, req: a.req, subject: a.subject, lockName: a.lockName, start: start}
 }
 
 // fromMemory answers from what this process holds: a controller's claim that is fresh, or for a scanner that another
@@ -229,7 +229,7 @@ func (c *Client) facts(lease *coordinationv1.Lease, lockName string, req *Reques
 
 func (a *attempt) tenure() *tenure {
 	t := &tenure{
-		me: a.c.me, key: a.req.Key, bidUID: a.req.BidUID, ttl: a.req.TTL, intent: a.req.Intent,
+		me: a.c.me, subject: a.subject, bidUID: a.req.BidUID, ttl: a.req.TTL, intent: a.req.Intent,
 		keepTombstone: a.req.IgnoreCooldown, wall: a.c.wall.Now(),
 	}
 	if a.c.members != nil {

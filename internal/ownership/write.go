@@ -16,7 +16,7 @@ import (
 type tenure struct {
 	me        Identity
 	heartbeat string
-	key       onebidv1.Key
+	subject   subject
 	bidUID    types.UID
 	ttl       time.Duration
 	intent    *Intent
@@ -91,8 +91,11 @@ func retaken(base *coordinationv1.Lease, t *tenure) (*coordinationv1.Lease, hist
 }
 
 func occupy(lease *coordinationv1.Lease, t *tenure, intents Intents) {
-	metav1.SetMetaDataLabel(&lease.ObjectMeta, onebidv1.LabelLease, onebidv1.LeaseKindPosting)
-	metav1.SetMetaDataAnnotation(&lease.ObjectMeta, onebidv1.AnnotationLockKey, t.key.LockKey())
+	metav1.SetMetaDataLabel(&lease.ObjectMeta, onebidv1.LabelLease, t.subject.kind)
+	metav1.SetMetaDataAnnotation(&lease.ObjectMeta, onebidv1.AnnotationLockKey, t.subject.lockKey)
+	if t.subject.owner != nil {
+		lease.OwnerReferences = []metav1.OwnerReference{*t.subject.owner}
+	}
 	if t.bidUID != "" {
 		// An attempt that is noted already may have been sent by somebody whom this process's cache does not show yet.
 		if t.intent != nil && !intents.reached(*t.intent) {

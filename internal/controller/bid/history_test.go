@@ -131,7 +131,9 @@ func TestRefusedCredentialsPauseTheAccount(t *testing.T) {
 // What is under way counts, although no cache shows it.
 func TestLimitsCountWhatIsBeingPlaced(t *testing.T) {
 	for why, fault := range map[string]func(w *world, other func()){
-		"it was let through": func(w *world, other func()) { w.before["create lease"] = other },
+		"it was let through": func(w *world, other func()) {
+			w.before["create lease"] = func() { w.before["create lease"] = other } // the room's, and then the posting's
+		},
 		"it is being placed": func(w *world, other func()) { w.before["place"] = other },
 		"it could not be recorded": func(w *world, _ func()) {
 			forbidden := apierrors.NewForbidden(onebidv1.GroupVersion.WithResource("bids").GroupResource(), "rest.1", nil)

@@ -132,6 +132,7 @@ func (r *Reconciler) send(ctx context.Context, o *owned, attempt int32) error {
 		return err
 	}
 	r.flights.start(o.live.UID, attempt)
+	o.sent, o.cleared = true, false
 	failpoint.Before(failpoint.Place)
 	remote, err := call(ctx, r, o.situation, func(ctx context.Context) (marketplace.Bid, error) {
 		return o.conn.Driver.Place(ctx, placeRequest(o.live))
@@ -211,7 +212,6 @@ func (r *Reconciler) placed(ctx context.Context, o *owned, remote bidding.Remote
 	case err != nil:
 		return err
 	}
-	o.placed = counts(o.live)
 	r.flights.forget(o.live.UID)
 	r.looked(o)
 	if bidding.Settled(o.live) {

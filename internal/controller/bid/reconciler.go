@@ -67,7 +67,7 @@ type Options struct {
 type Reconciler struct {
 	Options
 	flights *flights
-	room    *room
+	rooms   *rooms
 	polls   *schedule
 	told    *told
 	seats   *seats
@@ -75,7 +75,7 @@ type Reconciler struct {
 
 // New makes a Reconciler.
 func New(o Options) *Reconciler {
-	return &Reconciler{Options: o, flights: newFlights(), room: newRoom(), polls: newSchedule(), told: newTold(), seats: newSeats()}
+	return &Reconciler{Options: o, flights: newFlights(), rooms: newRooms(), polls: newSchedule(), told: newTold(), seats: newSeats()}
 }
 
 // situation is all that one Reconcile knows.
@@ -87,9 +87,12 @@ type situation struct {
 	// leaseName is "" for a Bid whose key has no legal name.
 	leaseName string
 	freshness bidding.FreshnessVerdict
-	// placed is true once the bid is recorded as live, which the cache may not show yet.
-	placed bool
-	log    logr.Logger
+	// room is what let the Bid through the limits on all Bids of its Marketplace; nil where nothing had to.
+	room *ownership.Claim
+	// took is true when the Bid did not count within them before, sent once a call may have been made for it, cleared when
+	// its status was recorded and says that nothing is live.
+	took, sent, cleared bool
+	log                 logr.Logger
 }
 
 // Reconcile does the next step for one Bid.
@@ -105,10 +108,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	if !r.responsible(s) {
 		return reconcile.Result{}, nil
 	}
-	defer r.leave(s)
+	defer r.leave(ctx, s)
 	hold, err := r.guard(ctx, s)
 	if err != nil {
-		return reconcile.Result{}, err
+		return r.notGuarded(ctx, s, err)
 	}
 	step := bidding.Next(r.facts(s, hold), r.Wall.Now())
 	if s.conn != nil && calls(step.Action) {
@@ -127,6 +130,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 func (r *Reconciler) responsible(s *situation) bool {
 	if r.Leases.MayHold(s.bid.Namespace, s.leaseName) {
 		return true
+	}
+	if bidding.Bounded(s.marketplace) {
+		return r.Members.Acts(roomKey(marketplaceOf(s.bid)))
 	}
 	return r.Members.Acts(s.bid.Namespace + "/" + s.bid.Name)
 }

@@ -61,6 +61,7 @@ func (r *Reconciler) record(ctx context.Context, s *situation, bid *onebidv1.Bid
 		return err
 	}
 	*bid = *read
+	s.noted(bid)
 	r.tell(s, before, bid)
 	return nil
 }

@@ -2,92 +2,217 @@ package bid
 
 import (
 	"context"
-	"slices"
+	"errors"
 	"sync"
+	"time"
 
-	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/event"
-	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	"github.com/onebid-dev/onebid/internal/bidding"
 	"github.com/onebid-dev/onebid/internal/controller/wake"
+	"github.com/onebid-dev/onebid/internal/ownership"
 )
 
-// room keeps count within the limits of Marketplaces. What this process lets through counts at once, before any cache
-// shows it; and who waits for room is looked at again when there is some.
-type room struct {
-	// mu makes counting and letting through one step.
+// rooms let Bids through the limits on all Bids of a Marketplace together. One replica at a time does: the one that holds
+// the Marketplace's room Lease, fenced as postings' Leases are. When it takes that Lease it reads once, live, what counts;
+// from then on nobody else lets any Bid through, so what it remembers is exact and costs no request.
+type rooms struct {
 	mu    sync.Mutex
-	taken map[types.UID]struct{}
+	byKey map[types.NamespacedName]*room
 	freed *wake.Keys
 }
 
-func newRoom() *room { return &room{taken: map[types.UID]struct{}{}, freed: wake.NewKeys()} }
-
-func (m *room) take(uid types.UID) { m.taken[uid] = struct{}{} }
-
-func (m *room) has(uid types.UID) bool {
-	_, ok := m.taken[uid]
-	return ok
+// room is one Marketplace's.
+type room struct {
+	// mu makes counting and letting through one step.
+	mu sync.Mutex
+	// claim is what count rests on; nil until this process has the Lease.
+	claim *ownership.Claim
+	count *bidding.Room
+	// owner is the Marketplace that the Lease belongs to.
+	owner types.UID
+	// elsewhere is until when not to ask for the Lease, since another replica has it.
+	elsewhere time.Time
 }
 
-// giveBack ends what take began; true when there was something to give back.
-func (m *room) giveBack(uid types.UID) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	had := m.has(uid)
-	delete(m.taken, uid)
-	return had
+func newRooms() *rooms {
+	return &rooms{byKey: map[types.NamespacedName]*room{}, freed: wake.NewKeys()}
 }
 
-// leave gives a Bid's room back unless it is live now: then it counts until the cache shows it.
-func (r *Reconciler) leave(s *situation) {
-	if !s.placed && r.room.giveBack(s.bid.UID) {
-		r.room.freed.Report(marketplaceOf(s.bid))
+func (r *rooms) of(key types.NamespacedName) *room {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	m := r.byKey[key]
+	if m == nil {
+		m = &room{}
+		r.byKey[key] = m
 	}
+	return m
+}
+
+// known is nil where this process never let a Bid through.
+func (r *rooms) known(key types.NamespacedName) *room {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.byKey[key]
 }
 
 func marketplaceOf(bid *onebidv1.Bid) types.NamespacedName {
 	return types.NamespacedName{Namespace: bid.Namespace, Name: bid.Spec.Marketplace}
 }
 
-// frees tells of Bids that counted and do so no longer.
-func (m *room) frees() handler.EventHandler {
-	return handler.Funcs{
-		UpdateFunc: func(_ context.Context, e event.UpdateEvent, _ queue) {
-			was, ok := e.ObjectOld.(*onebidv1.Bid)
-			is, ok2 := e.ObjectNew.(*onebidv1.Bid)
-			if ok && ok2 && counts(was) && !counts(is) {
-				m.freed.Report(marketplaceOf(is))
-			}
-		},
-		DeleteFunc: func(_ context.Context, e event.DeleteEvent, _ queue) {
-			bid, ok := e.Object.(*onebidv1.Bid)
-			if !ok {
-				return
-			}
-			m.giveBack(bid.UID)
-			if counts(bid) {
-				m.freed.Report(marketplaceOf(bid))
-			}
-		},
+// roomKey is the key by which replicas share Marketplaces with limits.
+func roomKey(mkt types.NamespacedName) string { return "room/" + mkt.String() }
+
+// roomRetry is how soon to ask again for a room that another replica has. It gives it up at once when it learns that it is
+// not its turn any more, or loses it with its heartbeat.
+const roomRetry = time.Second
+
+// enter lets a Bid through the limits, or says why it waits. It fails with *ownership.HeldError where another replica lets
+// Bids through.
+func (r *Reconciler) enter(ctx context.Context, s *situation, in bidding.GuardInput) (*bidding.Hold, error) {
+	m := r.rooms.of(marketplaceOf(s.bid))
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := r.openRoom(ctx, s, m); err != nil {
+		return nil, err
+	}
+	in.Others = m.count.Others(s.bid, in.Marketplace.Spec.Limits)
+	hold := bidding.Guard(in)
+	if hold != nil {
+		m.count.Wait(s.bid)
+		return hold, nil
+	}
+	s.room, s.took = m.claim, m.count.Take(s.bid)
+	return nil, nil
+}
+
+// openRoom makes sure that this process lets Bids through, and knows what counts. The room's mutex is held.
+func (r *Reconciler) openRoom(ctx context.Context, s *situation, m *room) error {
+	mkt, now := s.marketplace, r.Clock.Now()
+	if now.Before(m.elsewhere) || !r.Members.Acts(roomKey(marketplaceOf(s.bid))) {
+		return &ownership.HeldError{Holder: "another replica", Until: now.Add(roomRetry)}
+	}
+	wanted := ownership.RoomOf(mkt)
+	if m.owner != mkt.UID {
+		r.Leases.Forget(mkt.Namespace, wanted.LeaseName()) // what a Marketplace of the same name left
+		m.owner = mkt.UID
+	}
+	claim, err := r.Leases.Acquire(ctx, ownership.Request{Namespace: mkt.Namespace, Room: wanted, TTL: s.leaseTTL()})
+	if err == nil {
+		err = r.Leases.Assert(ctx, claim)
+	}
+	var held *ownership.HeldError
+	if errors.As(err, &held) {
+		m.elsewhere = now.Add(roomRetry)
+	}
+	if err != nil {
+		return err
+	}
+	if m.claim == nil || m.claim.Token != claim.Token {
+		count, err := r.countLive(ctx, mkt)
+		if err != nil {
+			return err
+		}
+		m.count = count
+		r.rooms.freed.Report(marketplaceOf(s.bid))
+	}
+	m.claim = claim
+	return nil
+}
+
+// leave ends enter, once it is certain whether the Bid counts. What was sent and not heard of goes on counting.
+func (r *Reconciler) leave(ctx context.Context, s *situation) {
+	key := marketplaceOf(s.bid)
+	m := r.rooms.known(key)
+	if m == nil {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	ended := s.cleared || s.took && !s.sent
+	if m.count != nil && ended && !r.flights.open(s.bid.UID) && m.count.Free(s.bid.UID) {
+		r.rooms.freed.Report(key)
+	}
+	r.yield(ctx, key, m)
+}
+
+// noted keeps what was just recorded of a Bid.
+func (s *situation) noted(bid *onebidv1.Bid) { s.cleared = !bidding.Counts(bid) }
+
+// pass is for a Bid that does not wait for room, whatever else it waits for.
+func (r *Reconciler) pass(bid *onebidv1.Bid) {
+	key := marketplaceOf(bid)
+	if m := r.rooms.known(key); m != nil {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if m.count != nil && m.count.Leave(bid.UID) {
+			r.rooms.freed.Report(key)
+		}
 	}
 }
 
-// counts is true for a Bid that is live or may be, as far as its status knows.
-func counts(bid *onebidv1.Bid) bool {
-	return !bidding.Settled(bid) && bidding.PlacedStatus(bid) != metav1.ConditionFalse
+// yield gives the room to the replica whose turn it is. A Bid that was let through and not sent yet is not sent then; of
+// one that was sent the intent tells. The room's mutex is held.
+func (r *Reconciler) yield(ctx context.Context, key types.NamespacedName, m *room) {
+	if m.claim == nil || r.Members.Acts(roomKey(key)) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	// Where this fails, the other replica waits until the Lease is asked for again or this process's heartbeat ends.
+	_ = r.Leases.Release(ctx, m.claim)
+	m.claim, m.count = nil, nil
 }
 
-// waiting lists the Marketplace's Bids that wait for room.
-func (r *Reconciler) waiting(ctx context.Context, mkt types.NamespacedName) []onebidv1.Bid {
-	bids := r.unfinished(ctx, client.InNamespace(mkt.Namespace), client.MatchingFields{IndexMarketplace: mkt.Name})
-	return slices.DeleteFunc(bids, func(bid onebidv1.Bid) bool {
-		c := meta.FindStatusCondition(bid.Status.Conditions, onebidv1.ConditionAccepted)
-		return c == nil || c.Reason != onebidv1.ReasonTooManyActiveBids && c.Reason != onebidv1.ReasonBudgetExhausted
-	})
+// yieldAll is called when the replicas changed.
+func (r *Reconciler) yieldAll(ctx context.Context) {
+	r.rooms.mu.Lock()
+	all := make(map[types.NamespacedName]*room, len(r.rooms.byKey))
+	for key, m := range r.rooms.byKey {
+		all[key] = m
+	}
+	r.rooms.mu.Unlock()
+	for key, m := range all {
+		m.mu.Lock()
+		r.yield(ctx, key, m)
+		m.mu.Unlock()
+	}
+}
+
+// notGuarded says what to do when it is not known whether a Bid may be placed.
+func (r *Reconciler) notGuarded(ctx context.Context, s *situation, err error) (reconcile.Result, error) {
+	var held *ownership.HeldError
+	var terminating *ownership.TerminatingError
+	switch {
+	case errors.As(err, &held):
+		result, err := r.notLetIn(ctx, s)
+		return settleErrors(s, result, err)
+	case errors.As(err, &terminating):
+		return reconcile.Result{RequeueAfter: terminatingRetry}, nil // the Bid is about to be deleted too
+	default:
+		return settleErrors(s, reconcile.Result{}, err)
+	}
+}
+
+// notLetIn is for a Bid that another replica is to let through. A posting that this one holds for it is given back, once
+// nothing sent for it is an open question.
+func (r *Reconciler) notLetIn(ctx context.Context, s *situation) (reconcile.Result, error) {
+	var again reconcile.Result
+	if r.Members.Acts(roomKey(marketplaceOf(s.bid))) {
+		again.RequeueAfter = roomRetry + time.Duration(r.Jitter()*float64(roomRetry))
+	}
+	if !r.claimed(s) {
+		return again, nil
+	}
+	o, result, err := r.unsent(ctx, s)
+	if o == nil || err != nil {
+		return result, err
+	}
+	if o.claim == nil || again.RequeueAfter > 0 {
+		return again, nil
+	}
+	return again, r.Leases.Release(ctx, o.claim)
 }

@@ -51,7 +51,7 @@ func (r *Reconciler) Setup(ctx context.Context, mgr ctrl.Manager, concurrency in
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("bid").
 		Watches(&onebidv1.Bid{}, bidHandler()).
-		Watches(&onebidv1.Bid{}, r.room.frees()).
+		Watches(&onebidv1.Bid{}, r.counter()).
 		Watches(&onebidv1.Marketplace{}, handler.EnqueueRequestsFromMapFunc(r.bidsOf), builder.WithPredicates(marketplaceMatters())).
 		Watches(&onebidv1.Posting{}, &handler.EnqueueRequestForObject{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		WatchesRawSource(r.wakeups()).
@@ -146,15 +146,16 @@ func (r *Reconciler) unfinished(ctx context.Context, opts ...client.ListOption) 
 // but what this process is to do may have.
 func (r *Reconciler) wakeups() source.Source {
 	return source.Func(func(ctx context.Context, q queue) error {
-		go r.room.freed.Run(ctx, func(key types.NamespacedName) {
-			for _, bid := range r.waiting(ctx, key) {
-				enqueue(q, &bid, false)
+		go r.rooms.freed.Run(ctx, func(key types.NamespacedName) {
+			for _, name := range r.fitting(ctx, key) {
+				q.Add(reconcile.Request{NamespacedName: types.NamespacedName{Namespace: key.Namespace, Name: name}})
 			}
 		})
 		w := wake.NewKeys()
 		r.Members.Subscribe(func() { w.Report(types.NamespacedName{}) })
 		r.Connections.Subscribe(w.Report)
 		go w.Run(ctx, func(key types.NamespacedName) {
+			r.yieldAll(ctx)
 			var opts []client.ListOption
 			if key.Name != "" {
 				opts = []client.ListOption{client.InNamespace(key.Namespace), client.MatchingFields{IndexMarketplace: key.Name}}

@@ -92,6 +92,11 @@ func (r *Reconciler) settlingLost(o *owned) time.Duration {
 
 // authorize allows a call to start now. Without a Lease it is the live Bid that does, when it was read just now.
 func (r *Reconciler) authorize(o *owned) error {
+	if o.room != nil {
+		if err := r.Leases.Authorize(o.room, o.timeout()); err != nil {
+			return err
+		}
+	}
 	if o.claim != nil {
 		return r.Leases.Authorize(o.claim, o.timeout())
 	}

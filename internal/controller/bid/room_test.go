@@ -1,0 +1,140 @@
+package bid_test
+
+import (
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
+)
+
+// bounded is a world with room for one bid and two Bids that want it: rest.1 and, a second younger, rest.2.
+func bounded(t *testing.T) *world {
+	t.Helper()
+	w := newWorld(t, onebidv1.ClassIdempotencyKey, newBid("one"), newBid("two", func(b *onebidv1.Bid) {
+		b.Name, b.Spec.PostingID, b.CreationTimestamp = "rest.2", "2", metav1.NewTime(start.Add(time.Second))
+	}))
+	mkt := newMarketplace(onebidv1.ClassIdempotencyKey)
+	w.Expect(w.api.Get(t.Context(), client.ObjectKeyFromObject(mkt), mkt)).To(Succeed())
+	mkt.Spec.Limits = &onebidv1.MarketplaceLimits{MaxActiveBids: 1}
+	w.Expect(w.api.Update(t.Context(), mkt)).To(Succeed())
+	return w
+}
+
+// second reconciles rest.2, and returns what it asked for and the reason why it waits.
+func (p *process) second() (requests []string, reason string) {
+	p.Helper()
+	p.requests()
+	name := types.NamespacedName{Namespace: bidName.Namespace, Name: "rest.2"}
+	_, err := p.reconciler.Reconcile(p.Context(), reconcile.Request{NamespacedName: name})
+	p.Expect(err).NotTo(HaveOccurred())
+	requests = p.requests()
+	bid := &onebidv1.Bid{}
+	p.Expect(p.api.Get(p.Context(), name, bid)).To(Succeed())
+	if c := meta.FindStatusCondition(bid.Status.Conditions, onebidv1.ConditionAccepted); c != nil {
+		reason = c.Reason
+	}
+	return requests, reason
+}
+
+// One replica lets Bids through; another one asks for the right to, and writes nothing.
+func TestOneReplicaLetsBidsThrough(t *testing.T) {
+	w := bounded(t)
+	a, b := w.process("a"), w.process("b")
+	a.step()
+	w.Expect(w.placed()).To(Equal("True/Placed"))
+	for range 3 {
+		requests, reason := b.second()
+		w.Expect(requests).NotTo(ContainElements("place"))
+		w.Expect(requests).NotTo(ContainElement("update status"))
+		w.Expect(reason).To(BeEmpty())
+	}
+	_, reason := a.second()
+	w.Expect(reason).To(Equal(onebidv1.ReasonTooManyActiveBids))
+}
+
+// Whoever takes over counts a call of which no status tells.
+func TestTheNextReplicaCountsWhatWasSent(t *testing.T) {
+	w := bounded(t)
+	w.dies(true)
+	b := w.process("b")
+	b.second()
+	w.clock.Step(ttl)
+	requests, reason := b.second()
+	w.Expect(requests).NotTo(ContainElement("place"))
+	w.Expect(reason).To(Equal(onebidv1.ReasonTooManyActiveBids))
+
+	b.takeOver()
+	w.clock.Step(settle)
+	b.step()
+	w.Expect(w.placed()).To(Equal("True/Adopted"))
+	w.Expect(w.market.live()).To(Equal(1))
+}
+
+// A replica that stood still after it had let a Bid through sends nothing once another one lets Bids through.
+func TestARoomThatWasLostLetsNothingThrough(t *testing.T) {
+	w := bounded(t)
+	a, b := w.process("a"), w.process("b")
+	w.before["create lease"] = func() { // the room's; the next one is the posting's
+		w.before["create lease"] = func() {
+			b.second()
+			w.clock.Step(ttl)
+			_, reason := b.second()
+			w.Expect(reason).To(Equal(onebidv1.ReasonAccepted))
+		}
+	}
+	_, err := a.try(t.Context())
+	w.Expect(err).NotTo(HaveOccurred())
+	w.Expect(w.market.live()).To(Equal(1))
+	w.Expect(w.market.keys).To(HaveLen(1))
+}
+
+// When it is another replica's turn the room is given up at once; what was sent counts there too.
+func TestARoomIsGivenUpInTurn(t *testing.T) {
+	w := bounded(t)
+	a, b := w.process("a"), w.process("b")
+	w.before["place"] = func() {
+		a.idle = true
+		requests, _ := b.second()
+		w.Expect(requests).NotTo(ContainElement("place"))
+	}
+	a.step()
+	w.Expect(w.placed()).To(Equal("True/Placed"))
+	w.clock.Step(time.Second)
+	_, reason := b.second()
+	w.Expect(reason).To(Equal(onebidv1.ReasonTooManyActiveBids), "b has the room, and counts what a placed")
+}
+
+// What failed for certain leaves its room, and what waits longest has it.
+func TestRoomThatWasLeftGoesToTheOldest(t *testing.T) {
+	w := bounded(t)
+	a := w.process("a")
+	_, reason := a.second()
+	w.Expect(reason).To(Equal(onebidv1.ReasonAccepted))
+	a.step()
+	w.Expect(w.stored().Status.Conditions).To(ContainElement(HaveField("Reason", onebidv1.ReasonTooManyActiveBids)))
+
+	third := newBid("three", func(b *onebidv1.Bid) {
+		b.Name, b.Spec.PostingID, b.CreationTimestamp = "rest.3", "3", metav1.NewTime(start.Add(2*time.Second))
+	})
+	w.Expect(w.api.Create(t.Context(), third)).To(Succeed())
+	ended := &onebidv1.Bid{}
+	w.Expect(w.api.Get(t.Context(), types.NamespacedName{Namespace: bidName.Namespace, Name: "rest.2"}, ended)).To(Succeed())
+	ended.Spec.Withdraw = &onebidv1.BidWithdraw{Reason: "no more"}
+	w.Expect(w.api.Update(t.Context(), ended)).To(Succeed())
+	a.second()
+	w.Expect(w.market.live()).To(BeZero())
+
+	_, err := a.reconciler.Reconcile(t.Context(), reconcile.Request{NamespacedName: client.ObjectKeyFromObject(third)})
+	w.Expect(err).NotTo(HaveOccurred())
+	w.Expect(w.market.live()).To(BeZero(), "the older one is next")
+	a.step()
+	w.Expect(w.market.live()).To(Equal(1))
+	w.Expect(w.placed()).To(Equal("True/Placed"))
+}
