@@ -29,6 +29,11 @@ type Driver interface {
 	// leaves, calls that only read may be made, and their errors returned.
 	Place(ctx context.Context, bid PlaceRequest) (Bid, error)
 
+	// Preview shows the request that Place would send, and makes no call: what only a call could tell, as the account's ID
+	// may be, has a stand-in that says so. Credentials and the proposal have stand-ins too, see Preview and
+	// PlaceRequest.ForPreview. It fails with Invalid where Place would without sending anything.
+	Preview(ctx context.Context, bid PlaceRequest) (Preview, error)
+
 	// Lookup lists our bids on one posting, ended ones too where the marketplace shows them. An empty result without an
 	// error is given only when every page was read and the answer proved to be about our account.
 	Lookup(ctx context.Context, postingID string) ([]Bid, error)

@@ -28,6 +28,10 @@ func (f failing) Place(context.Context, marketplace.PlaceRequest) (marketplace.B
 	return marketplace.Bid{}, f.err
 }
 
+func (f failing) Preview(context.Context, marketplace.PlaceRequest) (marketplace.Preview, error) {
+	return marketplace.Preview{}, f.err
+}
+
 func (f failing) Lookup(context.Context, string) ([]marketplace.Bid, error) { return nil, f.err }
 
 func (f failing) Get(context.Context, marketplace.Ref) (marketplace.Bid, error) {

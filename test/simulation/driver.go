@@ -71,6 +71,11 @@ func (d driver) lateness(ctx context.Context, l luck) time.Duration {
 	return time.Until(deadline) + l.between(-time.Second, most-50*time.Millisecond)
 }
 
+// Preview is not asked for: nothing here is a dry run.
+func (driver) Preview(context.Context, marketplace.PlaceRequest) (marketplace.Preview, error) {
+	return marketplace.Preview{}, refusal("preview", onebidv1.ErrorInvalid)
+}
+
 // Place sends one request.
 func (d driver) Place(ctx context.Context, req marketplace.PlaceRequest) (marketplace.Bid, error) {
 	l := d.p.w.fortune.of(d.p.name, "place "+req.PostingID)

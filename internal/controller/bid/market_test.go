@@ -67,6 +67,13 @@ func (m *market) Place(ctx context.Context, p marketplace.PlaceRequest) (marketp
 	return m.bids[at], nil
 }
 
+func (m *market) Preview(_ context.Context, p marketplace.PlaceRequest) (marketplace.Preview, error) {
+	if err := m.world.request("preview"); err != nil {
+		return marketplace.Preview{}, err
+	}
+	return marketplace.Preview{Method: "POST", URL: "https://rest.example/bids", Body: p.ForPreview().Proposal}, nil
+}
+
 func (m *market) Lookup(context.Context, string) ([]marketplace.Bid, error) {
 	if err := m.world.request("look"); err != nil {
 		return nil, err

@@ -96,6 +96,7 @@ func Run(t *testing.T, h Harness) {
 		run  func(*bench)
 	}{
 		{"a placed bid is found everywhere", (*bench).placed},
+		{"a preview sends nothing and tells no secret", (*bench).previewed},
 		{"a withdrawn bid is live nowhere", (*bench).withdrawn},
 		{"postings with odd IDs", (*bench).oddPostings},
 		{"a second bid meets what the class promises", (*bench).secondBid},

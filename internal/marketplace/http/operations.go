@@ -100,22 +100,7 @@ func (d *Driver) remember(c *call, id string) error {
 
 // Place implements marketplace.Driver.
 func (d *Driver) Place(ctx context.Context, p marketplace.PlaceRequest) (marketplace.Bid, error) {
-	attributes := p.Attributes
-	if attributes == nil {
-		attributes = map[string]string{}
-	}
-	vars := map[string]any{
-		"bid": map[string]any{
-			"postingID": p.PostingID, "amount": p.Price.Amount, "currency": p.Price.Currency,
-			"deliveryDays": int64(p.DeliveryDays), "proposal": p.Proposal, "attributes": attributes,
-		},
-		"idempotencyKey": p.IdempotencyKey,
-	}
-	header := http.Header{}
-	if d.key != "" {
-		header.Set(d.key, p.IdempotencyKey)
-	}
-	r, c, err := d.do(ctx, opPlace, d.plan.place.request, vars, extras{header: header}, p.Proposal)
+	r, c, err := d.do(ctx, opPlace, d.plan.place.request, placeVars(p), d.placeExtras(p), p.Proposal)
 	if err != nil {
 		return marketplace.Bid{}, err
 	}
@@ -127,6 +112,29 @@ func (d *Driver) Place(ctx context.Context, p marketplace.PlaceRequest) (marketp
 		return marketplace.Bid{}, c.unreadable(r, err)
 	}
 	return bid, nil
+}
+
+// placeVars are what expressions see of a bid to be placed.
+func placeVars(p marketplace.PlaceRequest) map[string]any {
+	attributes := p.Attributes
+	if attributes == nil {
+		attributes = map[string]string{}
+	}
+	return map[string]any{
+		"bid": map[string]any{
+			"postingID": p.PostingID, "amount": p.Price.Amount, "currency": p.Price.Currency,
+			"deliveryDays": int64(p.DeliveryDays), "proposal": p.Proposal, "attributes": attributes,
+		},
+		"idempotencyKey": p.IdempotencyKey,
+	}
+}
+
+func (d *Driver) placeExtras(p marketplace.PlaceRequest) extras {
+	header := http.Header{}
+	if d.key != "" {
+		header.Set(d.key, p.IdempotencyKey)
+	}
+	return extras{header: header}
 }
 
 // Lookup implements marketplace.Driver.

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/net/http/httpguts"
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
+	"github.com/onebid-dev/onebid/internal/marketplace"
 )
 
 const (
@@ -29,6 +30,7 @@ type message struct {
 	header    http.Header
 	body      []byte
 	sensitive []string // values that were computed from a secret
+	preview   bool     // it is for people, and shows no secret
 }
 
 // extras come on top of a template.
@@ -36,12 +38,14 @@ type extras struct {
 	header http.Header
 	query  []parameter       // of a variant
 	next   map[string]string // query parameters of the next page
+	// preview makes a message that is not to be sent: no secret is read for it.
+	preview bool
 }
 
 // build computes a request. Its errors name the field and hold no value of a secret.
 func (d *Driver) build(ctx context.Context, t *template, vars map[string]any, x extras) (*message, error) {
 	vars["secret"] = d.secrets
-	m := &message{method: t.method, header: d.header()}
+	m := &message{method: t.method, header: d.header(), preview: x.preview}
 	var err error
 	if m.url, err = d.url(ctx, t, vars); err != nil {
 		return nil, err
@@ -123,6 +127,9 @@ func (m *message) setHeaders(ctx context.Context, params []parameter, vars map[s
 
 // compute evaluates a parameter, and remembers its value when a secret is in it.
 func (m *message) compute(ctx context.Context, p parameter, vars map[string]any) (string, error) {
+	if m.preview && p.value.sees("secret") {
+		return marketplace.Redacted, nil
+	}
 	value, err := p.value.text(ctx, vars)
 	if err == nil && p.value.sees("secret") {
 		m.sensitive = append(m.sensitive, value)

@@ -69,6 +69,10 @@ func (f *fakeDriver) Place(context.Context, marketplace.PlaceRequest) (marketpla
 	return marketplace.Bid{}, f.called("place")
 }
 
+func (f *fakeDriver) Preview(context.Context, marketplace.PlaceRequest) (marketplace.Preview, error) {
+	return marketplace.Preview{}, f.called("preview")
+}
+
 func (f *fakeDriver) Lookup(context.Context, string) ([]marketplace.Bid, error) {
 	return nil, f.called("lookup")
 }
