@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -217,5 +219,5 @@ func (x *Tenant) PostingLeases() []coordinationv1.Lease {
 	x.T.Helper()
 	list := &coordinationv1.LeaseList{}
 	x.G.Expect(x.World.Env.Client.List(x.T.Context(), list, client.InNamespace(x.NS))).To(gomega.Succeed())
-	return list.Items
+	return slices.DeleteFunc(list.Items, func(l coordinationv1.Lease) bool { return !strings.HasPrefix(l.Name, onebidv1.LeasePrefix) })
 }

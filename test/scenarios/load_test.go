@@ -57,19 +57,28 @@ func TestRow21ManyBidsAndARestart(t *testing.T) {
 // createAll creates a Bid on each posting, some at once.
 func createAll(x *harness.Tenant, postings []string) {
 	x.T.Helper()
-	todo := make(chan string)
+	bids := make([]*onebidv1.Bid, 0, len(postings))
+	for _, posting := range postings {
+		bids = append(bids, build.Bid(x.NS, "rest", posting))
+	}
+	createBids(x, bids)
+}
+
+func createBids(x *harness.Tenant, bids []*onebidv1.Bid) {
+	x.T.Helper()
+	todo := make(chan *onebidv1.Bid)
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
-			for posting := range todo {
-				if err := world.Env.Client.Create(x.T.Context(), build.Bid(x.NS, "rest", posting)); err != nil {
+			for bid := range todo {
+				if err := world.Env.Client.Create(x.T.Context(), bid); err != nil {
 					x.T.Error(err)
 				}
 			}
 		})
 	}
-	for _, posting := range postings {
-		todo <- posting
+	for _, bid := range bids {
+		todo <- bid
 	}
 	close(todo)
 	wg.Wait()
