@@ -129,16 +129,6 @@ var decisions = []Mutant{
 		Seen: by(bidding, "TestGuard"),
 	},
 	{
-		Name: "one bid more than the limit", Rule: "limits", File: "internal/bidding/guards.go",
-		Old: "in.Others.Active < int(limits.MaxActiveBids)", New: "in.Others.Active <= int(limits.MaxActiveBids)",
-		Seen: by(bidding, "TestGuard"),
-	},
-	{
-		Name: "the budget does not count what others hold", Rule: "limits", File: "internal/bidding/guards.go",
-		Old: "in.Others.Committed[limit.Currency].Add(amount(in.Bid.Spec.Price))", New: "amount(in.Bid.Spec.Price)",
-		Seen: by(bidding, "TestGuard"),
-	},
-	{
 		Name: "a stale posting is bid on", Rule: "freshness", File: "internal/bidding/freshness.go",
 		Old: "if now.Before(expiry) {", New: "if true {",
 		Seen: by(bidding, "TestFreshness"),

@@ -197,16 +197,6 @@ var placing = []Mutant{
 		Seen: by(bids, "TestTheHolderActs"),
 	},
 	{
-		Name: "what was just let through does not count", Rule: "limits", File: "internal/controller/bid/guard.go",
-		Old: " || r.room.has(bid.UID)", New: "",
-		Seen: by(bids, "TestLimitsCountWhatIsBeingPlaced"),
-	},
-	{
-		Name: "what could not be recorded does not count", Rule: "limits", File: "internal/controller/bid/guard.go",
-		Old: " || r.flights.open(bid.UID)", New: "",
-		Seen: by(bids, "TestLimitsCountWhatIsBeingPlaced"),
-	},
-	{
 		Name: "refused credentials do not pause the account", Rule: "rate limit", File: "internal/controller/bid/call.go",
 		Old: "if marketplace.ClassOf(err) == onebidv1.ErrorAuth {", New: "if false {",
 		Seen: by(bids, "TestRefusedCredentialsPauseTheAccount"),

@@ -3,7 +3,6 @@ package ownership
 import (
 	"context"
 	"errors"
-	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -156,6 +155,9 @@ func (a *attempt) step(ctx context.Context, lease *coordinationv1.Lease, live bo
 		return nil, errStale
 	}
 	a.c.doubt(a.lockName, nil)
+	if a.mine != nil && decision.Verdict == Held {
+		a.c.end(a.mine) // somebody else took it: what this process wrote last says nothing any more
+	}
 	return nil, refusal(decision)
 }
 
@@ -281,22 +283,6 @@ func (a *attempt) write(ctx context.Context, base *coordinationv1.Lease, verdict
 		return nil, err
 	}
 	return a.remember(lease, sent, past), nil
-}
-
-// sending is the state of this process just before a write is sent; it is what the write proves.
-type sending struct {
-	at    time.Time
-	epoch uint64
-}
-
-func (a *attempt) sending() sending { return a.c.sending() }
-
-func (c *Client) sending() sending {
-	s := sending{at: c.clock.Now()}
-	if c.members != nil {
-		_, s.epoch = c.members.Validity()
-	}
-	return s
 }
 
 // remember keeps what was just written. A write in the tenure that this process remembers continues it.

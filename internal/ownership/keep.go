@@ -202,3 +202,19 @@ func (e *lostError) Error() string {
 
 // Unwrap gives ErrLost.
 func (*lostError) Unwrap() error { return ErrLost }
+
+// sending is the state of this process just before a write is sent; it is what the write proves.
+type sending struct {
+	at    time.Time
+	epoch uint64
+}
+
+func (a *attempt) sending() sending { return a.c.sending() }
+
+func (c *Client) sending() sending {
+	s := sending{at: c.clock.Now()}
+	if c.members != nil {
+		_, s.epoch = c.members.Validity()
+	}
+	return s
+}

@@ -50,7 +50,10 @@ func TestRoomIsOneReplicasUntilItDies(t *testing.T) {
 	w.beat(a)
 	_, lapsed := errors.AsType[*LapsedError](a.Authorize(claim, time.Second))
 	w.Expect(lapsed).To(BeTrue())
-	w.Expect(a.Assert(t.Context(), claim)).To(MatchError(ErrLost))
+	_, err = a.Acquire(t.Context(), room)
+	_, held = errors.AsType[*HeldError](err)
+	w.Expect(held).To(BeTrue(), "%v", err)
+	w.Expect(a.MayHold(namespace, "bid-room.freelancer")).To(BeFalse())
 
 	w.Expect(b.Release(t.Context(), taken)).To(Succeed())
 	_, err = a.Acquire(t.Context(), room)

@@ -93,6 +93,14 @@ func TestARoomThatWasLostLetsNothingThrough(t *testing.T) {
 	w.Expect(err).NotTo(HaveOccurred())
 	w.Expect(w.market.live()).To(Equal(1))
 	w.Expect(w.market.keys).To(HaveLen(1))
+
+	for range 2 { // to see who has it, and to take it from a replica that says nothing any more
+		w.clock.Step(ttl)
+		_, err = a.try(t.Context())
+		w.Expect(err).NotTo(HaveOccurred())
+	}
+	w.Expect(w.stored().Status.Conditions).To(ContainElement(HaveField("Reason", onebidv1.ReasonTooManyActiveBids)))
+	w.Expect(w.market.keys).To(HaveLen(1), "what the other one placed counts")
 }
 
 // When it is another replica's turn the room is given up at once; what was sent counts there too.
