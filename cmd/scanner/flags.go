@@ -16,7 +16,7 @@ import (
 
 type options struct {
 	config, feed, namespace, name string
-	dryRun, once                  bool
+	dryRun, once, rebid           bool
 	concurrency                   int
 	shutdownGrace                 time.Duration
 	metricsAddress, healthAddress string
@@ -39,6 +39,8 @@ func parse(args []string) (*options, error) {
 	flags.BoolVar(&o.dryRun, "dry-run", false, "write what would be bid to standard output, and send nothing to the API server")
 	flags.BoolVar(&o.once, "once", false,
 		"read the feed one time and exit, with an error when anything went wrong; there are no endpoints then")
+	flags.BoolVar(&o.rebid, "rebid", false,
+		"bid again on postings whose last bid was withdrawn or refused, once the Bid was deleted and the cooldown is over")
 	flags.IntVar(&o.concurrency, "concurrency", 8, "how many postings are processed at once")
 	flags.DurationVar(&o.shutdownGrace, "shutdown-grace", 15*time.Second, "how long postings under way may take at shutdown")
 	flags.StringVar(&o.metricsAddress, "metrics-bind-address", ":8080", "address of /metrics; 0 turns it off")

@@ -90,7 +90,8 @@ func (p *process) processor(marketplace string, stdout io.Writer) (scan.Processo
 	metrics := scanner.NewMetrics()
 	p.registry.MustRegister(metrics)
 	s, err := scanner.New(scanner.Options{
-		Config: cfg, Namespace: p.namespace, Marketplace: marketplace, Name: p.name, Metrics: metrics, Log: p.log.WithName("sdk"),
+		Config: cfg, Namespace: p.namespace, Marketplace: marketplace, Name: p.name, Rebid: p.rebid,
+		Metrics: metrics, Log: p.log.WithName("sdk"),
 	})
 	if err != nil {
 		return nil, err

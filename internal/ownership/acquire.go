@@ -59,6 +59,8 @@ type attempt struct {
 	start *coordinationv1.Lease
 	// live makes the attempt begin with a read, because a create would only be refused.
 	live bool
+	// occupied is the request's, until it was called.
+	occupied func()
 }
 
 func (c *Client) newAttempt(req *Request) (*attempt, error) {
@@ -66,7 +68,9 @@ func (c *Client) newAttempt(req *Request) (*attempt, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &attempt{c: c, req: req, subject: about, lockName: lockName(req.Namespace, about.name), start: req.Hint}, nil
+	return &attempt{
+		c: c, req: req, subject: about, lockName: lockName(req.Namespace, about.name), start: req.Hint, occupied: req.Occupied,
+	}, nil
 }
 
 // next is another attempt of the same request, begun with what was seen since.
@@ -130,6 +134,9 @@ func (a *attempt) run(ctx context.Context) (*Claim, error) {
 		claim, err := a.step(ctx, lease, live)
 		if !overtaken(err) {
 			return claim, err
+		}
+		if err := a.tellOccupied(); err != nil {
+			return nil, err
 		}
 		live = true
 	}

@@ -117,6 +117,9 @@ type Request struct {
 	// for another Bid fails with *HeldError in this process too; and so does this one while the process holds the posting
 	// for another Bid.
 	Exclusive bool
+	// Occupied, when set, is called once when a Lease that was to be created is there already, before looking at it costs
+	// more requests. When GiveUp is closed by then, Acquire fails with a *HeldError, and AcquireWait as after its timeout.
+	Occupied func()
 	// Waiting, when set, is called once by AcquireWait before it begins to wait.
 	Waiting func(HeldError)
 	// GiveUp, when closed, ends the wait of AcquireWait as its timeout does. Unlike a context's end it breaks off no request

@@ -87,3 +87,29 @@ func TestWaitingIsToldOnce(t *testing.T) {
 	w.Expect(err).To(HaveOccurred())
 	w.Expect(told).To(Equal([]string{"pod_1"}))
 }
+
+// Who learns in time that a Lease is there already decides whether it is looked at any closer.
+func TestOccupied(t *testing.T) {
+	w := newWorld(t)
+	w.foreign()
+	me, enough := w.scanner("a"), make(chan struct{})
+	told := 0
+	req := request("", nil)
+	req.GiveUp, req.Occupied = enough, func() { told++ }
+	w.api.Requests()
+	_, err := me.Acquire(t.Context(), req)
+	w.Expect(err).To(MatchError(ContainSubstring("pod_1")))
+	w.Expect(w.api.Requests()).To(Equal([]string{"create", "get"}))
+	w.Expect(told).To(Equal(1))
+
+	req.Occupied = func() { close(enough) }
+	req.Waiting = func(HeldError) { t.Error("it was given up before") }
+	_, err = me.AcquireWait(t.Context(), req, time.Hour)
+	_, ok := errors.AsType[*TimeoutError](err)
+	w.Expect(ok).To(BeTrue(), "%v", err)
+	w.Expect(w.api.Requests()).To(Equal([]string{"create"}))
+
+	req.Key.PostingID, req.Occupied = "free", func() { t.Error("there is no Lease") }
+	_, err = me.Acquire(t.Context(), req)
+	w.Expect(err).NotTo(HaveOccurred())
+}

@@ -36,6 +36,9 @@ func (c *Client) AcquireWait(ctx context.Context, req Request, timeout time.Dura
 	if !ok {
 		return claim, err
 	}
+	if req.gaveUp() {
+		return nil, &TimeoutError{HeldError: *held, Waited: c.clock.Since(started)}
+	}
 	if req.Waiting != nil {
 		req.Waiting(*held)
 	}
@@ -63,6 +66,28 @@ func (c *Client) AcquireWait(ctx context.Context, req Request, timeout time.Dura
 			pause.Stop()
 			return nil, ctx.Err()
 		}
+	}
+}
+
+// tellOccupied tells the requester, once, that there is a Lease already. The error says that it is not interested any more.
+func (a *attempt) tellOccupied() error {
+	if a.occupied == nil {
+		return nil
+	}
+	a.occupied()
+	a.occupied = nil
+	if a.req.gaveUp() {
+		return &HeldError{Holder: "somebody", Until: a.c.clock.Now()}
+	}
+	return nil
+}
+
+func (r *Request) gaveUp() bool {
+	select {
+	case <-r.GiveUp:
+		return true
+	default:
+		return false
 	}
 }
 

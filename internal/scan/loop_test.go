@@ -114,30 +114,31 @@ func TestSettledPostingsAreLookedAtAgainWhenTheyChange(t *testing.T) {
 	g, w := NewWithT(t), newWorld()
 	w.outcomes = map[string]scanner.Outcome{
 		"created": scanner.Created, "duplicate": scanner.Duplicate, "unsuitable": scanner.NotSuitable, "closed": scanner.Closed,
-		"stale": scanner.Stale, "cooling": scanner.CoolingDown, "locked": scanner.LockTimeout, "paused": scanner.Paused,
+		"stale": scanner.Stale, "withdrawn": scanner.Settled,
+		"cooling": scanner.CoolingDown, "locked": scanner.LockTimeout, "paused": scanner.Paused,
 	}
 	w.failing["failing"] = errors.New("no API server")
 	all := slices.Sorted(maps.Keys(w.outcomes))
 	w.has(append(all, "failing")...)
 	_, err := w.Once(t.Context())
 	g.Expect(err).To(MatchError(ErrPostings))
-	g.Expect(w.took()).To(HaveLen(9))
+	g.Expect(w.took()).To(HaveLen(10))
 	g.Expect(w.verdicts["created"]).To(Equal(scanner.Verdict{Suitable: true, Reason: "for created"}))
 
 	delete(w.failing, "failing")
 	_, err = w.Once(t.Context())
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(w.took()).To(Equal([]string{"cooling", "failing", "locked", "paused", "stale"}), "these may be otherwise by now")
+	g.Expect(w.took()).To(Equal([]string{"cooling", "failing", "locked", "paused", "stale", "withdrawn"}), "these may be otherwise by now")
 
 	w.reading.Items[slices.Index(all, "created")]["title"] = "another one"
 	_, err = w.Once(t.Context())
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(w.took()).To(Equal([]string{"cooling", "created", "locked", "paused", "stale"}))
+	g.Expect(w.took()).To(Equal([]string{"cooling", "created", "locked", "paused", "stale", "withdrawn"}))
 
 	w.reading.Items[slices.Index(all, "created")]["applicants"] = 17
 	_, err = w.Once(t.Context())
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(w.took()).To(Equal([]string{"cooling", "locked", "paused", "stale"}), "the rules do not look at that")
+	g.Expect(w.took()).To(Equal([]string{"cooling", "locked", "paused", "stale", "withdrawn"}), "the rules do not look at that")
 
 	w.has()
 	_, err = w.Once(t.Context())

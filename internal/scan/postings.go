@@ -106,7 +106,8 @@ func (l *Loop) process(ctx context.Context, j *job) (settled bool) {
 	return settles(result.Outcome)
 }
 
-// settles is false for what may be otherwise at the next reading although the item has not changed.
+// settles is false for what may be otherwise at the next reading although the item has not changed: somebody may have deleted
+// the Posting of a bid that ended, to have it bid on again.
 func settles(outcome scanner.Outcome) bool {
 	switch outcome {
 	case scanner.Created, scanner.Duplicate, scanner.NotSuitable, scanner.Closed:

@@ -82,7 +82,7 @@ func (s *Scanner) acquire(ctx context.Context, market *onebidv1.Marketplace, req
 		backend := s.backend.Name()
 		s.metrics.attempts.WithLabelValues(s.marketplace, backend).Inc()
 		held, err := s.backend.Acquire(ctx, req)
-		if is[*lock.TimeoutError](err) {
+		if is[*lock.TimeoutError](err) && !req.GaveUp() {
 			contended = true
 			s.metrics.timeouts.WithLabelValues(s.marketplace, backend).Inc()
 		}

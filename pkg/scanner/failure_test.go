@@ -10,6 +10,7 @@ import (
 
 	. "github.com/onsi/gomega"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/utils/ptr"
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	"github.com/onebid-dev/onebid/internal/testenv/build"
@@ -40,6 +41,8 @@ func refusing(what string, status int) spoiler {
 func TestEachRequestMayFail(t *testing.T) {
 	w := newWorld(t)
 	w.create(build.Posting(w.ns, marketName, "known"))
+	w.create(build.Posting(w.ns, marketName, "known2"))
+	w.create(w.tombstone("b", time.Now().Add(-time.Minute)))
 	for _, c := range []struct {
 		what, kind, id string
 		evaluate       scanner.Evaluate
@@ -47,6 +50,7 @@ func TestEachRequestMayFail(t *testing.T) {
 	}{
 		{"GET marketplaces", lock.Lease, "a", suitable, false},
 		{"GET bids", lock.Lease, "b", suitable, false},
+		{"GET bids", lock.Lease, "known2", suitable, false},
 		{"GET postings", lock.Lease, "c", suitable, true},
 		{"POST leases", lock.Lease, "d", suitable, false},
 		{"GET leases", lock.Memory, "e", suitable, false},
@@ -57,21 +61,21 @@ func TestEachRequestMayFail(t *testing.T) {
 	} {
 		s, wire := w.scanner(locks(scanner.Locks{Type: c.kind, Retries: -1}))
 		if c.seen {
-			_, err := s.Process(t.Context(), posting(c.id), func(context.Context, *onebidv1.Posting) (scanner.Verdict, error) {
-				return scanner.Verdict{}, errNetwork
-			})
-			w.Expect(err).To(HaveOccurred())
-			w.create(build.Bid(w.ns, marketName, c.id))
-			w.Expect(w.process(s, posting(c.id), w.never()).Outcome).To(Equal(scanner.Duplicate))
-			w.Expect(env.Client.Delete(t.Context(), build.Bid(w.ns, marketName, c.id))).To(Succeed())
+			w.Expect(w.process(s, posting(c.id), unsuitable).Outcome).To(Equal(scanner.NotSuitable))
 		}
 		wire.Spoil(refusing(c.what, http.StatusForbidden))
 		_, err := s.Process(t.Context(), posting(c.id), c.evaluate)
 		w.Expect(apierrors.IsForbidden(err)).To(BeTrue(), "%s: %v", c.what, err)
 	}
 	for _, lease := range w.leases() {
-		w.Expect(lease.Name).To(HaveSuffix(".d"), "only a lock whose reply was lost is left")
+		if ptr.Deref(lease.Spec.HolderIdentity, "") != "" {
+			w.Expect(lease.Name).To(HaveSuffix(".d"), "only a lock whose reply was lost is left")
+		}
 	}
+	s, wire := w.scanner()
+	wire.Spoil(refusing("GET leases", http.StatusForbidden))
+	_, err := s.ShouldBid(t.Context(), posting("i"))
+	w.Expect(apierrors.IsForbidden(err)).To(BeTrue(), "%v", err)
 }
 
 // What passes is tried again: an evaluation that was paid for is not thrown away.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	coordinationv1 "k8s.io/api/coordination/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -34,7 +35,7 @@ func (s *Scanner) ShouldBid(ctx context.Context, posting *onebidv1.Posting) (Res
 	if err != nil {
 		return Result{}, err
 	}
-	return inOrder(ctx, v, s.allowed, s.recorded, s.claimed, s.cooling)
+	return inOrder(ctx, v, s.allowed, s.recorded, s.claimed, s.cooled)
 }
 
 // check looks for one reason not to bid; Open is none.
@@ -121,6 +122,9 @@ func (s *Scanner) recorded(ctx context.Context, v *visit) (Result, error) {
 
 // told judges a Posting that somebody stored. How old it is does not matter, since this scanner has just read it anew.
 func (s *Scanner) told(v *visit, stored *onebidv1.Posting) Result {
+	if result := s.settled(stored); result.Outcome != Open {
+		return result
+	}
 	if verdict := stored.Spec.Evaluation; verdict != nil && verdict.Suitable != nil && !*verdict.Suitable {
 		return Result{Outcome: NotSuitable, Reason: verdict.Reason}
 	}
@@ -129,6 +133,23 @@ func (s *Scanner) told(v *visit, stored *onebidv1.Posting) Result {
 		return result
 	}
 	return open
+}
+
+// settled judges a Posting by how the last bid on it ended. That its Bid is gone is no wish for another: most often
+// somebody deleted it to withdraw the bid. A bid that expired was never placed, or lapsed, and nobody said anything.
+func (s *Scanner) settled(stored *onebidv1.Posting) Result {
+	if s.rebid || stored.Status.ActiveBid != nil || len(stored.Status.History) == 0 {
+		return open
+	}
+	last := stored.Status.History[0]
+	if last.Outcome == onebidv1.StateExpired {
+		return open
+	}
+	reason := fmt.Sprintf("the last bid ended as %s", last.Outcome)
+	if last.Reason != "" {
+		reason += ": " + last.Reason
+	}
+	return Result{Outcome: Settled, Reason: reason + "; delete its Posting, or set Options.Rebid, to have it bid on again"}
 }
 
 // claimed looks for a Bid.
@@ -145,21 +166,32 @@ func duplicate(bid *onebidv1.Bid) Result {
 		bid.Name, bid.CreationTimestamp.UTC().Format(time.RFC3339))}
 }
 
-// cooling looks for the tombstone of an earlier Bid.
-func (s *Scanner) cooling(ctx context.Context, v *visit) (Result, error) {
-	lease, err := s.kube.CoordinationV1().Leases(s.namespace).Get(ctx, onebidv1.LeasePrefix+v.name, metav1.GetOptions{})
-	if apierrors.IsNotFound(err) {
-		return open, nil
-	}
+// cooled looks for the tombstone of an earlier Bid.
+func (s *Scanner) cooled(ctx context.Context, v *visit) (Result, error) {
+	lease, err := s.leased(ctx, v)
 	if err != nil {
 		return Result{}, err
 	}
+	return s.cooling(lease), nil
+}
+
+// leased reads the posting's Lease; nil when there is none.
+func (s *Scanner) leased(ctx context.Context, v *visit) (*coordinationv1.Lease, error) {
+	lease, err := s.kube.CoordinationV1().Leases(s.namespace).Get(ctx, onebidv1.LeasePrefix+v.name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	return lease, err
+}
+
+// cooling judges whether a Lease is a tombstone that forbids a bid. Nil does not.
+func (s *Scanner) cooling(lease *coordinationv1.Lease) Result {
 	me := ownership.Identity{Role: ownership.RoleScanner}
 	decision := ownership.Decide(lease, me, ownership.Facts{Wall: s.wall.Now(), Since: s.clock.Now()}, s.clock.Now())
 	if decision.Verdict != ownership.Cooldown {
-		return open, nil
+		return open
 	}
-	return coolingDown(decision.Until, decision.Tombstone.Outcome), nil
+	return coolingDown(decision.Until, decision.Tombstone.Outcome)
 }
 
 func coolingDown(until time.Time, outcome onebidv1.BidState) Result {

@@ -30,7 +30,7 @@ func (n *news) tell(result Result) {
 
 // compete acquires the lock. Who has to wait for it follows the posting meanwhile, because what counts is what comes of it:
 // a Bid, or a verdict against it. So all who wait are woken at once by either, and do not have to take turns at the lock.
-// contended is true when somebody else had the lock at first. Without a lock, and without an error, result says why.
+// contended is true when somebody else has, or had, the lock. Without a lock, and without an error, result says why.
 func (s *Scanner) compete(ctx context.Context, v *visit) (held lock.Lock, contended bool, result Result, err error) {
 	following, stop := context.WithCancel(ctx)
 	var followers sync.WaitGroup
@@ -38,7 +38,14 @@ func (s *Scanner) compete(ctx context.Context, v *visit) (held lock.Lock, conten
 	defer stop()
 	n := &news{heard: make(chan struct{})}
 	var once sync.Once
-	held, err = s.acquire(ctx, v.market, lock.Request{Key: v.key, GiveUp: n.heard, Waiting: func(string) {
+	occupied := func() {
+		contended = true
+		// Most often it is the Lease of a Bid. What cannot be read now is looked at again by whoever gets the lock.
+		if result, err := s.claimed(ctx, v); err == nil && result.Outcome != Open {
+			n.tell(result)
+		}
+	}
+	held, err = s.acquire(ctx, v.market, lock.Request{Key: v.key, GiveUp: n.heard, Occupied: occupied, Waiting: func(string) {
 		once.Do(func() {
 			contended = true
 			followers.Go(func() { s.follow(following, v, &onebidv1.BidList{}, n) })

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	coordinationv1 "k8s.io/api/coordination/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -11,16 +12,17 @@ import (
 	"github.com/onebid-dev/onebid/pkg/scanner/lock"
 )
 
-// Process bids on a posting, unless there is a reason not to: it looks whether the posting is fresh and has no Bid, locks
-// it, looks again, evaluates it, and creates its Posting and its Bid. Of any number of scanners that process a posting at
-// once one evaluates; the others wait for it, and learn what came of it as soon as it is known.
+// Process bids on a posting, unless there is a reason not to: it looks whether the posting is fresh, locks it, creates its
+// Posting, evaluates it, and creates its Bid. A lock that somebody has or had, and a Posting that is there already, make it
+// look for a Bid and a verdict first. Of any number of scanners that process a posting at once one evaluates; the others
+// wait for it, and learn what came of it as soon as it is known.
 //
 // Of the posting only spec.postingID is needed; labels and annotations are kept. spec.cachedAt is when this host read it,
 // by its own clock; now, when that is not set.
 //
-// Requests, when nobody competes: four when a Bid is created, five with a verdict against it, one when there is a Bid
-// already. One more when the Marketplace was not read for 10 s. It blocks for these, for evaluate, and for the lock's
-// timeout at most when somebody else has the posting.
+// Requests, when nobody competes: three when a Bid is created, four with a verdict against it, now or earlier, and two when
+// there is a Bid already; one when this process has learned so before. One more when the Marketplace was not read for 10 s.
+// It blocks for these, for evaluate, and for the lock's timeout at most when somebody else has the posting.
 //
 // Errors: *EvaluationError, *MarketplaceNotFoundError, *onebidv1.KeyError, the context's, and those of the API server.
 // After any of them the posting may be processed again.
@@ -33,17 +35,20 @@ func (s *Scanner) Process(ctx context.Context, posting *onebidv1.Posting, evalua
 	if err != nil {
 		return Result{Evaluated: result.Evaluated}, err
 	}
-	s.seen.Add(v.name, true)
+	s.seen.Add(v.name, result.Outcome)
 	s.metrics.ended(s.marketplace, s.backend.Name(), result.Outcome)
 	return result, nil
 }
 
 func (s *Scanner) process(ctx context.Context, v *visit, evaluate Evaluate) (Result, error) {
-	checks := []check{s.allowed, s.claimed}
-	_, seen := s.seen.Get(v.name)
-	if seen {
-		// Feeds repeat themselves. What was processed here before is likely to have its verdict, which costs one read.
-		checks = []check{s.allowed, s.recorded, s.claimed}
+	last, seen := s.seen.Get(v.name)
+	checks := []check{s.allowed}
+	switch {
+	case last == Created || last == Duplicate:
+		// Feeds repeat themselves. What was processed here before is likely to be as it was, which costs one read.
+		checks = append(checks, s.claimed, s.recorded)
+	case seen:
+		checks = append(checks, s.recorded, s.claimed)
 	}
 	if result, err := inOrder(ctx, v, checks...); err != nil || result.Outcome != Open {
 		return result, err
@@ -64,20 +69,8 @@ func (s *Scanner) process(ctx context.Context, v *visit, evaluate Evaluate) (Res
 
 // underLock looks again, evaluates and records. known means that somebody else may have been here.
 func (s *Scanner) underLock(ctx context.Context, v *visit, held lock.Lock, known bool, evaluate Evaluate) (Result, error) {
-	if held.Backend() != lock.Lease {
-		// A Lease that could be taken was no tombstone; another backend does not know.
-		if result, err := s.cooling(ctx, v); err != nil || result.Outcome != Open {
-			return result, err
-		}
-	}
-	existed, result, err := s.register(ctx, v)
-	if err != nil || result.Outcome != Open {
+	if result, err := s.lookAgain(ctx, v, held, known); err != nil || result.Outcome != Open {
 		return result, err
-	}
-	if existed || known {
-		if result, err := s.claimed(ctx, v); err != nil || result.Outcome != Open {
-			return result, err
-		}
 	}
 	verdict, err := s.evaluate(ctx, v, held, evaluate)
 	if err != nil {
@@ -87,6 +80,36 @@ func (s *Scanner) underLock(ctx context.Context, v *visit, held lock.Lock, known
 		return s.bid(ctx, v, verdict)
 	}
 	return s.decline(ctx, v, verdict)
+}
+
+// lookAgain creates the Posting, and returns whatever somebody else has decided on it until now. It reads the Bid only
+// where something shows that somebody was here.
+func (s *Scanner) lookAgain(ctx context.Context, v *visit, held lock.Lock, known bool) (Result, error) {
+	var lease *coordinationv1.Lease
+	if held.Backend() != lock.Lease {
+		// A Lease that could be taken was no tombstone; another backend does not know.
+		var err error
+		if lease, err = s.leased(ctx, v); err != nil {
+			return Result{}, err
+		}
+		known = known || lease != nil
+	}
+	if known {
+		if result, err := s.claimed(ctx, v); err != nil || result.Outcome != Open {
+			return result, err
+		}
+	}
+	if result := s.cooling(lease); result.Outcome != Open {
+		return result, nil
+	}
+	existed, result, err := s.register(ctx, v)
+	if err != nil || result.Outcome != Open {
+		return result, err
+	}
+	if existed && !known {
+		return s.claimed(ctx, v)
+	}
+	return open, nil
 }
 
 // register creates the Posting, before anything is paid for: that it could be created proves that no scanner has finished

@@ -19,48 +19,6 @@ import (
 	"github.com/onebid-dev/onebid/pkg/scanner/lock"
 )
 
-// What docs/scanner.md says of costs, counted on the wire.
-func TestCosts(t *testing.T) {
-	w := newWorld(t)
-	s, wire := w.scanner()
-	w.warm(s)
-	other, otherWire := w.scanner()
-	w.warm(other)
-	inMemory, memoryWire := w.scanner(locks(scanner.Locks{Type: lock.Memory}))
-	w.warm(inMemory)
-	for _, c := range []struct {
-		why  string
-		id   string
-		by   *scanner.Scanner
-		does scanner.Evaluate
-		want scanner.Outcome
-		cost []string
-	}{
-		{"a new posting", "1", s, suitable, scanner.Created,
-			[]string{"GET bids", "POST leases", "POST postings", "POST bids"}},
-		{"the same again", "1", s, w.never(), scanner.Duplicate, []string{"GET postings", "GET bids"}},
-		{"another process", "1", other, w.never(), scanner.Duplicate, []string{"GET bids"}},
-		{"a verdict against it", "2", s, unsuitable, scanner.NotSuitable,
-			[]string{"GET bids", "POST leases", "POST postings", "PATCH postings", "DELETE leases"}},
-		{"the same again", "2", s, w.never(), scanner.NotSuitable, []string{"GET postings"}},
-		{"another process", "2", other, w.never(), scanner.NotSuitable,
-			[]string{"GET bids", "POST leases", "POST postings", "GET postings", "DELETE leases"}},
-		{"another process again", "2", other, w.never(), scanner.NotSuitable, []string{"GET postings"}},
-		{"a lock elsewhere", "3", inMemory, suitable, scanner.Created,
-			[]string{"GET bids", "GET leases", "POST postings", "POST bids"}},
-		{"a lock elsewhere and a verdict against it", "4", inMemory, unsuitable, scanner.NotSuitable,
-			[]string{"GET bids", "GET leases", "POST postings", "PATCH postings"}},
-	} {
-		wire.Sent()
-		otherWire.Sent()
-		memoryWire.Sent()
-		result := w.process(c.by, posting(c.id), c.does)
-		w.Expect(result.Outcome).To(Equal(c.want), c.why)
-		sent := append(append(wire.Sent(), otherWire.Sent()...), memoryWire.Sent()...)
-		w.Expect(sent).To(Equal(c.cost), c.why)
-	}
-}
-
 func TestWhatIsCreated(t *testing.T) {
 	w := newWorld(t)
 	s, _ := w.scanner()
@@ -104,12 +62,15 @@ func TestWhatIsCreated(t *testing.T) {
 func TestReasonsNotToBid(t *testing.T) {
 	w := newWorld(t)
 	w.create(build.Bid(w.ns, marketName, "bid"))
+	w.create(w.claim("bid"))
 	w.create(build.Posting(w.ns, marketName, "closed", func(p *onebidv1.Posting) { p.Spec.Closed = new(true) }))
 	w.create(build.Posting(w.ns, marketName, "judged", func(p *onebidv1.Posting) {
 		p.Spec.Evaluation = &onebidv1.PostingEvaluation{Suitable: new(false), Reason: "spam"}
 	}))
 	until := time.Now().Add(time.Minute)
 	w.create(w.tombstone("settled", until))
+	w.create(build.Bid(w.ns, marketName, "over"))
+	w.create(w.tombstone("over", until))
 	for _, c := range []struct {
 		why     string
 		posting *onebidv1.Posting
@@ -128,6 +89,7 @@ func TestReasonsNotToBid(t *testing.T) {
 		}), scanner.Stale, "is good for 24h0m0s"},
 		{"it was evaluated before", posting("judged"), scanner.NotSuitable, "spam"},
 		{"a bid on it was withdrawn", posting("settled"), scanner.CoolingDown, "ended as Withdrawn"},
+		{"that bid's Bid is still there", posting("over"), scanner.Duplicate, "there is a Bid already"},
 	} {
 		for _, kind := range []string{lock.Lease, lock.Memory} {
 			s, _ := w.scanner(locks(scanner.Locks{Type: kind}))
@@ -143,8 +105,8 @@ func TestReasonsNotToBid(t *testing.T) {
 			}
 		}
 	}
-	w.Expect(w.bids()).To(HaveLen(1))
-	w.Expect(w.leases()).To(HaveLen(1), "no lock was left behind")
+	w.Expect(w.bids()).To(HaveLen(2))
+	w.Expect(w.leases()).To(HaveLen(3), "no lock was left behind")
 }
 
 func TestMarketplacesThatTakeNoBids(t *testing.T) {

@@ -16,10 +16,14 @@ const (
 	Open Outcome = "Open"
 	// Created: the posting was evaluated as suitable, and this scanner created its Bid.
 	Created Outcome = "Created"
-	// Duplicate: there is a Bid already, whoever created it and however it ended.
+	// Duplicate: there is a Bid already, whoever created it and however it ended. Evaluated is true in the rare case that
+	// nothing but the refusal to create another one told of it.
 	Duplicate Outcome = "Duplicate"
 	// NotSuitable: it was evaluated, now or earlier, by this scanner or another, and is not worth a bid.
 	NotSuitable Outcome = "NotSuitable"
+	// Settled: the last bid on it was withdrawn, refused, won or lost. It is bid on again when its Bid is deleted, and either
+	// its Posting is deleted too or the scanner has Options.Rebid.
+	Settled Outcome = "Settled"
 	// Stale: it was read too long ago. Read it again.
 	Stale Outcome = "Stale"
 	// Closed: it takes no bids any more.

@@ -35,6 +35,9 @@ type Options struct {
 	Marketplace string
 	// Name of the scanner, for people: it is written on verdicts and Leases. Defaults to the host's name.
 	Name string
+	// Rebid is whether to bid again on a posting whose last Bid ended and was deleted, once the cooldown is over. By default
+	// only those are bid on again whose last bid expired; the others are Settled.
+	Rebid bool
 	// Locks choose how scanners keep out of each other's way. Nil reads the environment, see LocksFromEnvironment.
 	Locks *Locks
 	// Metrics counts; nil counts nothing that anybody sees.
@@ -53,6 +56,7 @@ type Scanner struct {
 	kube    kubernetes.Interface
 	backend lock.Backend
 	locks   Locks
+	rebid   bool
 	metrics *Metrics
 	log     logr.Logger
 	// clock measures, wall dates: it is the API server's time, so that this host's clock does not matter.
@@ -60,7 +64,8 @@ type Scanner struct {
 	wall  clock.PassiveClock
 
 	market marketCache
-	// seen are the names of postings that were processed here before. It decides what is looked at first, and nothing else.
+	// seen are the names of postings that were processed here before, with the last Outcome. It decides what is looked at
+	// first, and nothing else.
 	seen *lru.Cache
 
 	events sync.WaitGroup
@@ -77,7 +82,7 @@ func New(o Options) (*Scanner, error) {
 	}
 	s := &Scanner{
 		namespace: o.Namespace, marketplace: o.Marketplace, name: o.Name,
-		locks: locks, metrics: o.Metrics, log: o.Log, clock: o.Clock, seen: lru.New(maxSeen),
+		locks: locks, rebid: o.Rebid, metrics: o.Metrics, log: o.Log, clock: o.Clock, seen: lru.New(maxSeen),
 	}
 	if err := s.connect(o.Config); err != nil {
 		return nil, err

@@ -240,3 +240,16 @@ func (w *world) tombstone(id string, until time.Time) *coordinationv1.Lease {
 		},
 	}}
 }
+
+// claim is the Lease of a Bid as the controller takes it.
+func (w *world) claim(id string) *coordinationv1.Lease {
+	return &coordinationv1.Lease{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: w.ns, Name: onebidv1.LeasePrefix + build.Name(marketName, id),
+			Annotations: map[string]string{onebidv1.AnnotationBidUID: "uid"},
+		},
+		Spec: coordinationv1.LeaseSpec{
+			HolderIdentity: new("controller/pod_1"), LeaseDurationSeconds: new(int32(300)), LeaseTransitions: new(int32(0)),
+		},
+	}
+}

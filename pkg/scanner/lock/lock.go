@@ -59,6 +59,9 @@ type Request struct {
 	TTL time.Duration
 	// Timeout is how long to wait; zero and less mean not at all.
 	Timeout time.Duration
+	// Occupied, when set, is called at most once, by a backend of the API server: somebody has, or had, the lock, and
+	// finding out who will cost more requests. When GiveUp is closed by then, Acquire ends as after the timeout.
+	Occupied func()
 	// Waiting, when set, is called once, before Acquire begins to wait, with a name of the present holder.
 	Waiting func(holder string)
 	// GiveUp, when closed, ends the wait as the timeout does. Unlike a context's end it breaks off no request that may take

@@ -54,7 +54,9 @@ func (*Backend) Name() string { return lock.Lease }
 // waits by watching it. A dead holder's Lease is free once this process has seen it unchanged for the holder's TTL;
 // clocks of hosts are never compared.
 func (b *Backend) Acquire(ctx context.Context, req lock.Request) (lock.Lock, error) {
-	request := ownership.Request{Namespace: req.Namespace, Key: req.Key, TTL: req.TTL, GiveUp: req.GiveUp}
+	request := ownership.Request{
+		Namespace: req.Namespace, Key: req.Key, TTL: req.TTL, GiveUp: req.GiveUp, Occupied: req.Occupied,
+	}
 	request.Waiting = func(held ownership.HeldError) { req.Wait(held.Holder) }
 	claim, err := b.acquire(ctx, request, req.Timeout)
 	if err != nil {
