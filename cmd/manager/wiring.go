@@ -120,8 +120,8 @@ func secondsOf(value *int32) time.Duration {
 	return time.Duration(*value) * time.Second
 }
 
-// sweeper deletes tombstones past their time. It lists now and then instead of watching: nobody waits for it, and the
-// Leases of many thousand bids need not be kept in memory for it.
+// sweeper deletes tombstones past their time and what scanners left that died. It lists now and then instead of watching:
+// nobody waits for it, and the Leases of many thousand bids need not be kept in memory for it.
 func (p *process) sweeper() *ownership.Sweeper {
 	return &ownership.Sweeper{
 		Leases: p.leases.CoordinationV1(), List: p.listAllLeases, Acts: p.members.Acts,

@@ -14,11 +14,12 @@ import (
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 )
 
-// Sweeper deletes tombstones past their time, slowly: nobody waits for it, and everybody needs the API server.
+// Sweeper deletes postings' Leases that nobody needs: tombstones past their time, and what scanners left that died. It is
+// slow: nobody waits for it, and everybody needs the API server.
 type Sweeper struct {
 	// Leases deletes.
 	Leases coordinationv1client.LeasesGetter
-	// List returns postings' Leases, from a cache. Stale ones do no harm: deletes are for the very version listed.
+	// List returns postings' Leases. Stale ones do no harm: deletes are for the very version listed.
 	List func(ctx context.Context) ([]*coordinationv1.Lease, error)
 	// Acts reports whether this replica sweeps a posting, by "<namespace>/<name of the posting>".
 	Acts func(key string) bool
@@ -28,16 +29,18 @@ type Sweeper struct {
 	Interval time.Duration
 	// Pause is the time after each delete.
 	Pause time.Duration
-	// Clock waits; Wall is the API server's time.
+	// Clock waits, and measures how long a scanner has been silent; Wall is the API server's time.
 	Clock clock.Clock
 	Wall  clock.PassiveClock
 	Log   logr.Logger
+
+	abandoned abandoned
 }
 
 // NeedLeaderElection says that every replica sweeps its own share. controller-runtime asks for it.
 func (*Sweeper) NeedLeaderElection() bool { return false }
 
-// Run sweeps until the context is done. It blocks. Requests: one delete per tombstone past its time.
+// Run sweeps until the context is done. It blocks. Requests: one delete per Lease that nobody needs.
 func (s *Sweeper) Run(ctx context.Context) error {
 	for s.sleep(ctx, s.Interval) {
 		leases, err := s.List(ctx)
@@ -45,7 +48,8 @@ func (s *Sweeper) Run(ctx context.Context) error {
 			s.Log.Info("Could not list Leases to sweep", "reason", err.Error())
 			continue
 		}
-		s.sweep(ctx, Swept(leases, s.Wall.Now(), s.Retention))
+		now, wall := s.Clock.Now(), s.Wall.Now()
+		s.sweep(ctx, append(Swept(leases, wall, s.Retention), s.abandoned.find(leases, now, wall, s.Retention)...))
 	}
 	return nil
 }
@@ -53,7 +57,7 @@ func (s *Sweeper) Run(ctx context.Context) error {
 // Start is Run, under the name that controller-runtime asks for.
 func (s *Sweeper) Start(ctx context.Context) error { return s.Run(ctx) }
 
-// Swept selects the postings' Leases that may be deleted.
+// Swept selects the postings' Leases that are tombstones past their time.
 func Swept(leases []*coordinationv1.Lease, now time.Time, retention time.Duration) []*coordinationv1.Lease {
 	var swept []*coordinationv1.Lease
 	for _, lease := range leases {
@@ -74,7 +78,7 @@ func (s *Sweeper) sweep(ctx context.Context, leases []*coordinationv1.Lease) {
 		case apierrors.IsNotFound(err) || apierrors.IsConflict(err):
 			// Somebody deleted it or took it: it is none of ours any more.
 		case err != nil:
-			s.Log.Info("Could not delete a tombstone", "lease", lockName(lease.Namespace, lease.Name), "reason", err.Error())
+			s.Log.Info("Could not delete a Lease that nobody needs", "lease", lockName(lease.Namespace, lease.Name), "reason", err.Error())
 		}
 		if !s.sleep(ctx, s.Pause) {
 			return

@@ -70,10 +70,15 @@ func tombstoneOf(lease *coordinationv1.Lease) (Tombstone, bool) {
 	return stone, ok
 }
 
-// Sweepable reports whether the Lease is a tombstone past its time: nobody holds it, nothing is unresolved, its
-// cooldown is over and it has been kept for the retention. now is the API server's time.
+// Sweepable reports whether the Lease is a tombstone past its time, and nobody holds it. now is the API server's time.
 func Sweepable(lease *coordinationv1.Lease, now time.Time, retention time.Duration) bool {
+	return HolderOf(lease) == "" && pastItsTime(lease, now, retention)
+}
+
+// pastItsTime reports whether the Lease is a tombstone that nobody needs: nothing is unresolved, its cooldown is over and
+// it has been kept for the retention.
+func pastItsTime(lease *coordinationv1.Lease, now time.Time, retention time.Duration) bool {
 	stone, ok := tombstoneOf(lease)
-	return ok && HolderOf(lease) == "" && lease.Annotations[onebidv1.AnnotationIntent] == "" &&
+	return ok && lease.Annotations[onebidv1.AnnotationIntent] == "" &&
 		now.After(stone.CooldownUntil) && now.After(stone.SettledAt.Add(retention))
 }
