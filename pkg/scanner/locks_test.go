@@ -223,15 +223,17 @@ func TestMetrics(t *testing.T) {
 	w.process(s, posting("1"), suitable)
 	w.process(s, posting("1"), suitable)
 	w.process(s, posting("2"), unsuitable)
+	other, _ := w.scanner(func(o *scanner.Options) { o.Metrics = metrics })
+	w.process(other, posting("1"), w.never()) // it has a Bid, which is neither a conflict nor a timeout
 	held, err := s.Acquire(t.Context(), "3")
 	w.Expect(err).NotTo(HaveOccurred())
 	_, err = s.Acquire(t.Context(), "3")
 	w.Expect(err).To(HaveOccurred())
 	w.Expect(s.Release(t.Context(), held)).To(Succeed())
 	for name, want := range map[string]int{
-		"onebid_lock_attempts_total": 4, "onebid_lock_successes_total": 3, "onebid_lock_conflicts_total": 1,
+		"onebid_lock_attempts_total": 5, "onebid_lock_successes_total": 3, "onebid_lock_conflicts_total": 1,
 		"onebid_lock_timeouts_total": 1, "onebid_lock_acquisition_seconds": 3, "onebid_bids_created_total": 1,
-		"onebid_duplicates_prevented_total": 1, "onebid_lock_degraded": 0,
+		"onebid_duplicates_prevented_total": 2, "onebid_lock_degraded": 0,
 	} {
 		w.Expect(value(w, registry, name)).To(BeEquivalentTo(want), name)
 	}
