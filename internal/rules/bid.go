@@ -2,12 +2,10 @@ package rules
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"regexp"
 	"slices"
-	"strings"
 	"text/template"
 	"unicode/utf8"
 
@@ -62,9 +60,7 @@ func (c *compiler) bid(b *BidConfig) bidRules {
 	}
 	if b.Proposal != "" {
 		var err error
-		// A field that an item has not must not become "<no value>" in front of a client.
-		r.proposal, err = template.New("bid.proposal").Option("missingkey=error").Parse(b.Proposal)
-		if err != nil {
+		if r.proposal, err = newProposal(b.Proposal); err != nil {
 			c.errs = append(c.errs, &FieldError{"bid.proposal", fmt.Sprintf("must be a Go template: %v", err)})
 		}
 	}
@@ -88,7 +84,7 @@ func (b *bidRules) apply(ctx context.Context, vars map[string]any, in input) (v1
 		return v1alpha1.BidSpec{}, err
 	}
 	in.Price = spec.Price
-	if spec.Proposal, err = b.write(in); err != nil {
+	if spec.Proposal, err = b.write(ctx, in); err != nil {
 		return v1alpha1.BidSpec{}, err
 	}
 	return spec, nil
@@ -139,31 +135,4 @@ func (b *bidRules) extras(ctx context.Context, vars map[string]any) (map[string]
 		out[name] = v1alpha1.AttributeValue(text)
 	}
 	return out, nil
-}
-
-// write gives the proposal. It is what a client reads, so it is never cut.
-func (b *bidRules) write(in input) (string, error) {
-	if b.proposal == nil {
-		return "", nil
-	}
-	out := &bounded{}
-	if err := b.proposal.Execute(out, in); err != nil {
-		return "", fmt.Errorf("bid.proposal: %w", err)
-	}
-	text := strings.TrimSpace(string(out.text))
-	if text == "" {
-		return "", errors.New("bid.proposal: gives nothing: must give a text, or be left out")
-	}
-	return text, nil
-}
-
-// bounded refuses more than a proposal may hold, so that a template cannot fill the memory.
-type bounded struct{ text []byte }
-
-func (b *bounded) Write(p []byte) (int, error) {
-	if len(b.text)+len(p) > maxProposal {
-		return 0, fmt.Errorf("must be at most %d bytes long", maxProposal)
-	}
-	b.text = append(b.text, p...)
-	return len(p), nil
 }

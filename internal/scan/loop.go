@@ -55,7 +55,9 @@ type Loop struct {
 	Options
 
 	// settled are the postings of the feed, by ID, that need no further look while their item stays as it is.
-	settled  map[string]digest
+	settled map[string]digest
+	// refused are the items of the last reading that the rules could not deal with, so that each is logged once.
+	refused  map[digest]bool
 	failures int
 	readable atomic.Bool
 }
@@ -128,7 +130,7 @@ func (l *Loop) all(ctx context.Context, reading feed.Reading) (complete bool, er
 	_ = group.Wait()
 	wrong := b.wrong
 	complete = true
-	l.settled = b.settled
+	l.settled, l.refused = b.settled, b.refused
 	for _, job := range b.jobs {
 		if job.settled {
 			l.settled[job.id()] = job.digest

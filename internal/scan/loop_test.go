@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"github.com/go-logr/logr/funcr"
 	. "github.com/onsi/gomega"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	clocktesting "k8s.io/utils/clock/testing"
@@ -162,6 +163,29 @@ func TestItemsThatTheRulesRefuseCostNothing(t *testing.T) {
 	g.Expect(w.processed[0].Spec.CachedAt.Time).To(BeTemporally("==", start), "when it was asked for, not when it was processed")
 	g.Expect(w.took()).To(Equal([]string{"b"}))
 	g.Expect(testutil.ToFloat64(w.Metrics.postings.WithLabelValues(outcomeInvalid))).To(BeEquivalentTo(2))
+}
+
+// What the rules refuse is logged when it comes and when it changes, and counted at each reading.
+func TestAnItemThatTheRulesRefuseIsLoggedOnce(t *testing.T) {
+	g, w := NewWithT(t), newWorld()
+	var logged []string
+	w.Log = funcr.New(func(_, args string) { logged = append(logged, args) }, funcr.Options{})
+	read := func(items ...feed.Item) []string {
+		logged = nil
+		w.reading.Items = items
+		_, err := w.Once(t.Context())
+		g.Expect(err).To(MatchError(ErrPostings))
+		return logged
+	}
+	odd := feed.Item{"id": "a", "price": "odd"}
+	g.Expect(read(odd, feed.Item{"title": "no id"})).To(ConsistOf(
+		And(ContainSubstring(`"posting"="a"`), ContainSubstring("an odd price")),
+		And(ContainSubstring(`"item"=2`), ContainSubstring("no id"))))
+	g.Expect(read(odd, feed.Item{"title": "no id"})).To(BeEmpty())
+	g.Expect(read(feed.Item{"title": "no id either"}, odd)).To(HaveLen(1))
+	g.Expect(read(odd, odd)).To(BeEmpty())
+	g.Expect(read(feed.Item{"title": "no id"})).To(HaveLen(1), "it was away")
+	g.Expect(testutil.ToFloat64(w.Metrics.postings.WithLabelValues(outcomeInvalid))).To(BeEquivalentTo(8))
 }
 
 func TestAFailedReadingChangesNothing(t *testing.T) {

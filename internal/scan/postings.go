@@ -30,6 +30,8 @@ type batch struct {
 	jobs []job
 	// settled are the postings that were settled before and have not changed.
 	settled map[string]digest
+	// refused are the items that could not be understood, each version of one.
+	refused map[digest]bool
 	// wrong is true when an item could not be understood.
 	wrong bool
 }
@@ -38,12 +40,12 @@ type batch struct {
 // that the rules cannot deal with causes no request at all, however often it is read. An evaluation that costs money
 // belongs into the function that Process is given.
 func (l *Loop) sort(ctx context.Context, reading feed.Reading) batch {
-	b := batch{settled: map[string]digest{}}
+	b := batch{settled: map[string]digest{}, refused: map[digest]bool{}}
 	known := map[string]bool{}
 	for i, item := range reading.Items {
 		posting, err := l.Rules.Posting(ctx, item)
 		if err != nil {
-			l.invalid(&b, err, "item", i+1)
+			l.invalid(&b, item, err, "item", i+1)
 			continue
 		}
 		id := posting.Spec.PostingID
@@ -54,10 +56,10 @@ func (l *Loop) sort(ctx context.Context, reading feed.Reading) batch {
 		known[id] = true
 		verdict, err := l.Rules.Decide(ctx, item, posting)
 		if err != nil {
-			l.invalid(&b, err, "posting", id)
+			l.invalid(&b, item, err, "posting", id)
 			continue
 		}
-		sum := sumOf(posting, verdict)
+		sum := sumOf(posting.Spec, verdict)
 		if before, ok := l.settled[id]; ok && before == sum {
 			b.settled[id] = sum
 			continue
@@ -68,14 +70,19 @@ func (l *Loop) sort(ctx context.Context, reading feed.Reading) batch {
 	return b
 }
 
-func (l *Loop) invalid(b *batch, err error, what string, which any) {
+// invalid counts an item that the rules cannot deal with. It is logged when it is new or has changed, not at each reading.
+func (l *Loop) invalid(b *batch, item feed.Item, err error, what string, which any) {
 	b.wrong = true
 	l.Metrics.postings.WithLabelValues(outcomeInvalid).Inc()
-	l.Log.Error(err, "Could not deal with an item of the feed", what, which)
+	sum := sumOf(item)
+	b.refused[sum] = true
+	if !l.refused[sum] {
+		l.Log.Error(err, "Could not deal with an item of the feed", what, which)
+	}
 }
 
-func sumOf(posting *v1alpha1.Posting, verdict scanner.Verdict) digest {
-	text, err := json.Marshal([]any{posting.Spec, verdict})
+func sumOf(parts ...any) digest {
+	text, err := json.Marshal(parts)
 	if err != nil {
 		return digest{} // texts, numbers, lists and maps can always be written
 	}
