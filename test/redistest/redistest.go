@@ -80,14 +80,17 @@ func (s *Server) ping() error {
 	return err
 }
 
-// Sentinel starts a Sentinel that watches the server under the name "mymaster".
+// Sentinel starts a Sentinel that watches the server under the name "mymaster". It needs no other one to agree, and after
+// a second of silence it makes a replica the master, if there is one.
 func (s *Server) Sentinel() *Server {
 	s.t.Helper()
 	host, port, err := net.SplitHostPort(s.Addr)
 	g := gomega.NewWithT(s.t)
 	g.Expect(err).NotTo(gomega.HaveOccurred())
 	file := filepath.Join(s.t.TempDir(), "sentinel.conf")
-	g.Expect(os.WriteFile(file, fmt.Appendf(nil, "sentinel monitor mymaster %s %s 1\n", host, port), 0o600)).To(gomega.Succeed())
+	config := fmt.Sprintf("sentinel monitor mymaster %s %s 1\n"+
+		"sentinel down-after-milliseconds mymaster 1000\nsentinel failover-timeout mymaster 10000\n", host, port)
+	g.Expect(os.WriteFile(file, []byte(config), 0o600)).To(gomega.Succeed())
 	address := freeAddress(s.t)
 	_, port, err = net.SplitHostPort(address)
 	g.Expect(err).NotTo(gomega.HaveOccurred())
