@@ -190,8 +190,18 @@ var leases = []Mutant{
 	},
 	{
 		Name: "a tombstone that somebody holds is swept", Rule: "rule 9", File: "internal/ownership/tombstone.go",
-		Old: `ok && HolderOf(lease) == "" &&`, New: "ok &&",
+		Old: `HolderOf(lease) == "" && `, New: "",
 		Seen: by(owning, "TestSweepable"),
+	},
+	{
+		Name: "a scanner's Lease is swept although it was renewed", Rule: "rule 9", File: "internal/ownership/abandoned.go",
+		Old: "; ok && known.record == s.record", New: "; ok",
+		Seen: by(owning, "TestAbandonedLeases"),
+	},
+	{
+		Name: "what a Bid claimed is swept as a scanner's", Rule: "rule 9", File: "internal/ownership/abandoned.go",
+		Old: "|| protected(lease) && !pastItsTime(lease, wall, retention)", New: "",
+		Seen: by(owning, "TestAbandonedLeases"),
 	},
 	{
 		Name: "the cooldown is not kept", Rule: "rule 16", File: "internal/ownership/decide.go",
