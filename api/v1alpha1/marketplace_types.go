@@ -99,8 +99,9 @@ type MarketplaceLock struct {
 	AcquireTimeoutSeconds int32 `json:"acquireTimeoutSeconds,omitempty"`
 }
 
-// MarketplaceLimits guard the money. Each is checked before a claim against what the controller has seen; bids that
-// are under way at the same instant on several replicas may overshoot maxActiveBids and maxCommitted by their number.
+// MarketplaceLimits guard the money. maxActiveBids and maxCommitted hold over all Bids of the Marketplace and all replicas
+// of the controller, exactly: what is live, what may be, and what is under way count. A Bid that does not fit waits, and
+// the oldest that fits goes first when there is room. A limit that is lowered withdraws nothing.
 // +kubebuilder:validation:MinProperties=1
 // +kubebuilder:validation:XValidation:rule="!has(self.maxPrice) || !has(self.maxCommitted) || self.maxPrice.currency == self.maxCommitted.currency",fieldPath=".maxCommitted",message="currency must be the one of maxPrice: an account has one currency"
 type MarketplaceLimits struct {
@@ -292,6 +293,19 @@ type MarketplaceStatus struct {
 	// +kubebuilder:validation:Minimum=0
 	ActiveBids *int32 `json:"activeBids,omitempty"`
 
+	// remainingBids is how many more bids maxActiveBids has room for; not given
+	// without that limit. Bids whose outcome is unknown take room too.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	RemainingBids *int32 `json:"remainingBids,omitempty"`
+
+	// remaining is how much more may be committed under maxCommitted, as "750 USD";
+	// not given without that limit. Bids whose outcome is unknown count.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	Remaining string `json:"remaining,omitempty"`
+
 	// committed is the sum of the live bids' prices, one entry a currency, as "250
 	// USD"; refreshed as activeBids is.
 	// +optional
@@ -340,6 +354,8 @@ type MarketplaceStatus struct {
 // +kubebuilder:printcolumn:name="Active",type=integer,JSONPath=`.status.activeBids`
 // +kubebuilder:printcolumn:name="Committed",type=string,JSONPath=`.status.committed`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Bids-Left",type=integer,priority=1,JSONPath=`.status.remainingBids`
+// +kubebuilder:printcolumn:name="Money-Left",type=string,priority=1,JSONPath=`.status.remaining`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$') && size(self.metadata.name) <= 40",fieldPath=".spec",message="metadata.name must be a DNS label of at most 40 characters: it begins the name of every Bid"
 type Marketplace struct {

@@ -656,6 +656,11 @@ func (in *MarketplaceStatus) DeepCopyInto(out *MarketplaceStatus) {
 		*out = new(int32)
 		**out = **in
 	}
+	if in.RemainingBids != nil {
+		in, out := &in.RemainingBids, &out.RemainingBids
+		*out = new(int32)
+		**out = **in
+	}
 	if in.SettleSeconds != nil {
 		in, out := &in.SettleSeconds, &out.SettleSeconds
 		*out = new(int32)

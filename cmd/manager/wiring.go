@@ -96,8 +96,13 @@ func (p *process) marketplaces(connections *registry.Registry) error {
 	if err != nil {
 		return err
 	}
+	room := mktctrl.NewMetrics()
+	if err := metrics.Registry.Register(room); err != nil {
+		return err
+	}
 	return mktctrl.Setup(p.mgr, mktctrl.Options{
 		Members:     p.members,
+		Metrics:     room,
 		Secrets:     secretwatch.New(secrets),
 		Factory:     httpdriver.Factory(httpdriver.Options{Egress: p.egress, UserAgent: "onebid/" + version}),
 		Connections: connections,

@@ -18,10 +18,17 @@ type Account struct {
 
 // plus is the account with so many more Bids of that price.
 func (a Account) plus(price onebidv1.Money, bids int64) Account {
-	committed := map[string]decimal.Decimal{}
-	maps.Copy(committed, a.Committed)
-	committed[price.Currency] = committed[price.Currency].Add(amount(price).Mul(decimal.NewFromInt(bids)))
-	return Account{Active: a.Active + int(bids), Committed: committed}
+	out := Account{Active: a.Active, Committed: maps.Clone(a.Committed)}
+	out.add(price, bids)
+	return out
+}
+
+func (a *Account) add(price onebidv1.Money, bids int64) {
+	if a.Committed == nil {
+		a.Committed = map[string]decimal.Decimal{}
+	}
+	a.Active += int(bids)
+	a.Committed[price.Currency] = a.Committed[price.Currency].Add(amount(price).Mul(decimal.NewFromInt(bids)))
 }
 
 // full is true when not even a Bid for nothing has room.
@@ -47,3 +54,6 @@ func amount(m onebidv1.Money) decimal.Decimal {
 	}
 	return value
 }
+
+// Add counts one more Bid of that price.
+func (a *Account) Add(price onebidv1.Money) { a.add(price, 1) }

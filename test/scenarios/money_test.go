@@ -89,12 +89,11 @@ func mostAtOnce(x *harness.Tenant) (bids int, usd decimal.Decimal) {
 		if r.Kind != marketsim.KindEffect || r.Account != x.Account() {
 			continue
 		}
-		switch r.Effect {
-		case marketsim.EffectPlaced:
+		if r.Effect == marketsim.EffectPlaced {
 			prices[r.BidID] = decimal.RequireFromString(r.Amount)
 			sum = sum.Add(prices[r.BidID])
-		case marketsim.EffectWithdrawn:
-			sum = sum.Sub(prices[r.BidID])
+		} else {
+			sum = sum.Sub(prices[r.BidID]) // of nothing, where the effect is not about a live bid
 			delete(prices, r.BidID)
 		}
 		bids, usd = max(bids, len(prices)), decimal.Max(usd, sum)

@@ -31,10 +31,10 @@ const (
 
 // counts are what the Bids of one Marketplace sum up to.
 type counts struct {
-	// active Bids are live at the marketplace.
-	active int
-	// committed sums their prices, by currency.
-	committed map[string]decimal.Decimal
+	// live Bids are those at the marketplace.
+	live bidding.Account
+	// taken is what the Bids take of the limits: those of which it is not known whether they are live, too.
+	taken bidding.Account
 	// unsettled Bids keep the Marketplace from going.
 	unsettled int
 }
@@ -53,35 +53,33 @@ func (c *counts) add(bid *onebidv1.Bid) {
 	if unsettled(bid) {
 		c.unsettled++
 	}
-	if !live(bid) {
-		return
+	if bidding.Counts(bid) {
+		c.taken.Add(bid.Spec.Price)
 	}
-	c.active++
-	price, err := decimal.NewFromString(bid.Spec.Price.Amount)
-	if err != nil {
-		return // admission lets none of these in
+	if live(bid) {
+		c.live.Add(bid.Spec.Price)
 	}
-	if c.committed == nil {
-		c.committed = map[string]decimal.Decimal{}
-	}
-	currency := bid.Spec.Price.Currency
-	c.committed[currency] = c.committed[currency].Add(price)
 }
 
 // committedText is as in "12.50 EUR, 250 USD": exact, in the order of the currencies, with the decimals that were bid.
 func (c *counts) committedText() string {
-	sums := make([]string, 0, len(c.committed))
-	for _, currency := range slices.Sorted(maps.Keys(c.committed)) {
-		sum := c.committed[currency]
-		sums = append(sums, sum.StringFixed(max(-sum.Exponent(), 0))+" "+currency)
+	sums := make([]string, 0, len(c.live.Committed))
+	for _, currency := range slices.Sorted(maps.Keys(c.live.Committed)) {
+		sum := c.live.Committed[currency]
+		sums = append(sums, text(sum, currency))
 	}
-	text := strings.Join(sums, ", ")
-	if len(text) <= maxCommittedLength {
-		return text
+	all := strings.Join(sums, ", ")
+	if len(all) <= maxCommittedLength {
+		return all
 	}
 	const more = ", …"
-	text = text[:maxCommittedLength-len(more)]
-	return text[:strings.LastIndex(text, ", ")] + more
+	all = all[:maxCommittedLength-len(more)]
+	return all[:strings.LastIndex(all, ", ")] + more
+}
+
+// text is a sum with the decimals that it was made of.
+func text(sum decimal.Decimal, currency string) string {
+	return sum.StringFixed(max(-sum.Exponent(), 0)) + " " + currency
 }
 
 // refreshCounts counts anew if it is time to, and else goes on with the last count.

@@ -65,6 +65,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	r.connect(v)
 	if !v.acts {
+		r.Metrics.forget(v.name())
 		r.tracker.await(v.name(), false, false)
 		return ctrl.Result{}, nil // a change of the members brings every Marketplace back
 	}
@@ -86,6 +87,7 @@ func (r *Reconciler) report(ctx context.Context, v *visit) (ctrl.Result, error) 
 	}
 	before := v.marketplace.Status.DeepCopy()
 	r.describe(v)
+	r.Metrics.show(v.name(), v.marketplace.Spec.Limits, v.counts.taken)
 	if !equality.Semantic.DeepEqual(before, &v.marketplace.Status) {
 		if err := r.client.Status().Update(ctx, v.marketplace); err != nil {
 			return ctrl.Result{}, ignoreLate(err)
@@ -113,6 +115,7 @@ func (r *Reconciler) comeBack(v *visit) time.Duration {
 func (r *Reconciler) forget(name types.NamespacedName) {
 	r.Secrets.Release(name)
 	r.Connections.Forget(name)
+	r.Metrics.forget(name)
 	if e := r.tracker.forget(name); e != nil {
 		e.discard()
 	}

@@ -61,6 +61,8 @@ type Options struct {
 	Connections Connections
 	// Settle is how long an unknown outcome must settle before it is looked up. Required.
 	Settle func(spec *onebidv1.MarketplaceSpec) time.Duration
+	// Metrics show what limits have room for. Default: nobody asks.
+	Metrics *Metrics
 	// Clock defaults to the real one. It must be that of Controller.NewQueue, if that is set.
 	Clock clock.PassiveClock
 	// Controller is passed on to controller-runtime. Leader election is never needed. The default of
@@ -75,6 +77,9 @@ const defaultConcurrency = 16
 func Setup(mgr ctrl.Manager, opts Options) error {
 	if opts.Members == nil || opts.Secrets == nil || opts.Factory == nil || opts.Connections == nil || opts.Settle == nil {
 		return errors.New("marketplace controller: an option that is required is not set")
+	}
+	if opts.Metrics == nil {
+		opts.Metrics = NewMetrics()
 	}
 	if opts.Clock == nil {
 		opts.Clock = clock.RealClock{}

@@ -31,8 +31,9 @@ func (r *Reconciler) describe(v *visit) {
 	}
 	status.ObservedGeneration = marketplace.Generation
 	status.Driver = driverName(&marketplace.Spec)
-	status.ActiveBids = new(int32(min(v.counts.active, math.MaxInt32))) //nolint:gosec // bounded on the same line
+	status.ActiveBids = count32(v.counts.live.Active)
 	status.Committed = v.counts.committedText()
+	describeRemaining(status, marketplace.Spec.Limits, v.counts.taken)
 	if known := v.entry.account; known.asked && known.class == "" {
 		status.AccountID = bounded(known.id)
 	}
@@ -131,6 +132,10 @@ func driverName(spec *onebidv1.MarketplaceSpec) string {
 func settleSeconds(settle time.Duration) *int32 {
 	seconds := math.Ceil(settle.Seconds())
 	return new(int32(min(max(seconds, 0), math.MaxInt32)))
+}
+
+func count32(n int) *int32 {
+	return new(int32(min(max(n, 0), math.MaxInt32))) //nolint:gosec // bounded on the same line
 }
 
 // cut shortens a text to a number of bytes, between two characters.

@@ -102,7 +102,7 @@ func TestCountThatFailedIsMadeUpFor(t *testing.T) {
 	g.Expect(r.refreshCounts(t.Context(), v)).NotTo(Succeed())
 	failing = false
 	g.Expect(r.refreshCounts(t.Context(), v)).To(Succeed())
-	g.Expect(v.counts.active).To(Equal(1), "not after ten seconds, but now")
+	g.Expect(v.counts.live.Active).To(Equal(1), "not after ten seconds, but now")
 }
 
 type closing struct {

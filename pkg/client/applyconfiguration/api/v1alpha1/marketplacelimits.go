@@ -5,8 +5,9 @@ package v1alpha1
 // MarketplaceLimitsApplyConfiguration represents a declarative configuration of the MarketplaceLimits type for use
 // with apply.
 //
-// MarketplaceLimits guard the money. Each is checked before a claim against what the controller has seen; bids that
-// are under way at the same instant on several replicas may overshoot maxActiveBids and maxCommitted by their number.
+// MarketplaceLimits guard the money. maxActiveBids and maxCommitted hold over all Bids of the Marketplace and all replicas
+// of the controller, exactly: what is live, what may be, and what is under way count. A Bid that does not fit waits, and
+// the oldest that fits goes first when there is room. A limit that is lowered withdraws nothing.
 type MarketplaceLimitsApplyConfiguration struct {
 	// maxActiveBids that may be live at once.
 	MaxActiveBids *int32 `json:"maxActiveBids,omitempty"`

@@ -21,6 +21,12 @@ type MarketplaceStatusApplyConfiguration struct {
 	// activeBids is how many Bids are live; refreshed every few seconds at the
 	// most.
 	ActiveBids *int32 `json:"activeBids,omitempty"`
+	// remainingBids is how many more bids maxActiveBids has room for; not given
+	// without that limit. Bids whose outcome is unknown take room too.
+	RemainingBids *int32 `json:"remainingBids,omitempty"`
+	// remaining is how much more may be committed under maxCommitted, as "750 USD";
+	// not given without that limit. Bids whose outcome is unknown count.
+	Remaining *string `json:"remaining,omitempty"`
 	// committed is the sum of the live bids' prices, one entry a currency, as "250
 	// USD"; refreshed as activeBids is.
 	Committed *string `json:"committed,omitempty"`
@@ -78,6 +84,22 @@ func (b *MarketplaceStatusApplyConfiguration) WithDriver(value string) *Marketpl
 // If called multiple times, the ActiveBids field is set to the value of the last call.
 func (b *MarketplaceStatusApplyConfiguration) WithActiveBids(value int32) *MarketplaceStatusApplyConfiguration {
 	b.ActiveBids = &value
+	return b
+}
+
+// WithRemainingBids sets the RemainingBids field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the RemainingBids field is set to the value of the last call.
+func (b *MarketplaceStatusApplyConfiguration) WithRemainingBids(value int32) *MarketplaceStatusApplyConfiguration {
+	b.RemainingBids = &value
+	return b
+}
+
+// WithRemaining sets the Remaining field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Remaining field is set to the value of the last call.
+func (b *MarketplaceStatusApplyConfiguration) WithRemaining(value string) *MarketplaceStatusApplyConfiguration {
+	b.Remaining = &value
 	return b
 }
 

@@ -1,0 +1,63 @@
+package marketplace
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/apimachinery/pkg/types"
+
+	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
+	"github.com/onebid-dev/onebid/internal/bidding"
+)
+
+// Metrics of what Marketplaces' limits have room for, to be registered by their maker. They implement
+// prometheus.Collector, and have values in the replica that writes the Marketplace's status.
+type Metrics struct {
+	bids, money *prometheus.GaugeVec
+}
+
+// NewMetrics returns metrics without values.
+func NewMetrics() *Metrics {
+	labels := []string{"namespace", "marketplace"}
+	return &Metrics{
+		bids: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "onebid_marketplace_remaining_bids",
+			Help: "Bids that maxActiveBids has room for; none without that limit.",
+		}, labels),
+		money: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "onebid_marketplace_remaining_money",
+			Help: "Money that maxCommitted has room for, in the limit's currency; none without that limit.",
+		}, append(labels, "currency")),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
+	m.bids.Describe(ch)
+	m.money.Describe(ch)
+}
+
+// Collect implements prometheus.Collector.
+func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
+	m.bids.Collect(ch)
+	m.money.Collect(ch)
+}
+
+// show replaces what was shown of the Marketplace.
+func (m *Metrics) show(key types.NamespacedName, limits *onebidv1.MarketplaceLimits, taken bidding.Account) {
+	m.forget(key)
+	if limits == nil {
+		return
+	}
+	if limits.MaxActiveBids > 0 {
+		m.bids.WithLabelValues(key.Namespace, key.Name).Set(float64(max(int(limits.MaxActiveBids)-taken.Active, 0)))
+	}
+	if most := limits.MaxCommitted; most != nil {
+		m.money.WithLabelValues(key.Namespace, key.Name, most.Currency).Set(moneyLeft(most, taken).InexactFloat64())
+	}
+}
+
+// forget drops what another replica shows from now on, or nobody.
+func (m *Metrics) forget(key types.NamespacedName) {
+	labels := prometheus.Labels{"namespace": key.Namespace, "marketplace": key.Name}
+	m.bids.DeletePartialMatch(labels)
+	m.money.DeletePartialMatch(labels)
+}
