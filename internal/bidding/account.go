@@ -16,19 +16,19 @@ type Account struct {
 	Committed map[string]decimal.Decimal
 }
 
-// plus is the account with so many more Bids of that price.
-func (a Account) plus(price onebidv1.Money, bids int64) Account {
-	out := Account{Active: a.Active, Committed: maps.Clone(a.Committed)}
-	out.add(price, bids)
-	return out
+// Plus is the account with one more Bid of that price.
+func (a Account) Plus(price onebidv1.Money) Account { return a.with(1, price.Currency, amount(price)) }
+
+// minus is the account without a Bid of that price.
+func (a Account) minus(price onebidv1.Money) Account {
+	return a.with(-1, price.Currency, amount(price).Neg())
 }
 
-func (a *Account) add(price onebidv1.Money, bids int64) {
-	if a.Committed == nil {
-		a.Committed = map[string]decimal.Decimal{}
-	}
-	a.Active += int(bids)
-	a.Committed[price.Currency] = a.Committed[price.Currency].Add(amount(price).Mul(decimal.NewFromInt(bids)))
+func (a Account) with(bids int, currency string, sum decimal.Decimal) Account {
+	committed := map[string]decimal.Decimal{}
+	maps.Copy(committed, a.Committed)
+	committed[currency] = committed[currency].Add(sum)
+	return Account{Active: a.Active + bids, Committed: committed}
 }
 
 // full is true when not even a Bid for nothing has room.
@@ -54,6 +54,3 @@ func amount(m onebidv1.Money) decimal.Decimal {
 	}
 	return value
 }
-
-// Add counts one more Bid of that price.
-func (a *Account) Add(price onebidv1.Money) { a.add(price, 1) }

@@ -88,7 +88,7 @@ func (r *Room) Leave(uid types.UID) bool {
 func (r *Room) Others(bid *onebidv1.Bid, limits *onebidv1.MarketplaceLimits) Account {
 	others := r.account()
 	if price, counted := r.taken[bid.UID]; counted {
-		others = others.plus(price, -1)
+		others = others.minus(price)
 	}
 	me := waiterOf(bid)
 	for _, w := range r.waiting {
@@ -96,7 +96,7 @@ func (r *Room) Others(bid *onebidv1.Bid, limits *onebidv1.MarketplaceLimits) Acc
 			break
 		}
 		if others.fits(w.price, limits) {
-			others = others.plus(w.price, 1)
+			others = others.Plus(w.price)
 		}
 	}
 	return others
@@ -111,7 +111,7 @@ func (r *Room) Next(limits *onebidv1.MarketplaceLimits) []string {
 			break
 		}
 		if account.fits(w.price, limits) {
-			account, names = account.plus(w.price, 1), append(names, w.name)
+			account, names = account.Plus(w.price), append(names, w.name)
 		}
 	}
 	return names

@@ -54,10 +54,10 @@ func (c *counts) add(bid *onebidv1.Bid) {
 		c.unsettled++
 	}
 	if bidding.Counts(bid) {
-		c.taken.Add(bid.Spec.Price)
+		c.taken = c.taken.Plus(bid.Spec.Price)
 	}
 	if live(bid) {
-		c.live.Add(bid.Spec.Price)
+		c.live = c.live.Plus(bid.Spec.Price)
 	}
 }
 

@@ -41,7 +41,7 @@ func TestWhatIsLeftOfLimits(t *testing.T) {
 			}
 			taken := bidding.Account{}
 			for _, amount := range c.taken {
-				taken.Add(usd(amount))
+				taken = taken.Plus(usd(amount))
 			}
 			status := &onebidv1.MarketplaceStatus{Remaining: "9 EUR"}
 			describeRemaining(status, limits, taken)

@@ -135,7 +135,7 @@ func settleSeconds(settle time.Duration) *int32 {
 }
 
 func count32(n int) *int32 {
-	return new(int32(min(max(n, 0), math.MaxInt32))) //nolint:gosec // bounded on the same line
+	return new(int32(min(max(n, 0), math.MaxInt32)))
 }
 
 // cut shortens a text to a number of bytes, between two characters.
