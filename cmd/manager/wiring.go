@@ -25,6 +25,7 @@ import (
 	"github.com/onebid-dev/onebid/internal/marketplace"
 	httpdriver "github.com/onebid-dev/onebid/internal/marketplace/http"
 	"github.com/onebid-dev/onebid/internal/marketplace/registry"
+	"github.com/onebid-dev/onebid/internal/marketplace/wire"
 	"github.com/onebid-dev/onebid/internal/ownership"
 	"github.com/onebid-dev/onebid/internal/secretwatch"
 )
@@ -104,7 +105,7 @@ func (p *process) marketplaces(connections *registry.Registry) error {
 		Members:     p.members,
 		Metrics:     room,
 		Secrets:     secretwatch.New(secrets),
-		Factory:     httpdriver.Factory(httpdriver.Options{Egress: p.egress, UserAgent: "onebid/" + version}),
+		Factory:     httpdriver.Factory(wire.Options{Egress: p.egress, UserAgent: "onebid/" + version}),
 		Connections: connections,
 		Settle:      p.settle,
 		Clock:       p.wall,

@@ -3,6 +3,7 @@ package main
 const (
 	market   = "internal/marketplace"
 	httpsite = "internal/marketplace/http"
+	wire     = "internal/marketplace/wire"
 	egress   = "internal/marketplace/egress"
 	registry = "internal/marketplace/registry"
 )
@@ -10,33 +11,33 @@ const (
 // drivers are what goes over the wire, and what the answer means.
 var drivers = []Mutant{
 	{
-		Name: "a 5xx is a refusal", Rule: "place 8", File: "internal/marketplace/http/classify.go",
-		Old: "r.status < 200 || r.status >= 500 ||", New: "r.status < 200 ||",
+		Name: "a 5xx is a refusal", Rule: "place 8", File: "internal/marketplace/wire/call.go",
+		Old: "r.Status < 200 || r.Status >= 500 ||", New: "r.Status < 200 ||",
 		Seen: by(httpsite, "TestWhatARefusalMeans"),
 	},
 	{
-		Name: "a redirect is a refusal", Rule: "place 8", File: "internal/marketplace/http/classify.go",
-		Old: " || (r.status >= 300 && r.status < 400)\n", New: "\n",
+		Name: "a redirect is a refusal", Rule: "place 8", File: "internal/marketplace/wire/call.go",
+		Old: " || (r.Status >= 300 && r.Status < 400)\n", New: "\n",
 		Seen: by(httpsite, "TestRedirectsAreNotFollowed|TestWhatARefusalMeans"),
 	},
 	{
-		Name: "a success that is no JSON is one", Rule: "place 8", File: "internal/marketplace/http/classify.go",
-		Old: "case r.succeeded() && r.alien != nil:", New: "case false:",
+		Name: "a success that is no JSON is one", Rule: "place 8", File: "internal/marketplace/wire/call.go",
+		Old: "case r.Succeeded() && r.Alien != nil:", New: "case false:",
 		Seen: by(httpsite, "TestAWithdrawalIsNotAcceptedByAReplyThatCannotBeRead"),
 	},
 	{
-		Name: "a success that breaks off is one", Rule: "place 8", File: "internal/marketplace/http/classify.go",
-		Old: "case r.broken != nil:", New: "case false:",
+		Name: "a success that breaks off is one", Rule: "place 8", File: "internal/marketplace/wire/call.go",
+		Old: "case r.Broken != nil:", New: "case false:",
 		Seen: by(httpsite, "TestAWithdrawalIsNotAcceptedByAReplyThatCannotBeRead"),
 	},
 	{
-		Name: "what is not documented had no effect", Rule: "place 8", File: "internal/marketplace/http/classify.go",
-		Old: "	if c.intent == writing {\n		return onebidv1.ErrorUnknownOutcome", New: "	if false {\n		return onebidv1.ErrorUnknownOutcome",
+		Name: "what is not documented had no effect", Rule: "place 8", File: "internal/marketplace/wire/call.go",
+		Old: "	if IntentOf(c.Operation) == Writing {\n", New: "	if false {\n",
 		Seen: by(httpsite, "TestWhatARefusalMeans|TestRepliesThatCannotBeRead"),
 	},
 	{
-		Name: "a call without an answer had no effect", Rule: "place 8", File: "internal/marketplace/http/classify.go",
-		Old: "errors.As(err, &failed) && !failed.sent {", New: "errors.As(err, &failed) {",
+		Name: "a call without an answer had no effect", Rule: "place 8", File: "internal/marketplace/wire/call.go",
+		Old: "errors.As(err, &failed) && !failed.Sent {", New: "errors.As(err, &failed) {",
 		Seen: by(httpsite, "TestAWriteIsOnTheWireOnce"),
 	},
 	{
@@ -45,7 +46,7 @@ var drivers = []Mutant{
 		Seen: by(market, "TestErrors"),
 	},
 	{
-		Name: "a conflict is an invalid bid", Rule: "place 8", File: "internal/marketplace/http/classify.go",
+		Name: "a conflict is an invalid bid", Rule: "place 8", File: "internal/marketplace/wire/call.go",
 		Old: "return onebidv1.ErrorAlreadyExists", New: "return onebidv1.ErrorInvalid",
 		Seen: by(httpsite, "TestWhatARefusalMeans"),
 	},
@@ -55,29 +56,30 @@ var drivers = []Mutant{
 		Seen: by(httpsite, "TestRepliesThatCannotBeRead"),
 	},
 	{
-		Name: "a write can be rewound, so net/http may send it again", Rule: "place 7", File: "internal/marketplace/http/request.go",
-		Old: "body = io.NopCloser(bytes.NewReader(m.body))", New: "body = bytes.NewReader(m.body)",
-		Seen: by(httpsite, "TestNothingCanRewindAWrite"),
+		Name: "a write can be rewound, so net/http may send it again", Rule: "place 7", File: "internal/marketplace/wire/message.go",
+		Old: "body = io.NopCloser(bytes.NewReader(m.Body))", New: "body = bytes.NewReader(m.Body)",
+		Seen: by(wire, "TestNothingCanRewindAWrite"),
 	},
 	{
-		Name: "a write without a body can be sent again", Rule: "place 7", File: "internal/marketplace/http/request.go",
-		Old: "if len(m.body) > 0 || i == writing {", New: "if len(m.body) > 0 {",
-		Seen: by(httpsite, "TestNothingCanRewindAWrite|TestAWriteIsOnTheWireOnce"),
+		Name: "a write without a body can be sent again", Rule: "place 7", File: "internal/marketplace/wire/message.go",
+		Old: "if len(m.Body) > 0 || i == Writing {", New: "if len(m.Body) > 0 {",
+		Seen: by(wire, "TestNothingCanRewindAWrite"),
 	},
 	{
-		Name: "writes go over connections that were used before", Rule: "place 7", File: "internal/marketplace/http/send.go",
+		Name: "writes go over connections that were used before", Rule: "place 7", File: "internal/marketplace/wire/send.go",
 		Old: "	writes.DisableKeepAlives = true\n", New: "",
-		Seen: by(httpsite, "TestTransports|TestWritesUseConnectionsOfTheirOwn"),
+		Seen: by(wire, "TestTransports"),
 	},
 	{
-		Name: "redirects are followed", Rule: "place 7", File: "internal/marketplace/http/send.go",
+		Name: "redirects are followed", Rule: "place 7", File: "internal/marketplace/wire/send.go",
 		Old: "transport.RoundTrip(r)", New: "(&http.Client{Transport: transport}).Do(r)",
 		Seen: by(httpsite, "TestRedirectsAreNotFollowed"),
 	},
 	{
 		Name: "a place is sent a second time when no answer comes", Rule: "place 7", File: "internal/marketplace/http/operations.go",
-		Old:  "	r, err := d.sender.send(ctx, m, c.intent)\n",
-		New:  "	r, err := d.sender.send(ctx, m, c.intent)\n	if err != nil {\n		r, err = d.sender.send(ctx, m, c.intent)\n	}\n",
+		Old: "	r, err := d.sender.Send(ctx, m, wire.IntentOf(c.Operation))\n",
+		New: "	r, err := d.sender.Send(ctx, m, wire.IntentOf(c.Operation))\n" +
+			"	if err != nil {\n		r, err = d.sender.Send(ctx, m, wire.IntentOf(c.Operation))\n	}\n",
 		Seen: by(httpsite, "TestAWriteIsOnTheWireOnce"),
 	},
 	{

@@ -10,12 +10,12 @@ import (
 
 // The operations, as errors and metrics name them.
 const (
-	opAccount  = "account"
-	opPlace    = "place"
-	opLookup   = "lookup"
-	opList     = "list"
-	opGet      = "get"
-	opWithdraw = "withdraw"
+	OpAccount  = "account"
+	OpPlace    = "place"
+	OpLookup   = "lookup"
+	OpList     = "list"
+	OpGet      = "get"
+	OpWithdraw = "withdraw"
 )
 
 // classOK is the value of the label class for calls without an error.
@@ -88,42 +88,42 @@ func (m *measured) begin(operation string) (end func(error)) {
 }
 
 func (m *measured) Account(ctx context.Context) (string, error) {
-	end := m.begin(opAccount)
+	end := m.begin(OpAccount)
 	id, err := m.Driver.Account(ctx)
 	end(err)
 	return id, err
 }
 
 func (m *measured) Place(ctx context.Context, bid PlaceRequest) (Bid, error) {
-	end := m.begin(opPlace)
+	end := m.begin(OpPlace)
 	placed, err := m.Driver.Place(ctx, bid)
 	end(err)
 	return placed, err
 }
 
 func (m *measured) Lookup(ctx context.Context, postingID string) ([]Bid, error) {
-	end := m.begin(opLookup)
+	end := m.begin(OpLookup)
 	bids, err := m.Driver.Lookup(ctx, postingID)
 	end(err)
 	return bids, err
 }
 
 func (m *measured) Get(ctx context.Context, ref Ref) (Bid, error) {
-	end := m.begin(opGet)
+	end := m.begin(OpGet)
 	bid, err := m.Driver.Get(ctx, ref)
 	end(err)
 	return bid, err
 }
 
 func (m *measured) List(ctx context.Context) ([]Bid, error) {
-	end := m.begin(opList)
+	end := m.begin(OpList)
 	bids, err := m.Driver.List(ctx)
 	end(err)
 	return bids, err
 }
 
 func (m *measured) Withdraw(ctx context.Context, ref Ref, reason string) error {
-	end := m.begin(opWithdraw)
+	end := m.begin(OpWithdraw)
 	err := m.Driver.Withdraw(ctx, ref, reason)
 	end(err)
 	return err

@@ -29,6 +29,7 @@ import (
 	contract "github.com/onebid-dev/onebid/internal/marketplace"
 	httpdriver "github.com/onebid-dev/onebid/internal/marketplace/http"
 	"github.com/onebid-dev/onebid/internal/marketplace/registry"
+	"github.com/onebid-dev/onebid/internal/marketplace/wire"
 	"github.com/onebid-dev/onebid/internal/secretwatch"
 	"github.com/onebid-dev/onebid/internal/testenv"
 )
@@ -90,7 +91,7 @@ func (s *site) factory(
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.built++
-	described, err := httpdriver.Factory(httpdriver.Options{})(ctx, spec, credentials)
+	described, err := httpdriver.Factory(wire.Options{})(ctx, spec, credentials)
 	if err != nil {
 		return nil, err
 	}

@@ -2,8 +2,12 @@ package httpdriver
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/onebid-dev/onebid/internal/marketplace"
+	"github.com/onebid-dev/onebid/internal/marketplace/wire"
 )
 
 // BenchmarkPage reads a page of so many bids, each with everything that a bid can have.
@@ -16,11 +20,10 @@ func BenchmarkPage(b *testing.B) {
 			for i := range n {
 				items = append(items, fmt.Sprintf(item, i))
 			}
-			r := &reply{status: 200, body: map[string]any{}}
-			r.take([]byte(`{"data":[` + strings.Join(items, ",") + `],"next_cursor":null}`))
+			r := wire.NewReply(http.StatusOK, nil, []byte(`{"data":[`+strings.Join(items, ",")+`],"next_cursor":null}`))
 			b.ReportAllocs()
 			for b.Loop() {
-				read := &reader{driver: d, operation: opLookup, list: d.plan.lookup, seen: map[string]int{},
+				read := &reader{driver: d, operation: marketplace.OpLookup, list: d.plan.lookup, seen: map[string]int{},
 					vars: map[string]any{"bid": map[string]any{"postingID": "p"}}}
 				if err := read.take(b.Context(), r); err != nil || len(read.bids) != n {
 					b.Fatal(len(read.bids), err)

@@ -12,6 +12,7 @@ import (
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	"github.com/onebid-dev/onebid/internal/marketplace"
+	"github.com/onebid-dev/onebid/internal/marketplace/wire"
 )
 
 const (
@@ -20,9 +21,9 @@ const (
 )
 
 // readItem reads the bid that a reply describes.
-func (d *Driver) readItem(ctx context.Context, s single, r *reply) (marketplace.Bid, error) {
-	vars := r.vars()
-	vars["item"] = r.body
+func (d *Driver) readItem(ctx context.Context, s single, r *wire.Reply) (marketplace.Bid, error) {
+	vars := varsOf(r)
+	vars["item"] = r.Body
 	if s.item != nil {
 		item, err := s.item.eval(ctx, vars)
 		if err != nil {
@@ -51,7 +52,7 @@ func (d *Driver) readBid(ctx context.Context, vars map[string]any) (marketplace.
 		return b, err
 	}
 	b.State = d.stateOf(b.Word)
-	b.Word = cut(strings.ToValidUTF8(b.Word, ""), maxID)
+	b.Word = wire.Cut(strings.ToValidUTF8(b.Word, ""), maxID)
 	if b.IdempotencyKey, err = m.key.text(ctx, vars); err != nil && !isMissing(err) {
 		return b, err
 	}
@@ -108,7 +109,7 @@ func (d *Driver) checkPosting(b marketplace.Bid, postingID string) error {
 		return nil
 	}
 	return fmt.Errorf("%s: the bid is on the posting %q and not on %q", d.plan.bid.postingID.field,
-		cut(b.PostingID, onebidv1.MaxPostingIDBytes), postingID)
+		wire.Cut(b.PostingID, onebidv1.MaxPostingIDBytes), postingID)
 }
 
 // checkPlaced makes sure that a reply to place is about the bid that we sent.

@@ -12,7 +12,7 @@ import (
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	"github.com/onebid-dev/onebid/internal/marketplace"
-	httpdriver "github.com/onebid-dev/onebid/internal/marketplace/http"
+	"github.com/onebid-dev/onebid/internal/marketplace/wire"
 )
 
 func TestWhatARefusalMeans(t *testing.T) {
@@ -172,7 +172,7 @@ func TestHowLongToWait(t *testing.T) {
 				}
 				w.WriteHeader(http.StatusTooManyRequests)
 			})
-			d := driverWith(t, shop(nil), s.URL, httpdriver.Options{Now: func() time.Time { return now }})
+			d := driverWith(t, shop(nil), s.URL, wire.Options{Now: func() time.Time { return now }})
 			_, err := d.Place(t.Context(), bid())
 			g.Expect(err).To(beOf(onebidv1.ErrorRateLimited))
 			g.Expect(marketplace.RetryAfter(err)).To(Equal(c.want))

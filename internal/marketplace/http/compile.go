@@ -15,6 +15,7 @@ import (
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	"github.com/onebid-dev/onebid/internal/marketplace/egress"
+	"github.com/onebid-dev/onebid/internal/marketplace/wire"
 )
 
 const root = "spec.http"
@@ -134,11 +135,11 @@ func compileSpec(spec *onebidv1.HTTPDriver, secrets map[string]string) (*plan, e
 	c := &compiler{spec: spec, secrets: secrets}
 	p := &plan{states: map[string]onebidv1.RemoteState{}}
 	if a := spec.Account; a != nil {
-		p.account = c.template(scope{}, root+".account.request", &a.Request, reading)
+		p.account = c.template(scope{}, root+".account.request", &a.Request, wire.Reading)
 		p.accountID = c.needed(replyScope, root+".account.accountID", a.AccountID, wantText)
 	}
 	p.place = single{
-		c.template(c.known(placeScope), root+".place.request", &spec.Place.Request, writing),
+		c.template(c.known(placeScope), root+".place.request", &spec.Place.Request, wire.Writing),
 		c.expression(replyScope, root+".place.item", spec.Place.Item, wantAny),
 	}
 	p.lookup = c.listing(c.known(lookupScope), root+".lookup", &spec.Lookup)
@@ -147,12 +148,12 @@ func compileSpec(spec *onebidv1.HTTPDriver, secrets map[string]string) (*plan, e
 	}
 	if g := spec.Get; g != nil {
 		p.get = &single{
-			c.template(c.known(getScope), root+".get.request", &g.Request, reading),
+			c.template(c.known(getScope), root+".get.request", &g.Request, wire.Reading),
 			c.expression(replyScope, root+".get.item", g.Item, wantAny),
 		}
 	}
 	if w := spec.Withdraw; w != nil {
-		p.withdraw = c.template(c.known(withdrawScope), root+".withdraw.request", &w.Request, writing)
+		p.withdraw = c.template(c.known(withdrawScope), root+".withdraw.request", &w.Request, wire.Writing)
 	}
 	p.bid = c.mapping(root+".bid", &spec.Bid)
 	c.words(p)
@@ -168,20 +169,12 @@ func (c *compiler) known(s scope) scope {
 	return s.with("account", cel.StringType)
 }
 
-// intent of a request.
-type intent bool
-
-const (
-	reading intent = false
-	writing intent = true
-)
-
-func (c *compiler) template(s scope, field string, r *onebidv1.HTTPRequest, i intent) *template {
+func (c *compiler) template(s scope, field string, r *onebidv1.HTTPRequest, i wire.Intent) *template {
 	t := &template{field: field, method: string(r.Method), encoding: r.Encoding}
 	switch {
 	case r.Method == "":
 		c.wrong(field+".method", "must be GET, POST, PUT, PATCH or DELETE")
-	case i == writing && r.Method == http.MethodGet:
+	case i == wire.Writing && r.Method == http.MethodGet:
 		c.wrong(field+".method", "must be POST, PUT, PATCH or DELETE: a GET may be repeated by anybody on the way")
 	case r.Method == http.MethodGet && r.Body != "":
 		c.wrong(field+".body", "must be left out: a GET has no body")
@@ -251,7 +244,7 @@ func (c *compiler) listing(s scope, field string, l *onebidv1.HTTPBidList) *list
 		seen = seen.with("bid", bid)
 	}
 	out := &listing{
-		request: c.template(s, field+".request", &l.Request, reading),
+		request: c.template(s, field+".request", &l.Request, wire.Reading),
 		items:   c.needed(seen, field+".items", l.Items, wantList),
 		next:    c.expression(replyScope.with("page", cel.IntType), field+".next", l.Next, wantMap),
 	}

@@ -8,6 +8,7 @@ import (
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	httpdriver "github.com/onebid-dev/onebid/internal/marketplace/http"
+	"github.com/onebid-dev/onebid/internal/marketplace/wire"
 )
 
 func TestWhatIsWrongWithASpec(t *testing.T) {
@@ -72,7 +73,7 @@ func TestWhatIsWrongWithASpec(t *testing.T) {
 			if spec.BaseURL == "http://127.0.0.1:1" {
 				spec.BaseURL = "https://example.com"
 			}
-			_, err := httpdriver.New(t.Context(), spec, map[string][]byte{"token": []byte(token)}, httpdriver.Options{})
+			_, err := httpdriver.New(t.Context(), spec, map[string][]byte{"token": []byte(token)}, wire.Options{})
 			g.Expect(err).To(HaveOccurred())
 			for _, want := range c.want {
 				g.Expect(err.Error()).To(ContainSubstring(want))
@@ -83,7 +84,7 @@ func TestWhatIsWrongWithASpec(t *testing.T) {
 }
 
 func TestASecretMustBeText(t *testing.T) {
-	_, err := httpdriver.New(t.Context(), shop(nil), map[string][]byte{"token": {0xff, 0xfe}}, httpdriver.Options{})
+	_, err := httpdriver.New(t.Context(), shop(nil), map[string][]byte{"token": {0xff, 0xfe}}, wire.Options{})
 	NewWithT(t).Expect(err).To(MatchError(ContainSubstring(`the key "token" must hold text`)))
 }
 

@@ -2,7 +2,6 @@ package httpdriver
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"strings"
@@ -12,45 +11,8 @@ import (
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	"github.com/onebid-dev/onebid/internal/marketplace"
-	"github.com/onebid-dev/onebid/internal/marketplace/egress"
+	"github.com/onebid-dev/onebid/internal/marketplace/wire"
 )
-
-// Options are the manager's, not the tenant's. The zero value is safe.
-type Options struct {
-	// Egress says which addresses may be connected to; by default public ones.
-	Egress egress.Policy
-	// Timeout bounds each request beside the caller's deadline. Default: 10 s.
-	Timeout time.Duration
-	// UserAgent that marketplaces see. Default: onebid.
-	UserAgent string
-	// RootCAs are trusted. Default: the system's.
-	RootCAs *x509.CertPool
-	// MaxResponseBytes of a reply; a longer one is unreadable. Default: 1 MiB.
-	MaxResponseBytes int64
-	// MaxPages of a list; a longer one is an error. Default: 1,000.
-	MaxPages int
-	// Now tells the time. Default: time.Now.
-	Now func() time.Time
-}
-
-func (o Options) withDefaults() Options {
-	if o.Timeout <= 0 {
-		o.Timeout = 10 * time.Second
-	}
-	if o.UserAgent == "" {
-		o.UserAgent = "onebid"
-	}
-	if o.MaxResponseBytes <= 0 {
-		o.MaxResponseBytes = 1 << 20
-	}
-	if o.MaxPages <= 0 {
-		o.MaxPages = 1000
-	}
-	if o.Now == nil {
-		o.Now = time.Now
-	}
-	return o
-}
 
 // Driver is a marketplace.Driver by description. Make it with New, close it when it is no longer used.
 type Driver struct {
@@ -59,8 +21,8 @@ type Driver struct {
 	headers []parameter // of every request
 	secrets map[string]string
 	key     string // idempotency header
-	options Options
-	sender  *sender
+	options wire.Options
+	sender  *wire.Sender
 
 	mu      sync.Mutex
 	account string // once known
@@ -69,8 +31,8 @@ type Driver struct {
 var _ marketplace.Driver = (*Driver)(nil)
 
 // New compiles the spec. It makes no call. The error joins a *FieldError for each mistake and holds no secret.
-func New(_ context.Context, spec *onebidv1.HTTPDriver, credentials map[string][]byte, o Options) (*Driver, error) {
-	o = o.withDefaults()
+func New(_ context.Context, spec *onebidv1.HTTPDriver, credentials map[string][]byte, o wire.Options) (*Driver, error) {
+	o = o.WithDefaults()
 	secrets, err := readSecrets(credentials)
 	if err != nil {
 		return nil, err
@@ -84,12 +46,12 @@ func New(_ context.Context, spec *onebidv1.HTTPDriver, credentials map[string][]
 	}
 	return &Driver{
 		base: strings.TrimRight(spec.BaseURL, "/"), plan: p, headers: common, secrets: secrets,
-		key: spec.IdempotencyHeader, options: o, sender: newSender(o),
+		key: spec.IdempotencyHeader, options: o, sender: wire.NewSender(o),
 	}, nil
 }
 
 // Factory builds drivers for Marketplaces with spec.http, each with its own timeout.
-func Factory(o Options) marketplace.Factory {
+func Factory(o wire.Options) marketplace.Factory {
 	return func(
 		ctx context.Context, spec *onebidv1.MarketplaceSpec, credentials map[string][]byte,
 	) (marketplace.Driver, error) {
@@ -119,6 +81,6 @@ func readSecrets(credentials map[string][]byte) (map[string]string, error) {
 
 // Close drops idle connections. Calls under way go on.
 func (d *Driver) Close() error {
-	d.sender.close()
+	d.sender.Close()
 	return nil
 }

@@ -10,13 +10,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"sigs.k8s.io/yaml"
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	"github.com/onebid-dev/onebid/internal/marketplace"
 	"github.com/onebid-dev/onebid/internal/marketplace/egress"
+	"github.com/onebid-dev/onebid/internal/marketplace/wire"
 )
 
 const fuzzSecret = "fuzz-s3cr3t"
@@ -36,7 +36,7 @@ func fromSample(tb testing.TB, name string) *Driver {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	d, err := New(context.Background(), m.Spec.HTTP, map[string][]byte{"token": []byte(fuzzSecret)}, Options{Egress: inside})
+	d, err := New(context.Background(), m.Spec.HTTP, map[string][]byte{"token": []byte(fuzzSecret)}, wire.Options{Egress: inside})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -56,8 +56,7 @@ func FuzzReply(f *testing.F) {
 	f.Add(302, `null`)
 	f.Add(200, `[[[[{}]]]]`)
 	f.Fuzz(func(t *testing.T, status int, body string) {
-		r := &reply{status: status, header: http.Header{}, body: map[string]any{}}
-		r.take([]byte(body))
+		r := wire.NewReply(status, http.Header{}, []byte(body))
 		for _, d := range drivers {
 			checkPlace(t, d, r)
 			checkRead(t, d, r)
@@ -65,16 +64,15 @@ func FuzzReply(f *testing.F) {
 	})
 }
 
-func checkPlace(t *testing.T, d *Driver, r *reply) {
+func checkPlace(t *testing.T, d *Driver, r *wire.Reply) {
 	t.Helper()
-	c := d.call(opPlace, nil, "")
-	verdict := c.classify(t.Context(), r)
-	refusal := r.status >= 400 && r.status < 500
+	verdict := d.classify(t.Context(), d.call(marketplace.OpPlace, nil, ""), r)
+	refusal := r.Status >= 400 && r.Status < 500
 	switch {
-	case verdict == nil && !r.succeeded():
-		t.Fatalf("HTTP %d was taken for success", r.status)
-	case verdict != nil && verdict.Class != onebidv1.ErrorUnknownOutcome && !refusal && !r.succeeded():
-		t.Fatalf("HTTP %d was taken for a refusal: %v", r.status, verdict)
+	case verdict == nil && !r.Succeeded():
+		t.Fatalf("HTTP %d was taken for success", r.Status)
+	case verdict != nil && verdict.Class != onebidv1.ErrorUnknownOutcome && !refusal && !r.Succeeded():
+		t.Fatalf("HTTP %d was taken for a refusal: %v", r.Status, verdict)
 	case verdict != nil && strings.Contains(verdict.Error(), fuzzSecret):
 		t.Fatalf("the secret is in %v", verdict)
 	}
@@ -90,15 +88,15 @@ func checkPlace(t *testing.T, d *Driver, r *reply) {
 	}
 }
 
-func checkRead(t *testing.T, d *Driver, r *reply) {
+func checkRead(t *testing.T, d *Driver, r *wire.Reply) {
 	t.Helper()
-	if verdict := d.call(opLookup, nil, "").classify(t.Context(), r); verdict != nil {
+	if verdict := d.classify(t.Context(), d.call(marketplace.OpLookup, nil, ""), r); verdict != nil {
 		if verdict.Class == onebidv1.ErrorUnknownOutcome {
 			t.Fatalf("a read has no outcome: %v", verdict)
 		}
 		return
 	}
-	read := &reader{driver: d, operation: opLookup, list: d.plan.lookup, seen: map[string]int{},
+	read := &reader{driver: d, operation: marketplace.OpLookup, list: d.plan.lookup, seen: map[string]int{},
 		vars: map[string]any{"bid": map[string]any{"postingID": "p"}}}
 	if read.take(t.Context(), r) != nil {
 		return
@@ -124,7 +122,7 @@ func FuzzNumbers(f *testing.F) {
 		if !jsonNumber.MatchString(sent) {
 			return
 		}
-		value, err := decodeJSON([]byte(sent))
+		value, err := wire.DecodeJSON([]byte(sent))
 		if err != nil {
 			t.Fatalf("%s: %v", sent, err)
 		}
@@ -144,7 +142,7 @@ func FuzzJSON(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		value, err := decodeJSON(raw)
+		value, err := wire.DecodeJSON(raw)
 		if err != nil {
 			return
 		}
@@ -156,7 +154,7 @@ func FuzzJSON(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		again, err := decodeJSON(written)
+		again, err := wire.DecodeJSON(written)
 		if err != nil {
 			t.Fatalf("%q was written as %q: %v", raw, written, err)
 		}
@@ -164,41 +162,6 @@ func FuzzJSON(f *testing.F) {
 		after, _ := json.Marshal(again)
 		if !bytes.Equal(before, after) {
 			t.Fatalf("%s became %s", before, after)
-		}
-	})
-}
-
-// FuzzClean never lets a secret or a sentence of the proposal through, nor more than a line of bounded length.
-func FuzzClean(f *testing.F) {
-	const proposal = "We have done this for twenty years and know every stone on the way."
-	f.Add("before", "after")
-	f.Add(fuzzSecret[:5], fuzzSecret[5:])
-	f.Add(proposal[:20], proposal[40:])
-	f.Add("\xff", "\x00\n")
-	r := newRedactor(nil, map[string]string{"token": fuzzSecret}, proposal)
-	f.Fuzz(func(t *testing.T, before, after string) {
-		for _, said := range []string{before + fuzzSecret + after, before + proposal + after, before + after} {
-			got := r.clean(said)
-			if strings.Contains(got, fuzzSecret) || len(got) > maxMessage || strings.ContainsAny(got, "\n\x00") {
-				t.Fatalf("%q became %q", said, got)
-			}
-			for i := 0; i+2*stretch <= len(proposal); i++ {
-				if strings.Contains(got, proposal[i:i+2*stretch]) {
-					t.Fatalf("%q became %q", said, got)
-				}
-			}
-		}
-	})
-}
-
-// FuzzRetryAfter is never negative and never longer than a day.
-func FuzzRetryAfter(f *testing.F) {
-	f.Add("120", "30", "\"default\";r=0;t=45", "Sun, 01 Nov 2026 12:05:00 GMT")
-	f.Add("Sun, 01 Nov 2026 12:05:00 GMT", "1793000000", "t=-1", "")
-	f.Fuzz(func(t *testing.T, after, reset, limit, date string) {
-		h := http.Header{"Retry-After": {after}, "Ratelimit-Reset": {reset}, "Ratelimit": {limit}, "Date": {date}}
-		if got := retryAfter(h, time.Unix(1_793_000_000, 0)); got < 0 || got > maxRetryAfter {
-			t.Fatalf("%s", got)
 		}
 	})
 }

@@ -14,6 +14,7 @@ import (
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	"github.com/onebid-dev/onebid/internal/marketplace"
 	httpdriver "github.com/onebid-dev/onebid/internal/marketplace/http"
+	"github.com/onebid-dev/onebid/internal/marketplace/wire"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -112,10 +113,10 @@ func (s *server) requests() []seen {
 // driver of the spec at the address.
 func driver(t *testing.T, spec *onebidv1.HTTPDriver, address string) *httpdriver.Driver {
 	t.Helper()
-	return driverWith(t, spec, address, httpdriver.Options{})
+	return driverWith(t, spec, address, wire.Options{})
 }
 
-func driverWith(t *testing.T, spec *onebidv1.HTTPDriver, address string, o httpdriver.Options) *httpdriver.Driver {
+func driverWith(t *testing.T, spec *onebidv1.HTTPDriver, address string, o wire.Options) *httpdriver.Driver {
 	t.Helper()
 	spec.BaseURL = address
 	o.Egress = inside(t)

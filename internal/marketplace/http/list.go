@@ -9,6 +9,7 @@ import (
 	"net/http"
 
 	"github.com/onebid-dev/onebid/internal/marketplace"
+	"github.com/onebid-dev/onebid/internal/marketplace/wire"
 )
 
 // reader reads a list to its end.
@@ -42,17 +43,17 @@ func (r *reader) readVariant(ctx context.Context, variant []parameter) error {
 		if err != nil {
 			return err
 		}
-		sum := sha256.Sum256(reply.raw)
+		sum := sha256.Sum256(reply.Raw)
 		if page > 1 && sum == last {
-			return call.unreadable(reply, fmt.Errorf("page %d is the same as the one before: %s.next does not move on",
+			return call.Unreadable(reply, fmt.Errorf("page %d is the same as the one before: %s.next does not move on",
 				page, r.field()))
 		}
 		last = sum
 		if err := r.take(ctx, reply); err != nil {
-			return call.unreadable(reply, err)
+			return call.Unreadable(reply, err)
 		}
 		if next, err = r.next(ctx, reply, page); err != nil {
-			return call.unreadable(reply, err)
+			return call.Unreadable(reply, err)
 		}
 		if len(next) == 0 {
 			return nil
@@ -65,11 +66,11 @@ func (r *reader) field() string { return root + "." + r.operation }
 // fetch gets one page. A page that was asked for already is an error: the marketplace leads in a circle.
 func (r *reader) fetch(
 	ctx context.Context, variant []parameter, next map[string]string, asked map[string]bool,
-) (*reply, *call, error) {
+) (*wire.Reply, *wire.Call, error) {
 	d := r.driver
 	if r.pages > 0 {
 		if err := marketplace.Pace(ctx); err != nil {
-			return nil, nil, d.call(r.operation, nil, "").unanswered(&sendError{false, err})
+			return nil, nil, d.call(r.operation, nil, "").Unanswered(&wire.SendError{Err: err})
 		}
 	}
 	vars := maps.Clone(r.vars)
@@ -77,34 +78,34 @@ func (r *reader) fetch(
 	m, err := d.build(ctx, r.list.request, vars, extras{query: variant, next: next})
 	call := d.call(r.operation, m, "")
 	if err != nil {
-		return nil, nil, call.unsent(err)
+		return nil, nil, call.Unsent(err)
 	}
-	id := m.identity()
+	id := identity(m)
 	if asked[id] {
-		return nil, nil, call.fail(call.open(), fmt.Sprintf("page %d was read already: %s.next leads in a circle",
+		return nil, nil, call.Fail(call.Open(), fmt.Sprintf("page %d was read already: %s.next leads in a circle",
 			r.pages+1, r.field()), nil)
 	}
 	asked[id] = true
 	r.pages++
 	if r.pages > d.options.MaxPages {
-		return nil, nil, call.fail(call.open(), fmt.Sprintf("the list has more than %d pages", d.options.MaxPages), nil)
+		return nil, nil, call.Fail(call.Open(), fmt.Sprintf("the list has more than %d pages", d.options.MaxPages), nil)
 	}
 	reply, failure := d.exchange(ctx, call, m)
 	return reply, call, failure
 }
 
 // identity tells requests for different pages apart.
-func (m *message) identity() string {
-	sum := sha256.Sum256(m.body)
-	return m.url.RawQuery + "\x00" + string(sum[:])
+func identity(m *wire.Message) string {
+	sum := sha256.Sum256(m.Body)
+	return m.URL.RawQuery + "\x00" + string(sum[:])
 }
 
 // take reads the bids of one page.
-func (r *reader) take(ctx context.Context, reply *reply) error {
-	if reply.status == http.StatusNoContent {
+func (r *reader) take(ctx context.Context, reply *wire.Reply) error {
+	if reply.Status == http.StatusNoContent {
 		return errors.New("there is no list in the reply")
 	}
-	vars := reply.vars()
+	vars := varsOf(reply)
 	if bid, ok := r.vars["bid"]; ok {
 		vars["bid"] = bid
 	}
@@ -133,11 +134,11 @@ func (r *reader) take(ctx context.Context, reply *reply) error {
 	return nil
 }
 
-func (r *reader) next(ctx context.Context, reply *reply, page int) (map[string]string, error) {
+func (r *reader) next(ctx context.Context, reply *wire.Reply, page int) (map[string]string, error) {
 	if r.list.next == nil {
 		return nil, nil //nolint:nilnil // there is no next page
 	}
-	vars := reply.vars()
+	vars := varsOf(reply)
 	vars["page"] = int64(page)
 	value, err := r.list.next.eval(ctx, vars)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	"github.com/onebid-dev/onebid/internal/marketplace"
-	httpdriver "github.com/onebid-dev/onebid/internal/marketplace/http"
+	"github.com/onebid-dev/onebid/internal/marketplace/wire"
 )
 
 func item(id, state string) string {
@@ -75,7 +75,7 @@ func TestAListIsNeverCutShort(t *testing.T) {
 	} {
 		t.Run(c.why, func(t *testing.T) {
 			g := NewWithT(t)
-			d := driverWith(t, shop(nil), serve(t, c.answer).URL, httpdriver.Options{MaxPages: 5})
+			d := driverWith(t, shop(nil), serve(t, c.answer).URL, wire.Options{MaxPages: 5})
 			bids, err := d.Lookup(t.Context(), "p1")
 			g.Expect(err).To(beOf(onebidv1.ErrorTransient))
 			g.Expect(err).To(MatchError(ContainSubstring(c.want)))

@@ -8,26 +8,13 @@ import (
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	"github.com/onebid-dev/onebid/internal/marketplace"
+	"github.com/onebid-dev/onebid/internal/marketplace/wire"
 )
-
-// The operations, as errors and metrics name them.
-const (
-	opAccount  = "account"
-	opPlace    = "place"
-	opLookup   = "lookup"
-	opList     = "list"
-	opGet      = "get"
-	opWithdraw = "withdraw"
-)
-
-func intentOf(operation string) intent {
-	return operation == opPlace || operation == opWithdraw
-}
 
 // do builds a request, sends it and classifies the reply: without an error the marketplace reports success.
 func (d *Driver) do(
 	ctx context.Context, operation string, t *template, vars map[string]any, x extras, proposal string,
-) (*reply, *call, error) {
+) (*wire.Reply, *wire.Call, error) {
 	vars, err := d.withAccount(ctx, vars, t.sees("account"))
 	if err != nil {
 		return nil, nil, err
@@ -35,19 +22,19 @@ func (d *Driver) do(
 	m, err := d.build(ctx, t, vars, x)
 	c := d.call(operation, m, proposal)
 	if err != nil {
-		return nil, nil, c.unsent(err)
+		return nil, nil, c.Unsent(err)
 	}
 	r, err := d.exchange(ctx, c, m)
 	return r, c, err
 }
 
 // exchange sends one request and classifies the reply.
-func (d *Driver) exchange(ctx context.Context, c *call, m *message) (*reply, error) {
-	r, err := d.sender.send(ctx, m, c.intent)
+func (d *Driver) exchange(ctx context.Context, c *wire.Call, m *wire.Message) (*wire.Reply, error) {
+	r, err := d.sender.Send(ctx, m, wire.IntentOf(c.Operation))
 	if err != nil {
-		return nil, c.unanswered(err)
+		return nil, c.Unanswered(err)
 	}
-	if verdict := c.classify(ctx, r); verdict != nil {
+	if verdict := d.classify(ctx, c, r); verdict != nil {
 		return nil, verdict
 	}
 	return r, nil
@@ -69,30 +56,30 @@ func (d *Driver) Account(ctx context.Context) (string, error) {
 		return "", nil
 	}
 	m, err := d.build(ctx, d.plan.account, map[string]any{}, extras{})
-	c := d.call(opAccount, m, "")
+	c := d.call(marketplace.OpAccount, m, "")
 	if err != nil {
-		return "", c.unsent(err)
+		return "", c.Unsent(err)
 	}
 	r, err := d.exchange(ctx, c, m)
 	if err != nil {
 		return "", err
 	}
-	id, err := d.plan.accountID.text(ctx, r.vars())
+	id, err := d.plan.accountID.text(ctx, varsOf(r))
 	if err == nil && !isName(id) {
 		err = fmt.Errorf("%s: must be 1 to %d bytes without control characters", d.plan.accountID.field, maxID)
 	}
 	if err != nil {
-		return "", c.unreadable(r, err)
+		return "", c.Unreadable(r, err)
 	}
 	return id, d.remember(c, id)
 }
 
 // remember keeps the account. The credentials of one driver never change, so neither may their account.
-func (d *Driver) remember(c *call, id string) error {
+func (d *Driver) remember(c *wire.Call, id string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.account != "" && d.account != id {
-		return c.fail(onebidv1.ErrorAuth, fmt.Sprintf("the account was %s and is %s now", d.account, id), nil)
+		return c.Fail(onebidv1.ErrorAuth, fmt.Sprintf("the account was %s and is %s now", d.account, id), nil)
 	}
 	d.account = id
 	return nil
@@ -100,7 +87,7 @@ func (d *Driver) remember(c *call, id string) error {
 
 // Place implements marketplace.Driver.
 func (d *Driver) Place(ctx context.Context, p marketplace.PlaceRequest) (marketplace.Bid, error) {
-	r, c, err := d.do(ctx, opPlace, d.plan.place.request, placeVars(p), d.placeExtras(p), p.Proposal)
+	r, c, err := d.do(ctx, marketplace.OpPlace, d.plan.place.request, placeVars(p), d.placeExtras(p), p.Proposal)
 	if err != nil {
 		return marketplace.Bid{}, err
 	}
@@ -109,7 +96,7 @@ func (d *Driver) Place(ctx context.Context, p marketplace.PlaceRequest) (marketp
 		err = d.checkPlaced(bid, p)
 	}
 	if err != nil {
-		return marketplace.Bid{}, c.unreadable(r, err)
+		return marketplace.Bid{}, c.Unreadable(r, err)
 	}
 	return bid, nil
 }
@@ -140,13 +127,13 @@ func (d *Driver) placeExtras(p marketplace.PlaceRequest) extras {
 // Lookup implements marketplace.Driver.
 func (d *Driver) Lookup(ctx context.Context, postingID string) ([]marketplace.Bid, error) {
 	vars := map[string]any{"bid": map[string]any{"postingID": postingID}}
-	bids, err := d.readProven(ctx, opLookup, d.plan.lookup, vars)
+	bids, err := d.readProven(ctx, marketplace.OpLookup, d.plan.lookup, vars)
 	if err != nil {
 		return nil, err
 	}
 	for _, b := range bids {
 		if err := d.checkPosting(b, postingID); err != nil {
-			return nil, d.call(opLookup, nil, "").fail(onebidv1.ErrorTransient,
+			return nil, d.call(marketplace.OpLookup, nil, "").Fail(onebidv1.ErrorTransient,
 				"the look-up cannot be read: it must give the bids on one posting", err)
 		}
 	}
@@ -156,9 +143,9 @@ func (d *Driver) Lookup(ctx context.Context, postingID string) ([]marketplace.Bi
 // List implements marketplace.Driver.
 func (d *Driver) List(ctx context.Context) ([]marketplace.Bid, error) {
 	if d.plan.list == nil {
-		return nil, d.call(opList, nil, "").fail(onebidv1.ErrorInvalid, root+".list is not given", nil)
+		return nil, d.call(marketplace.OpList, nil, "").Fail(onebidv1.ErrorInvalid, root+".list is not given", nil)
 	}
-	bids, err := d.readProven(ctx, opList, d.plan.list, map[string]any{})
+	bids, err := d.readProven(ctx, marketplace.OpList, d.plan.list, map[string]any{})
 	if err != nil {
 		return nil, err
 	}
@@ -185,7 +172,7 @@ func (d *Driver) readProven(
 		return bids, err
 	}
 	if err := marketplace.Pace(ctx); err != nil {
-		return nil, d.call(operation, nil, "").unanswered(&sendError{false, err})
+		return nil, d.call(operation, nil, "").Unanswered(&wire.SendError{Err: err})
 	}
 	if _, err := d.Account(ctx); err != nil {
 		return nil, err
@@ -198,7 +185,7 @@ func (d *Driver) Get(ctx context.Context, ref marketplace.Ref) (marketplace.Bid,
 	if d.plan.get == nil {
 		return d.find(ctx, ref)
 	}
-	r, c, err := d.onRemote(ctx, opGet, d.plan.get.request, ref, "")
+	r, c, err := d.onRemote(ctx, marketplace.OpGet, d.plan.get.request, ref, "")
 	if err != nil {
 		return marketplace.Bid{}, err
 	}
@@ -210,16 +197,16 @@ func (d *Driver) Get(ctx context.Context, ref marketplace.Ref) (marketplace.Bid,
 		err = d.checkPosting(bid, ref.PostingID)
 	}
 	if err != nil {
-		return marketplace.Bid{}, c.unreadable(r, err)
+		return marketplace.Bid{}, c.Unreadable(r, err)
 	}
 	return bid, nil
 }
 
 // find gets a bid where the marketplace has no call for it.
 func (d *Driver) find(ctx context.Context, ref marketplace.Ref) (marketplace.Bid, error) {
-	c := d.call(opGet, nil, "")
+	c := d.call(marketplace.OpGet, nil, "")
 	if ref.PostingID == "" {
-		return marketplace.Bid{}, c.fail(onebidv1.ErrorInvalid, root+".get is not given, and the bid's posting is not known", nil)
+		return marketplace.Bid{}, c.Fail(onebidv1.ErrorInvalid, root+".get is not given, and the bid's posting is not known", nil)
 	}
 	bids, err := d.Lookup(ctx, ref.PostingID)
 	if err != nil {
@@ -230,25 +217,25 @@ func (d *Driver) find(ctx context.Context, ref marketplace.Ref) (marketplace.Bid
 			return b, nil
 		}
 	}
-	return marketplace.Bid{}, c.fail(onebidv1.ErrorNotFound, "the bid is not among ours on its posting", nil)
+	return marketplace.Bid{}, c.Fail(onebidv1.ErrorNotFound, "the bid is not among ours on its posting", nil)
 }
 
 // Withdraw implements marketplace.Driver.
 func (d *Driver) Withdraw(ctx context.Context, ref marketplace.Ref, reason string) error {
 	if d.plan.withdraw == nil {
-		return d.call(opWithdraw, nil, "").fail(onebidv1.ErrorNotWithdrawable,
+		return d.call(marketplace.OpWithdraw, nil, "").Fail(onebidv1.ErrorNotWithdrawable,
 			root+".withdraw is not given: bids there cannot be withdrawn by onebid", nil)
 	}
-	_, _, err := d.onRemote(ctx, opWithdraw, d.plan.withdraw, ref, reason)
+	_, _, err := d.onRemote(ctx, marketplace.OpWithdraw, d.plan.withdraw, ref, reason)
 	return err
 }
 
 // onRemote does an operation on one bid of the marketplace.
 func (d *Driver) onRemote(
 	ctx context.Context, operation string, t *template, ref marketplace.Ref, reason string,
-) (*reply, *call, error) {
+) (*wire.Reply, *wire.Call, error) {
 	if missing := ref.BidID == "" || (ref.PostingID == "" && t.needsPosting()); missing {
-		return nil, nil, d.call(operation, nil, "").fail(onebidv1.ErrorInvalid,
+		return nil, nil, d.call(operation, nil, "").Fail(onebidv1.ErrorInvalid,
 			"the bid's ID, or its posting where the request needs it, is not known", nil)
 	}
 	vars := map[string]any{

@@ -2,7 +2,6 @@ package httpdriver
 
 import (
 	"context"
-	"strings"
 
 	"github.com/onebid-dev/onebid/internal/marketplace"
 )
@@ -23,11 +22,7 @@ func (d *Driver) Preview(ctx context.Context, p marketplace.PlaceRequest) (marke
 	x.preview = true
 	m, err := d.build(ctx, d.plan.place.request, vars, x)
 	if err != nil {
-		return marketplace.Preview{}, d.call(opPlace, m, p.Proposal).unsent(err)
+		return marketplace.Preview{}, d.call(marketplace.OpPlace, m, p.Proposal).Unsent(err)
 	}
-	out := marketplace.Preview{Method: m.method, URL: m.url.String(), Headers: map[string]string{}, Body: string(m.body)}
-	for name, values := range m.header {
-		out.Headers[name] = strings.Join(values, ", ")
-	}
-	return out, nil
+	return m.Preview(), nil
 }

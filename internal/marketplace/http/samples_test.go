@@ -13,6 +13,7 @@ import (
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	httpdriver "github.com/onebid-dev/onebid/internal/marketplace/http"
+	"github.com/onebid-dev/onebid/internal/marketplace/wire"
 )
 
 // TestSamples holds config/samples to what they teach.
@@ -45,7 +46,7 @@ func TestSamples(t *testing.T) {
 				g.Expect(name).To(Equal("marketplace-" + m.Name + ".yaml"))
 				g.Expect(m.Spec.CredentialsSecretRef.Name).To(Equal(secret.Name))
 				_, err := httpdriver.New(t.Context(), m.Spec.HTTP, map[string][]byte{"token": []byte("x")},
-					httpdriver.Options{Egress: inside(t)})
+					wire.Options{Egress: inside(t)})
 				g.Expect(err).NotTo(HaveOccurred())
 				marketplaces[m.Name] = true
 			case "bid":
@@ -76,7 +77,7 @@ func TestTheGuideIsTrue(t *testing.T) {
 		found++
 		var m onebidv1.Marketplace
 		g.Expect(yaml.UnmarshalStrict([]byte(block), &m)).To(Succeed(), block)
-		_, err := httpdriver.New(t.Context(), m.Spec.HTTP, map[string][]byte{"token": []byte("x")}, httpdriver.Options{Egress: inside(t)})
+		_, err := httpdriver.New(t.Context(), m.Spec.HTTP, map[string][]byte{"token": []byte("x")}, wire.Options{Egress: inside(t)})
 		g.Expect(err).NotTo(HaveOccurred(), block)
 	}
 	g.Expect(found).To(BeNumerically(">=", 1))

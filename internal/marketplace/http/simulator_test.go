@@ -16,6 +16,7 @@ import (
 	"github.com/onebid-dev/onebid/internal/marketplace/conformance"
 	"github.com/onebid-dev/onebid/internal/marketplace/egress"
 	httpdriver "github.com/onebid-dev/onebid/internal/marketplace/http"
+	"github.com/onebid-dev/onebid/internal/marketplace/wire"
 	"github.com/onebid-dev/onebid/internal/marketsim"
 )
 
@@ -65,7 +66,7 @@ func open(t *testing.T, spec *onebidv1.HTTPDriver, address, account string) *htt
 	spec = spec.DeepCopy()
 	spec.BaseURL = address
 	d, err := httpdriver.New(t.Context(), spec, map[string][]byte{"token": []byte(account + "\n")},
-		httpdriver.Options{Egress: inside(t), Timeout: 5 * time.Second})
+		wire.Options{Egress: inside(t), Timeout: 5 * time.Second})
 	must(t, err)
 	t.Cleanup(func() { must(t, d.Close()) })
 	return d

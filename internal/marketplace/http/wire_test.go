@@ -18,6 +18,7 @@ import (
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	httpdriver "github.com/onebid-dev/onebid/internal/marketplace/http"
+	"github.com/onebid-dev/onebid/internal/marketplace/wire"
 )
 
 // hangUp is a server that answers reads and keeps their connection, and hangs up on writes once it has read them: what a
@@ -174,7 +175,7 @@ func TestTLS(t *testing.T) {
 			defer s.Close()
 			transport, ok := s.Client().Transport.(*http.Transport)
 			g.Expect(ok).To(BeTrue())
-			d := driverWith(t, shop(nil), s.URL, httpdriver.Options{RootCAs: transport.TLSClientConfig.RootCAs})
+			d := driverWith(t, shop(nil), s.URL, wire.Options{RootCAs: transport.TLSClientConfig.RootCAs})
 			_, err := d.Place(t.Context(), bid())
 			g.Expect(err).To(beOf(want), "%v", err)
 		})
@@ -186,7 +187,7 @@ func TestPrivateAddressesAreRefusedAfterResolution(t *testing.T) {
 	s := serve(t, reply(http.StatusOK, "{}"))
 	spec := shop(nil)
 	spec.BaseURL = strings.Replace(strings.Replace(s.URL, "http:", "https:", 1), "127.0.0.1", "localhost", 1)
-	d, err := httpdriver.New(t.Context(), spec, map[string][]byte{"token": []byte(token)}, httpdriver.Options{})
+	d, err := httpdriver.New(t.Context(), spec, map[string][]byte{"token": []byte(token)}, wire.Options{})
 	g.Expect(err).NotTo(HaveOccurred(), "a name can be anything until it is resolved")
 	_, err = d.Place(t.Context(), bid())
 	g.Expect(err).To(beOf(onebidv1.ErrorTransient))
@@ -237,7 +238,7 @@ func TestRepliesThatCannotBeRead(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			d := driverWith(t, shop(nil), serve(t, answer).URL, httpdriver.Options{MaxResponseBytes: 500})
+			d := driverWith(t, shop(nil), serve(t, answer).URL, wire.Options{MaxResponseBytes: 500})
 			_, err := d.Place(t.Context(), bid())
 			g.Expect(err).To(beOf(onebidv1.ErrorUnknownOutcome), "%v", err)
 			_, err = d.Get(t.Context(), ref)

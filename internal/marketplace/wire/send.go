@@ -1,4 +1,4 @@
-package httpdriver
+package wire
 
 import (
 	"bytes"
@@ -17,7 +17,7 @@ import (
 	"github.com/onebid-dev/onebid/internal/failpoint"
 )
 
-// sender puts requests on the wire. It knows two ways:
+// Sender puts requests on the wire. It knows two ways:
 //
 //   - reads share connections, and net/http may repeat them when an idle connection turns out to be dead;
 //   - writes get a connection of their own. On a shared one, net/http silently sends a request again when the server
@@ -25,13 +25,15 @@ import (
 //     connection is never retried, and when it cannot be had, nothing was sent for certain.
 //
 // Both skip http.Client: it would follow redirects, and its errors quote the URL with the secrets in its query.
-type sender struct {
+type Sender struct {
 	reads, writes *http.Transport
 	timeout       time.Duration
 	limit         int64
 }
 
-func newSender(o Options) *sender {
+// NewSender returns a sender without connections. Close it when it is no longer used.
+func NewSender(o Options) *Sender {
+	o = o.WithDefaults()
 	dialer := o.Egress.Dialer(net.Dialer{Timeout: o.Timeout, KeepAlive: 30 * time.Second})
 	reads := &http.Transport{
 		DialContext:            dialer.DialContext,
@@ -48,37 +50,59 @@ func newSender(o Options) *sender {
 		conn, err := dialer.DialContext(ctx, network, address)
 		return failpoint.OnWire(conn), err
 	}
-	return &sender{reads: reads, writes: writes, timeout: o.Timeout, limit: o.MaxResponseBytes}
+	return &Sender{reads: reads, writes: writes, timeout: o.Timeout, limit: o.MaxResponseBytes}
 }
 
-func (s *sender) close() {
+// Close drops idle connections. Calls under way go on.
+func (s *Sender) Close() {
 	s.reads.CloseIdleConnections()
 	s.writes.CloseIdleConnections()
 }
 
-// reply is an answer that came.
-type reply struct {
-	status int
-	header http.Header
-	raw    []byte
-	body   any   // the JSON value; an empty map when there is none
-	broken error // why the body could not be read to its end
-	alien  error // why the body is no JSON; nil when it is empty
+// Reply is an answer that came.
+type Reply struct {
+	// Status and Header of the answer.
+	Status int
+	Header http.Header
+	// Raw is the body as it came.
+	Raw []byte
+	// Body is the JSON value as DecodeJSON reads it; an empty map when there is none.
+	Body any
+	// Broken is why the body could not be read to its end.
+	Broken error
+	// Alien is why the body is no JSON; nil when it is empty.
+	Alien error
 }
 
-// sendError is a request without an answer.
-type sendError struct {
-	// sent is false when not a byte can have left.
-	sent bool
-	err  error
+// NewReply takes the body of an answer in.
+func NewReply(status int, header http.Header, raw []byte) *Reply {
+	r := &Reply{Status: status, Header: header, Raw: raw, Body: map[string]any{}}
+	if len(bytes.TrimSpace(raw)) == 0 {
+		return r
+	}
+	body, err := DecodeJSON(raw)
+	if err != nil {
+		r.Alien = fmt.Errorf("the reply is %w", err)
+		return r
+	}
+	r.Body = body
+	return r
 }
 
-func (e *sendError) Error() string { return e.err.Error() }
+// SendError is a request without an answer.
+type SendError struct {
+	// Sent is false when not a byte can have left.
+	Sent bool
+	// Err is the cause.
+	Err error
+}
 
-func (e *sendError) Unwrap() error { return e.err }
+func (e *SendError) Error() string { return e.Err.Error() }
 
-// send does one request. The error is a *sendError.
-func (s *sender) send(ctx context.Context, m *message, i intent) (*reply, error) {
+func (e *SendError) Unwrap() error { return e.Err }
+
+// Send does one request. The error is a *SendError.
+func (s *Sender) Send(ctx context.Context, m *Message, i Intent) (*Reply, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	var connected atomic.Bool
@@ -88,61 +112,41 @@ func (s *sender) send(ctx context.Context, m *message, i intent) (*reply, error)
 	})
 	r, err := m.request(ctx, i)
 	if err != nil {
-		return nil, &sendError{false, err}
+		return nil, &SendError{false, err}
 	}
 	transport := s.reads
-	if i == writing {
+	if i == Writing {
 		transport = s.writes
 	}
 	response, err := transport.RoundTrip(r)
 	if err != nil {
-		return nil, &sendError{connected.Load(), err}
+		return nil, &SendError{connected.Load(), err}
 	}
 	defer func() { _ = response.Body.Close() }() // everything of use was read, or reading failed
 	return s.read(response), nil
 }
 
 // read takes the reply in, up to the limit.
-func (s *sender) read(response *http.Response) *reply {
-	out := &reply{status: response.StatusCode, header: response.Header, body: map[string]any{}}
-	if out.status < http.StatusOK {
-		return out // 101: what follows is no body
+func (s *Sender) read(response *http.Response) *Reply {
+	status, header := response.StatusCode, response.Header
+	if status < http.StatusOK {
+		return NewReply(status, header, nil) // 101: what follows is no body
 	}
 	raw, err := io.ReadAll(io.LimitReader(response.Body, s.limit+1))
-	encoding := strings.ToLower(response.Header.Get("Content-Encoding"))
+	encoding := strings.ToLower(header.Get("Content-Encoding"))
+	out := &Reply{Status: status, Header: header, Body: map[string]any{}}
 	switch {
 	case err != nil:
-		out.broken = fmt.Errorf("the reply broke off: %w", err)
+		out.Broken = fmt.Errorf("the reply broke off: %w", err)
 	case int64(len(raw)) > s.limit:
-		out.broken = fmt.Errorf("the reply is larger than %d bytes", s.limit)
+		out.Broken = fmt.Errorf("the reply is larger than %d bytes", s.limit)
 	case encoding != "" && encoding != "identity":
-		out.broken = errors.New("the reply is compressed, which was not asked for")
+		out.Broken = errors.New("the reply is compressed, which was not asked for")
 	default:
-		out.take(raw)
+		return NewReply(status, header, raw)
 	}
 	return out
 }
 
-func (r *reply) take(raw []byte) {
-	r.raw = raw
-	if len(bytes.TrimSpace(raw)) == 0 {
-		return
-	}
-	body, err := decodeJSON(raw)
-	if err != nil {
-		r.alien = fmt.Errorf("the reply is %w", err)
-		return
-	}
-	r.body = body
-}
-
-// vars are what expressions see of the reply.
-func (r *reply) vars() map[string]any {
-	headers := map[string]string{}
-	for name, values := range r.header {
-		headers[strings.ToLower(name)] = strings.Join(values, ", ")
-	}
-	return map[string]any{"response": map[string]any{"status": int64(r.status), "headers": headers, "body": r.body}}
-}
-
-func (r *reply) succeeded() bool { return r.status >= 200 && r.status < 300 }
+// Succeeded says whether the status is a success.
+func (r *Reply) Succeeded() bool { return r.Status >= 200 && r.Status < 300 }

@@ -1,4 +1,4 @@
-package httpdriver
+package wire
 
 import (
 	"net/url"
@@ -15,14 +15,15 @@ const (
 	stretch = 16
 )
 
-// redactor takes out of a text what no log, event or status may hold.
-type redactor struct {
+// Redactor takes out of a text what no log, event or status may hold. The zero value bounds its length.
+type Redactor struct {
 	secrets  []string
 	proposal string
 }
 
-func newRedactor(m *message, secrets map[string]string, proposal string) redactor {
-	r := redactor{proposal: proposal}
+// NewRedactor hides the secrets, what was computed from them for the message, which may be nil, and the proposal.
+func NewRedactor(m *Message, secrets map[string]string, proposal string) Redactor {
+	r := Redactor{proposal: proposal}
 	add := func(s string) {
 		if s != "" {
 			r.secrets = append(r.secrets, s, url.QueryEscape(s), url.PathEscape(s))
@@ -32,7 +33,7 @@ func newRedactor(m *message, secrets map[string]string, proposal string) redacto
 		add(s)
 	}
 	if m != nil {
-		for _, s := range m.sensitive {
+		for _, s := range m.Sensitive {
 			add(s)
 		}
 	}
@@ -41,8 +42,8 @@ func newRedactor(m *message, secrets map[string]string, proposal string) redacto
 	return r
 }
 
-// clean gives one line of bounded length without secrets, proposal and control characters.
-func (r redactor) clean(s string) string {
+// Clean gives one line of bounded length without secrets, proposal and control characters.
+func (r Redactor) Clean(s string) string {
 	s = strings.ToValidUTF8(s, "�")
 	for _, secret := range r.secrets {
 		s = strings.ReplaceAll(s, secret, mark)
@@ -54,18 +55,18 @@ func (r redactor) clean(s string) string {
 		}
 		return c
 	}, s)
-	return cut(strings.Join(strings.Fields(s), " "), maxMessage)
+	return Cut(strings.Join(strings.Fields(s), " "), maxMessage)
 }
 
 // withoutProposal marks every stretch of the text that the proposal holds too.
-func (r redactor) withoutProposal(s string) string {
+func (r Redactor) withoutProposal(s string) string {
 	if r.proposal == "" {
 		return s
 	}
 	if len(r.proposal) <= stretch {
 		return strings.ReplaceAll(s, r.proposal, mark)
 	}
-	s = cut(s, 4*maxMessage)
+	s = Cut(s, 4*maxMessage)
 	var out strings.Builder
 	for i := 0; i < len(s); {
 		n := 0
@@ -83,8 +84,8 @@ func (r redactor) withoutProposal(s string) string {
 	return strings.ToValidUTF8(out.String(), "")
 }
 
-// cut shortens a text to so many bytes, between characters.
-func cut(s string, n int) string {
+// Cut shortens a text to so many bytes, between characters.
+func Cut(s string, n int) string {
 	if len(s) <= n {
 		return s
 	}

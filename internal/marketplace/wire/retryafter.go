@@ -1,4 +1,4 @@
-package httpdriver
+package wire
 
 import (
 	"net/http"
@@ -40,6 +40,9 @@ func fromRateLimit(value string, now time.Time) time.Duration {
 	}
 	return 0
 }
+
+// maxRetryAfter bounds what a marketplace can ask for.
+const maxRetryAfter = 24 * time.Hour
 
 // unixFrom is the number from which one is a time and no duration: thirty years of seconds.
 const unixFrom = 1_000_000_000

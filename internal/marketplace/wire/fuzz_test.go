@@ -1,0 +1,45 @@
+package wire
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+const fuzzSecret = "fuzz-s3cr3t"
+
+// FuzzClean never lets a secret or a sentence of the proposal through, nor more than a line of bounded length.
+func FuzzClean(f *testing.F) {
+	const proposal = "We have done this for twenty years and know every stone on the way."
+	f.Add("before", "after")
+	f.Add(fuzzSecret[:5], fuzzSecret[5:])
+	f.Add(proposal[:20], proposal[40:])
+	f.Add("\xff", "\x00\n")
+	r := NewRedactor(nil, map[string]string{"token": fuzzSecret}, proposal)
+	f.Fuzz(func(t *testing.T, before, after string) {
+		for _, said := range []string{before + fuzzSecret + after, before + proposal + after, before + after} {
+			got := r.Clean(said)
+			if strings.Contains(got, fuzzSecret) || len(got) > maxMessage || strings.ContainsAny(got, "\n\x00") {
+				t.Fatalf("%q became %q", said, got)
+			}
+			for i := 0; i+2*stretch <= len(proposal); i++ {
+				if strings.Contains(got, proposal[i:i+2*stretch]) {
+					t.Fatalf("%q became %q", said, got)
+				}
+			}
+		}
+	})
+}
+
+// FuzzRetryAfter is never negative and never longer than a day.
+func FuzzRetryAfter(f *testing.F) {
+	f.Add("120", "30", "\"default\";r=0;t=45", "Sun, 01 Nov 2026 12:05:00 GMT")
+	f.Add("Sun, 01 Nov 2026 12:05:00 GMT", "1793000000", "t=-1", "")
+	f.Fuzz(func(t *testing.T, after, reset, limit, date string) {
+		h := http.Header{"Retry-After": {after}, "Ratelimit-Reset": {reset}, "Ratelimit": {limit}, "Date": {date}}
+		if got := retryAfter(h, time.Unix(1_793_000_000, 0)); got < 0 || got > maxRetryAfter {
+			t.Fatalf("%s", got)
+		}
+	})
+}
