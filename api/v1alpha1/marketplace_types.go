@@ -159,7 +159,10 @@ type SecretReference struct {
 
 // MarketplaceSpec is one account at one marketplace.
 //
-// +kubebuilder:validation:ExactlyOneOf=http
+// +kubebuilder:validation:ExactlyOneOf=http;freelancer
+// +kubebuilder:validation:XValidation:rule="!has(self.freelancer) || self.class == 'UniquePerPosting'",fieldPath=".class",message="must be UniquePerPosting with freelancer: the site itself refuses a second bid on a project"
+// +kubebuilder:validation:XValidation:rule="!has(self.freelancer) || has(self.credentialsSecretRef)",fieldPath=".credentialsSecretRef",message="must be given with freelancer: a Secret with the key token"
+// +kubebuilder:validation:XValidation:rule="!has(self.freelancer) || !has(self.freelancer.environment) || self.freelancer.environment != 'Production' || (has(self.approval) && self.approval == 'Manual')",fieldPath=".approval",message="must be Manual with freelancer.environment Production: the terms of Freelancer.com prohibit unattended bidding"
 type MarketplaceSpec struct {
 	// mode is Live, DryRun (place nothing, say what would be placed) or Suspended
 	// (place nothing); withdrawals go on in all of them. Defaults to Live.
@@ -170,6 +173,10 @@ type MarketplaceSpec struct {
 	// http reaches any marketplace with a JSON API, by description.
 	// +optional
 	HTTP *HTTPDriver `json:"http,omitempty"`
+
+	// freelancer reaches Freelancer.com, its sandbox by default.
+	// +optional
+	Freelancer *FreelancerDriver `json:"freelancer,omitempty"`
 
 	// credentialsSecretRef names the Secret with the account's credentials.
 	// +optional
@@ -281,7 +288,7 @@ type MarketplaceStatus struct {
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// driver in use: http.
+	// driver in use: http or freelancer.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64

@@ -23,7 +23,7 @@ import (
 	mktctrl "github.com/onebid-dev/onebid/internal/controller/marketplace"
 	postingctrl "github.com/onebid-dev/onebid/internal/controller/posting"
 	"github.com/onebid-dev/onebid/internal/marketplace"
-	httpdriver "github.com/onebid-dev/onebid/internal/marketplace/http"
+	"github.com/onebid-dev/onebid/internal/marketplace/drivers"
 	"github.com/onebid-dev/onebid/internal/marketplace/registry"
 	"github.com/onebid-dev/onebid/internal/marketplace/wire"
 	"github.com/onebid-dev/onebid/internal/ownership"
@@ -105,7 +105,7 @@ func (p *process) marketplaces(connections *registry.Registry) error {
 		Members:     p.members,
 		Metrics:     room,
 		Secrets:     secretwatch.New(secrets),
-		Factory:     httpdriver.Factory(wire.Options{Egress: p.egress, UserAgent: "onebid/" + version}),
+		Factory:     drivers.Factory(wire.Options{Egress: p.egress, UserAgent: "onebid/" + version}),
 		Connections: connections,
 		Settle:      p.settle,
 		Clock:       p.wall,

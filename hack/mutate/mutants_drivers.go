@@ -32,7 +32,7 @@ var drivers = []Mutant{
 	},
 	{
 		Name: "what is not documented had no effect", Rule: "place 8", File: "internal/marketplace/wire/call.go",
-		Old: "	if IntentOf(c.Operation) == Writing {\n", New: "	if false {\n",
+		Old: "	if c.Intent == Writing {\n", New: "	if false {\n",
 		Seen: by(httpsite, "TestWhatARefusalMeans|TestRepliesThatCannotBeRead"),
 	},
 	{
@@ -77,9 +77,9 @@ var drivers = []Mutant{
 	},
 	{
 		Name: "a place is sent a second time when no answer comes", Rule: "place 7", File: "internal/marketplace/http/operations.go",
-		Old: "	r, err := d.sender.Send(ctx, m, wire.IntentOf(c.Operation))\n",
-		New: "	r, err := d.sender.Send(ctx, m, wire.IntentOf(c.Operation))\n" +
-			"	if err != nil {\n		r, err = d.sender.Send(ctx, m, wire.IntentOf(c.Operation))\n	}\n",
+		Old: "	r, err := d.sender.Send(ctx, m, c.Intent)\n",
+		New: "	r, err := d.sender.Send(ctx, m, c.Intent)\n" +
+			"	if err != nil {\n		r, err = d.sender.Send(ctx, m, c.Intent)\n	}\n",
 		Seen: by(httpsite, "TestAWriteIsOnTheWireOnce"),
 	},
 	{

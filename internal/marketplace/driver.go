@@ -45,9 +45,11 @@ type Driver interface {
 	// whether it is Live. Without the capability it fails with Invalid.
 	List(ctx context.Context) ([]Bid, error)
 
-	// Withdraw takes one bid back, by the marketplace's ID and never by posting, with exactly one request on the wire. No
-	// error means that the marketplace accepted; the caller reads back whether it took effect. Errors as for Place, and
-	// NotFound, AlreadyWithdrawn, NotWithdrawable; without the capability always NotWithdrawable.
+	// Withdraw takes one bid back, by the marketplace's ID and never by posting, with exactly one request on the wire; a
+	// second one, in another encoding, only after the marketplace documented that it refused to read the first. No error
+	// means that the marketplace accepted; the caller reads back whether it took effect. Errors as for Place, and NotFound,
+	// AlreadyWithdrawn, NotWithdrawable; without the capability always NotWithdrawable. What a refusal means may be found
+	// out by calls that only read.
 	Withdraw(ctx context.Context, ref Ref, reason string) error
 }
 

@@ -61,6 +61,17 @@ func RetryAfter(err error) time.Duration {
 	return 0
 }
 
+// FieldError says which field of a Marketplace is wrong, and what would be right. It holds no secret.
+type FieldError struct {
+	// Field is the path, such as spec.http.lookup.items.
+	Field string
+	// Reason says what is wrong, where, and what would be right.
+	Reason string
+}
+
+// Error names the field and the reason.
+func (e *FieldError) Error() string { return e.Field + ": " + e.Reason }
+
 // Factory builds the Driver of a Marketplace from its spec and the data of its credentials Secret, nil when it names
 // none. It makes no call. Its errors are for the person who wrote the spec: they name the field and what would be
 // right, and never hold a secret.

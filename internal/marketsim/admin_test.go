@@ -77,7 +77,7 @@ func TestMarketsAreListedWithTheirDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(markets) != 6 || markets["m"].PageSize != DefaultPageSize || *markets["m"].EchoKey || !*markets["rest"].EchoKey {
+	if len(markets) != 7 || markets["m"].PageSize != DefaultPageSize || *markets["m"].EchoKey || !*markets["rest"].EchoKey {
 		t.Errorf("markets: %+v", markets)
 	}
 }

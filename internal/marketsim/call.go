@@ -59,7 +59,7 @@ func (s *Server) serveCall(out http.ResponseWriter, r *http.Request, w *world, m
 // read understands the call and says whom it is from; it changes nothing.
 func (x *exchange) read(out http.ResponseWriter, r *http.Request, path []string) {
 	settings := x.market.currentSettings()
-	x.shape = shapes[settings.Shape]
+	x.shape = shapeOf(settings)
 	x.view = view{base: baseURL(r) + "/" + x.market.name, url: r.URL, echo: *settings.EchoKey}
 	body, err := io.ReadAll(http.MaxBytesReader(out, r.Body, maxBody))
 	x.request, x.refusal = x.shape.parse(r, path, body)
@@ -72,6 +72,9 @@ func (x *exchange) read(out http.ResponseWriter, r *http.Request, path []string)
 	account, valid := x.world.authenticate(x.shape.token(r))
 	if !valid {
 		x.refusal = &refusal{http.StatusUnauthorized, codeUnauthenticated, "the token is missing or not valid"}
+	}
+	if valid && x.request.bidder != "" && x.request.bidder != FreelancerID(account) && x.refusal == nil {
+		x.refusal = &refusal{http.StatusForbidden, codeForeignBidder, "the bidder is another account than the token's"}
 	}
 	x.perPage = settings.PageSize
 	if x.request.perPage > 0 {
@@ -201,8 +204,14 @@ func (s *Server) decide(x *exchange, res *result) (*refusal, error) {
 	case VerbList, VerbLookup:
 		res.bids, res.more = x.market.list(query{
 			account: x.record.Account, posting: x.request.posting, states: x.request.states, after: x.request.cursor,
-			skip: max(x.request.page-1, 0) * x.perPage, limit: x.perPage,
+			skip: x.request.offset + max(x.request.page-1, 0)*x.perPage, limit: x.perPage,
 		}, now)
+	case VerbProject:
+		for _, id := range append(x.request.projects, x.request.posting) {
+			if id != "" {
+				res.postings = append(res.postings, x.market.posting(x.record.Account, id))
+			}
+		}
 	case VerbMe, VerbOther: // the account is known, and a call without a route was refused before
 	}
 	return nil, nil

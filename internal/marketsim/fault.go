@@ -92,9 +92,9 @@ func (f Fault) withDefaults() (Fault, error) {
 }
 
 func (f Fault) checkWords() error {
-	verbs := []Verb{"", VerbPlace, VerbLookup, VerbList, VerbGet, VerbWithdraw, VerbMe, VerbOther}
+	verbs := []Verb{"", VerbPlace, VerbLookup, VerbList, VerbGet, VerbWithdraw, VerbMe, VerbProject, VerbOther}
 	if !slices.Contains(verbs, f.Verb) {
-		return fmt.Errorf("verb: %q is not one of place, lookup, list, get, withdraw, me, other", f.Verb)
+		return fmt.Errorf("verb: %q is not one of place, lookup, list, get, withdraw, me, project, other", f.Verb)
 	}
 	if !slices.Contains([]Commit{CommitNormal, CommitBefore, CommitNone, CommitLate}, f.Commit) {
 		return fmt.Errorf("commit: %q is not one of normal, before, none, late", f.Commit)

@@ -13,6 +13,7 @@ const (
 	codeAwarded          = "AWARDED"
 	codeBadRequest       = "BAD_REQUEST"
 	codeDuplicate        = "DUPLICATE_BID"
+	codeForeignBidder    = "FOREIGN_BIDDER"
 	codeInvalidAmount    = "INVALID_AMOUNT"
 	codeInvalidPosting   = "INVALID_POSTING"
 	codeKeyReused        = "IDEMPOTENCY_KEY_REUSED"

@@ -69,6 +69,17 @@ func (m *market) postingOf(bidID string) string {
 	return ""
 }
 
+// posting is what an account sees of a posting. Every ID is one.
+func (m *market) posting(account, id string) posting {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	out := posting{id: id, closed: m.closed[id]}
+	if bids := m.byPosting[accountKey{account, id}]; len(bids) > 0 {
+		out.last = bids[len(bids)-1].State
+	}
+	return out
+}
+
 // due returns the late commits to come, in the order of their calls.
 func (m *market) due() []Record {
 	m.mu.Lock()

@@ -16,7 +16,8 @@ const (
 // Verb is what a call asks of a market, whatever the shape of its API.
 type Verb string
 
-// The verbs. A lookup is a list that is narrowed to one posting. VerbOther is a call that matches no route.
+// The verbs. A lookup is a list that is narrowed to one posting; a project is one posting or several,
+// without bids. VerbOther is a call that matches no route.
 const (
 	VerbPlace    Verb = "place"
 	VerbLookup   Verb = "lookup"
@@ -24,6 +25,7 @@ const (
 	VerbGet      Verb = "get"
 	VerbWithdraw Verb = "withdraw"
 	VerbMe       Verb = "me"
+	VerbProject  Verb = "project"
 	VerbOther    Verb = "other"
 )
 

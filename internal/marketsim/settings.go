@@ -1,6 +1,7 @@
 package marketsim
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -31,6 +32,8 @@ const (
 	ShapeFreelancehunt Shape = "freelancehunt"
 	// ShapeTaskfast imitates the agent API of TaskFast, with cursor paging.
 	ShapeTaskfast Shape = "taskfast"
+	// ShapeFreelancer imitates Freelancer.com; postings are projects, whose IDs are numbers.
+	ShapeFreelancer Shape = "freelancer"
 )
 
 // DefaultPageSize is the page size of a market that names none.
@@ -51,6 +54,29 @@ type Settings struct {
 	EchoKey *bool `json:"echoKey,omitempty"`
 	// ReuseIDs gives a bid placed after a withdrawal the ID of the withdrawn one. Only with UniquePerPosting.
 	ReuseIDs bool `json:"reuseIDs,omitempty"`
+	// Freelancer says what the sources about that site disagree on. Only with the shape freelancer.
+	Freelancer *Freelancer `json:"freelancer,omitempty"`
+}
+
+// Retract is an encoding of the action that takes a bid back.
+type Retract string
+
+// The encodings; empty takes both.
+const (
+	RetractForm Retract = "form"
+	RetractJSON Retract = "json"
+)
+
+// Freelancer are settings of the shape freelancer.
+type Freelancer struct {
+	// Currency of every project. Default: USD.
+	Currency string `json:"currency,omitempty"`
+	// Retract is the one encoding that is taken; another is refused as BAD_FORM. Default: both.
+	Retract Retract `json:"retract,omitempty"`
+	// NestedErrors words errors as {"status":"error","error":{"code","detail"}}.
+	NestedErrors bool `json:"nestedErrors,omitempty"`
+	// HideRetracted leaves retracted bids out of lists.
+	HideRetracted bool `json:"hideRetracted,omitempty"`
 }
 
 // Token is the standing of one API token.
@@ -74,8 +100,12 @@ func validMarketName(name string) error {
 
 // withDefaults returns the settings with every default filled in, or what is wrong with them.
 func (s Settings) withDefaults() (Settings, error) {
-	if _, ok := shapes[s.Shape]; !ok {
-		return s, fmt.Errorf("shape: %q is not one of rest, freelancehunt, taskfast", s.Shape)
+	s, err := s.withFreelancer()
+	if err != nil {
+		return s, err
+	}
+	if shapeOf(s) == nil {
+		return s, fmt.Errorf("shape: %q is not one of rest, freelancehunt, taskfast, freelancer", s.Shape)
 	}
 	if !slices.Contains([]Class{ClassIdempotencyKey, ClassUniquePerPosting, ClassNone}, s.Class) {
 		return s, fmt.Errorf("class: %q is not one of IdempotencyKey, UniquePerPosting, None", s.Class)
@@ -99,6 +129,25 @@ func (s Settings) withDefaults() (Settings, error) {
 	return s, nil
 }
 
+func (s Settings) withFreelancer() (Settings, error) {
+	if s.Shape != ShapeFreelancer {
+		if s.Freelancer != nil {
+			return s, fmt.Errorf("freelancer: is only for shape freelancer, not for %q", s.Shape)
+		}
+		return s, nil
+	}
+	f := Freelancer{}
+	if s.Freelancer != nil {
+		f = *s.Freelancer
+	}
+	f.Currency = cmp.Or(f.Currency, "USD")
+	if !slices.Contains([]Retract{"", RetractForm, RetractJSON}, f.Retract) {
+		return s, fmt.Errorf("freelancer.retract: %q is not one of form, json, or empty for both", f.Retract)
+	}
+	s.Freelancer = &f
+	return s, nil
+}
+
 // defaultMarkets are the markets that every ledger begins with.
 func defaultMarkets() map[string]Settings {
 	return map[string]Settings{
@@ -107,5 +156,6 @@ func defaultMarkets() map[string]Settings {
 		"none":          {Shape: ShapeRest, Class: ClassNone},
 		"freelancehunt": {Shape: ShapeFreelancehunt, Class: ClassUniquePerPosting},
 		"taskfast":      {Shape: ShapeTaskfast, Class: ClassUniquePerPosting},
+		"freelancer":    {Shape: ShapeFreelancer, Class: ClassUniquePerPosting},
 	}
 }

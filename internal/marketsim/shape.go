@@ -25,23 +25,35 @@ type shape interface {
 	failure(f refusal) any
 }
 
-var shapes = map[Shape]shape{
-	ShapeRest:          restShape{},
-	ShapeFreelancehunt: freelancehuntShape{},
-	ShapeTaskfast:      taskfastShape{},
+// shapeOf returns the shape that the settings ask for; nil when there is none of the name.
+func shapeOf(s Settings) shape {
+	switch s.Shape {
+	case ShapeRest:
+		return restShape{}
+	case ShapeFreelancehunt:
+		return freelancehuntShape{}
+	case ShapeTaskfast:
+		return taskfastShape{}
+	case ShapeFreelancer:
+		return freelancerShape{*s.Freelancer}
+	}
+	return nil
 }
 
 // request is one call as every shape understands it.
 type request struct {
-	verb    Verb
-	posting string
-	bidID   string
-	offer   offer
-	reason  string
-	states  []State
-	page    int // from 1; 0 when the shape pages by cursor
-	perPage int // 0 for the market's page size
-	cursor  int // the last bid seen
+	verb     Verb
+	posting  string
+	projects []string // several postings
+	bidID    string
+	bidder   string // the account that the call names, as FreelancerID has it; empty when it names none
+	offer    offer
+	reason   string
+	states   []State
+	page     int // from 1; 0 when the shape pages by cursor or offset
+	perPage  int // 0 for the market's page size
+	cursor   int // the last bid seen
+	offset   int // how many bids to leave out
 }
 
 // offer is what a place call offers.
@@ -60,6 +72,14 @@ type result struct {
 	replayed bool  // place
 	bids     []bid // list, lookup
 	more     bool  // list, lookup: there is another page
+	postings []posting
+}
+
+// posting is what an account sees of a posting.
+type posting struct {
+	id     string
+	closed bool
+	last   State // of the account's last bid on it; empty when it has none
 }
 
 // bidStatus is the HTTP status of a reply with one bid.

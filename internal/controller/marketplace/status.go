@@ -123,8 +123,11 @@ func suspendedCondition(marketplace *onebidv1.Marketplace) metav1.Condition {
 }
 
 func driverName(spec *onebidv1.MarketplaceSpec) string {
-	if spec.HTTP != nil {
+	switch {
+	case spec.HTTP != nil:
 		return "http"
+	case spec.Freelancer != nil:
+		return "freelancer"
 	}
 	return ""
 }

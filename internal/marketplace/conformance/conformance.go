@@ -29,6 +29,26 @@ type Harness struct {
 	Currency string
 	// PageSize of its lists, at most 10.
 	PageSize int
+	// Posting makes an ID that the marketplace could have out of a name, always the same. Default: the name itself.
+	Posting func(name string) string
+	// Takes says whether the marketplace could have a posting of the ID. Default: any.
+	Takes func(postingID string) bool
+	// AccountID is how the marketplace calls an account. Default: by its name.
+	AccountID func(account string) string
+}
+
+func (h Harness) withDefaults() Harness {
+	itself := func(name string) string { return name }
+	if h.Posting == nil {
+		h.Posting = itself
+	}
+	if h.Takes == nil {
+		h.Takes = func(string) bool { return true }
+	}
+	if h.AccountID == nil {
+		h.AccountID = itself
+	}
+	return h
 }
 
 // Market is the marketplace behind a driver: it obeys, and its ledger does not lie. Implementations fail the test when
@@ -86,11 +106,13 @@ type Fault struct {
 }
 
 // proposal is what no error may quote.
-const proposal = "We know this kind of work well and can begin on the day you choose us, with a plan for each week."
+const proposal = "We know this kind of work well and can begin on the day you choose us, with a plan for each week and " +
+	"somebody who answers on the same day."
 
 // Run runs the suite.
 func Run(t *testing.T, h Harness) {
 	t.Helper()
+	h = h.withDefaults()
 	for _, test := range []struct {
 		name string
 		run  func(*bench)
@@ -150,7 +172,8 @@ func (b *bench) sub(name string, run func(*bench)) {
 // posting gives a posting that no other test uses.
 func (b *bench) posting() string {
 	b.bids++
-	return fmt.Sprintf("%x-%d", b.Name(), b.bids)[max(0, len(fmt.Sprintf("%x-%d", b.Name(), b.bids))-90):]
+	name := fmt.Sprintf("%x-%d", b.Name(), b.bids)
+	return b.Posting(name[max(0, len(name)-90):])
 }
 
 // request for a posting, with a key of its own.

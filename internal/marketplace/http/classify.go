@@ -16,9 +16,13 @@ import (
 // call begins the judgement of a request, which may not exist yet.
 func (d *Driver) call(operation string, m *wire.Message, proposal string) *wire.Call {
 	return &wire.Call{
-		Operation: operation, Redact: wire.NewRedactor(m, d.secrets, proposal), Now: d.options.Now,
+		Operation: operation, Intent: intentOf(operation), Redact: wire.NewRedactor(m, d.secrets, proposal), Now: d.options.Now,
 		Moved: "set " + root + ".baseURL to where the API is",
 	}
+}
+
+func intentOf(operation string) wire.Intent {
+	return operation == marketplace.OpPlace || operation == marketplace.OpWithdraw
 }
 
 func (d *Driver) classify(ctx context.Context, c *wire.Call, r *wire.Reply) *marketplace.Error {

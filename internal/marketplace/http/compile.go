@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"net/netip"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -14,6 +12,7 @@ import (
 	"golang.org/x/net/http/httpguts"
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
+	"github.com/onebid-dev/onebid/internal/marketplace"
 	"github.com/onebid-dev/onebid/internal/marketplace/egress"
 	"github.com/onebid-dev/onebid/internal/marketplace/wire"
 )
@@ -112,7 +111,7 @@ type compiler struct {
 }
 
 func (c *compiler) wrong(field, format string, args ...any) {
-	c.errs = append(c.errs, &FieldError{field, fmt.Sprintf(format, args...)})
+	c.errs = append(c.errs, &marketplace.FieldError{Field: field, Reason: fmt.Sprintf(format, args...)})
 }
 
 func (c *compiler) expression(s scope, field string, source onebidv1.CELExpression, want kind) *expression {
@@ -130,7 +129,7 @@ func (c *compiler) needed(s scope, field string, source onebidv1.CELExpression, 
 	return c.expression(s, field, source, want)
 }
 
-// compileSpec compiles everything. The error joins a *FieldError for each mistake.
+// compileSpec compiles everything. The error joins a *marketplace.FieldError for each mistake.
 func compileSpec(spec *onebidv1.HTTPDriver, secrets map[string]string) (*plan, error) {
 	c := &compiler{spec: spec, secrets: secrets}
 	p := &plan{states: map[string]onebidv1.RemoteState{}}
@@ -275,22 +274,8 @@ func (c *compiler) mapping(field string, m *onebidv1.HTTPBidMapping) mapping {
 }
 
 func (c *compiler) baseURL(p egress.Policy) {
-	field, u := root+".baseURL", c.spec.BaseURL
-	parsed, err := url.Parse(u)
-	if err != nil {
-		parsed = &url.URL{}
-	}
-	switch {
-	case parsed.Host == "" || parsed.User != nil || strings.ContainsAny(u, "?#"):
-		c.wrong(field, "must be https://, a host and an optional path: no user, query or fragment")
-	case parsed.Scheme == "http" && !p.AllowsPrivate():
-		c.wrong(field, "must begin with https://: credentials would travel in the clear; http:// is for marketplaces "+
-			"inside, which the manager's flag %s allows", egress.Flag)
-	case parsed.Scheme != "http" && parsed.Scheme != "https":
-		c.wrong(field, "must begin with https://")
-	}
-	if addr, err := netip.ParseAddr(parsed.Hostname()); err == nil && p.Check(addr) != nil {
-		c.wrong(field, "%v", p.Check(addr))
+	if err := wire.CheckBase(c.spec.BaseURL, p); err != nil {
+		c.wrong(root+".baseURL", "%v", err)
 	}
 }
 

@@ -30,7 +30,7 @@ type Driver struct {
 
 var _ marketplace.Driver = (*Driver)(nil)
 
-// New compiles the spec. It makes no call. The error joins a *FieldError for each mistake and holds no secret.
+// New compiles the spec. It makes no call. The error joins a *marketplace.FieldError for each mistake and holds no secret.
 func New(_ context.Context, spec *onebidv1.HTTPDriver, credentials map[string][]byte, o wire.Options) (*Driver, error) {
 	o = o.WithDefaults()
 	secrets, err := readSecrets(credentials)
@@ -56,7 +56,7 @@ func Factory(o wire.Options) marketplace.Factory {
 		ctx context.Context, spec *onebidv1.MarketplaceSpec, credentials map[string][]byte,
 	) (marketplace.Driver, error) {
 		if spec.HTTP == nil {
-			return nil, &FieldError{root, "must be given"}
+			return nil, &marketplace.FieldError{Field: root, Reason: "must be given"}
 		}
 		mine := o
 		mine.Timeout = time.Duration(spec.TimeoutSeconds) * time.Second
@@ -72,7 +72,7 @@ func readSecrets(credentials map[string][]byte) (map[string]string, error) {
 	out := map[string]string{}
 	for key, value := range credentials {
 		if !utf8.Valid(value) {
-			return nil, &FieldError{"spec.credentialsSecretRef", fmt.Sprintf("the key %q must hold text", key)}
+			return nil, &marketplace.FieldError{Field: "spec.credentialsSecretRef", Reason: fmt.Sprintf("the key %q must hold text", key)}
 		}
 		out[key] = strings.TrimRight(string(value), "\r\n")
 	}

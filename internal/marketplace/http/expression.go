@@ -16,6 +16,7 @@ import (
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	"github.com/onebid-dev/onebid/internal/celobjects"
+	"github.com/onebid-dev/onebid/internal/marketplace"
 )
 
 const (
@@ -24,17 +25,6 @@ const (
 	// evalTime bounds it once more, for what costs more time than the limit knows.
 	evalTime = 2 * time.Second
 )
-
-// FieldError says which field of the spec is wrong, and what would be right.
-type FieldError struct {
-	// Field is the path, such as spec.http.lookup.items.
-	Field string
-	// Reason says what is wrong, where in the expression, and what would be right.
-	Reason string
-}
-
-// Error names the field and the reason.
-func (e *FieldError) Error() string { return e.Field + ": " + e.Reason }
 
 // kind of value that an expression must give.
 type kind struct {
@@ -75,17 +65,17 @@ func compile(s scope, field string, source onebidv1.CELExpression, want kind) (*
 	}
 	checked, issues := env.CompileSource(common.NewStringSource(string(source), field))
 	if issues.Err() != nil {
-		return nil, &FieldError{field, fmt.Sprintf("must be an expression that gives %s and sees %s: %s%s", want.words,
+		return nil, &marketplace.FieldError{Field: field, Reason: fmt.Sprintf("must be an expression that gives %s and sees %s: %s%s", want.words,
 			s.names(), strings.TrimPrefix(issues.Err().Error(), "ERROR: "+field+":"), s.hint(string(source)))}
 	}
 	if !want.accepts(checked.OutputType()) {
-		return nil, &FieldError{field, fmt.Sprintf("must give %s, not %s:\n | %s", want.words,
+		return nil, &marketplace.FieldError{Field: field, Reason: fmt.Sprintf("must give %s, not %s:\n | %s", want.words,
 			cel.FormatCELType(checked.OutputType()), source)}
 	}
 	program, err := env.Program(checked, cel.EvalOptions(cel.OptOptimize), cel.CostLimit(costLimit),
 		cel.CostTracking(bySize{}), cel.InterruptCheckFrequency(100))
 	if err != nil {
-		return nil, &FieldError{field, fmt.Sprintf("must be an expression that can be run: %v:\n | %s", err, source)}
+		return nil, &marketplace.FieldError{Field: field, Reason: fmt.Sprintf("must be an expression that can be run: %v:\n | %s", err, source)}
 	}
 	e := &expression{field: field, program: program}
 	e.inspect(checked)

@@ -177,7 +177,7 @@ func FuzzCompile(f *testing.F) {
 			return
 		}
 		e, err := compile(itemScope, "spec.http.bid.id", onebidv1.CELExpression(source), wantText)
-		var wrong *FieldError
+		var wrong *marketplace.FieldError
 		switch {
 		case err != nil && !errors.As(err, &wrong):
 			t.Fatalf("%q: %v", source, err)

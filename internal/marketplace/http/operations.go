@@ -30,7 +30,7 @@ func (d *Driver) do(
 
 // exchange sends one request and classifies the reply.
 func (d *Driver) exchange(ctx context.Context, c *wire.Call, m *wire.Message) (*wire.Reply, error) {
-	r, err := d.sender.Send(ctx, m, wire.IntentOf(c.Operation))
+	r, err := d.sender.Send(ctx, m, c.Intent)
 	if err != nil {
 		return nil, c.Unanswered(err)
 	}

@@ -19,15 +19,12 @@ const (
 	Writing Intent = true
 )
 
-// IntentOf an operation.
-func IntentOf(operation string) Intent {
-	return operation == marketplace.OpPlace || operation == marketplace.OpWithdraw
-}
-
 // Call is one request of an operation on its way to a verdict.
 type Call struct {
 	// Operation that the request belongs to.
 	Operation string
+	// Intent of the request: an operation that writes may read first.
+	Intent Intent
 	// Redact cleans what errors say.
 	Redact Redactor
 	// Moved says what to do about a redirect.
@@ -61,7 +58,7 @@ func (c *Call) Fail(class onebidv1.ErrorClass, words string, err error) *marketp
 
 // Open is the class of what is not documented: after a write anything may have happened.
 func (c *Call) Open() onebidv1.ErrorClass {
-	if IntentOf(c.Operation) == Writing {
+	if c.Intent == Writing {
 		return onebidv1.ErrorUnknownOutcome
 	}
 	return onebidv1.ErrorTransient
@@ -93,13 +90,16 @@ func (c *Call) Classify(r *Reply, rule Rule) *marketplace.Error {
 		return nil
 	}
 	verdict.RetryAfter = retryAfter(r.Header, c.Now())
+	if verdict.RetryAfter == 0 && verdict.Class == onebidv1.ErrorRateLimited {
+		verdict.RetryAfter = shortestWindow(r.Header)
+	}
 	return verdict
 }
 
 func (c *Call) verdict(r *Reply, rule Rule) *marketplace.Error {
 	undocumented := r.Status < 200 || r.Status >= 500 || (r.Status >= 300 && r.Status < 400)
 	switch {
-	case IntentOf(c.Operation) == Writing && undocumented:
+	case c.Intent == Writing && undocumented:
 		return c.refused(r, onebidv1.ErrorUnknownOutcome)
 	case r.Broken != nil:
 		return c.Unreadable(r, r.Broken)
@@ -146,10 +146,11 @@ func (c *Call) byStatus(status int) onebidv1.ErrorClass {
 	case http.StatusBadRequest, http.StatusUnprocessableEntity:
 		return onebidv1.ErrorInvalid
 	case http.StatusConflict:
-		switch c.Operation {
-		case marketplace.OpPlace:
+		switch {
+		case c.Intent == Reading:
+		case c.Operation == marketplace.OpPlace:
 			return onebidv1.ErrorAlreadyExists
-		case marketplace.OpWithdraw:
+		case c.Operation == marketplace.OpWithdraw:
 			return onebidv1.ErrorNotWithdrawable
 		}
 	}

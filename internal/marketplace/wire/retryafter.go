@@ -41,6 +41,23 @@ func fromRateLimit(value string, now time.Time) time.Duration {
 	return 0
 }
 
+// shortestWindow of `RateLimit-Limit: 200, 200;window=60, 1000;window=3600`, 0 when there is none: by its end some calls are
+// allowed again, unless the limit of a longer one was met too; the next answer then says so.
+func shortestWindow(h http.Header) time.Duration {
+	var shortest time.Duration
+	for _, name := range []string{"RateLimit-Limit", "X-RateLimit-Limit"} {
+		for part := range strings.FieldsFuncSeq(h.Get(name), func(r rune) bool { return r == ';' || r == ',' }) {
+			window, found := strings.CutPrefix(strings.TrimSpace(part), "window=")
+			if n, err := strconv.ParseUint(window, 10, 32); found && err == nil {
+				if d := bounded(time.Duration(n) * time.Second); d > 0 && (shortest == 0 || d < shortest) {
+					shortest = d
+				}
+			}
+		}
+	}
+	return shortest
+}
+
 // maxRetryAfter bounds what a marketplace can ask for.
 const maxRetryAfter = 24 * time.Hour
 

@@ -32,6 +32,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.BidStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("BidWithdraw"):
 		return &apiv1alpha1.BidWithdrawApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("FreelancerDriver"):
+		return &apiv1alpha1.FreelancerDriverApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("HTTPAccount"):
 		return &apiv1alpha1.HTTPAccountApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("HTTPBidList"):

@@ -16,6 +16,8 @@ type MarketplaceSpecApplyConfiguration struct {
 	Mode *apiv1alpha1.MarketplaceMode `json:"mode,omitempty"`
 	// http reaches any marketplace with a JSON API, by description.
 	HTTP *HTTPDriverApplyConfiguration `json:"http,omitempty"`
+	// freelancer reaches Freelancer.com, its sandbox by default.
+	Freelancer *FreelancerDriverApplyConfiguration `json:"freelancer,omitempty"`
 	// credentialsSecretRef names the Secret with the account's credentials.
 	CredentialsSecretRef *SecretReferenceApplyConfiguration `json:"credentialsSecretRef,omitempty"`
 	// class says what the marketplace does against double bids: IdempotencyKey,
@@ -79,6 +81,14 @@ func (b *MarketplaceSpecApplyConfiguration) WithMode(value apiv1alpha1.Marketpla
 // If called multiple times, the HTTP field is set to the value of the last call.
 func (b *MarketplaceSpecApplyConfiguration) WithHTTP(value *HTTPDriverApplyConfiguration) *MarketplaceSpecApplyConfiguration {
 	b.HTTP = value
+	return b
+}
+
+// WithFreelancer sets the Freelancer field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Freelancer field is set to the value of the last call.
+func (b *MarketplaceSpecApplyConfiguration) WithFreelancer(value *FreelancerDriverApplyConfiguration) *MarketplaceSpecApplyConfiguration {
+	b.Freelancer = value
 	return b
 }
 

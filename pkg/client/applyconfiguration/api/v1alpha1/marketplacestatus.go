@@ -16,7 +16,7 @@ type MarketplaceStatusApplyConfiguration struct {
 	// observedGeneration is the metadata.generation that this status speaks of; -1
 	// before the first visit.
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
-	// driver in use: http.
+	// driver in use: http or freelancer.
 	Driver *string `json:"driver,omitempty"`
 	// activeBids is how many Bids are live; refreshed every few seconds at the
 	// most.

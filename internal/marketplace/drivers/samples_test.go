@@ -1,4 +1,4 @@
-package httpdriver_test
+package drivers_test
 
 import (
 	"os"
@@ -12,7 +12,8 @@ import (
 	"sigs.k8s.io/yaml"
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
-	httpdriver "github.com/onebid-dev/onebid/internal/marketplace/http"
+	"github.com/onebid-dev/onebid/internal/marketplace/drivers"
+	"github.com/onebid-dev/onebid/internal/marketplace/egress"
 	"github.com/onebid-dev/onebid/internal/marketplace/wire"
 )
 
@@ -45,9 +46,7 @@ func TestSamples(t *testing.T) {
 				read(t, file, &m)
 				g.Expect(name).To(Equal("marketplace-" + m.Name + ".yaml"))
 				g.Expect(m.Spec.CredentialsSecretRef.Name).To(Equal(secret.Name))
-				_, err := httpdriver.New(t.Context(), m.Spec.HTTP, map[string][]byte{"token": []byte("x")},
-					wire.Options{Egress: inside(t)})
-				g.Expect(err).NotTo(HaveOccurred())
+				g.Expect(build(t, &m.Spec)).To(Succeed())
 				marketplaces[m.Name] = true
 			case "bid":
 				var b onebidv1.Bid
@@ -60,7 +59,7 @@ func TestSamples(t *testing.T) {
 			}
 		})
 	}
-	NewWithT(t).Expect(marketplaces).To(HaveLen(5))
+	NewWithT(t).Expect(marketplaces).To(HaveLen(6))
 }
 
 // TestTheGuideIsTrue compiles every expression and every Marketplace that docs/marketplaces.md shows.
@@ -77,10 +76,25 @@ func TestTheGuideIsTrue(t *testing.T) {
 		found++
 		var m onebidv1.Marketplace
 		g.Expect(yaml.UnmarshalStrict([]byte(block), &m)).To(Succeed(), block)
-		_, err := httpdriver.New(t.Context(), m.Spec.HTTP, map[string][]byte{"token": []byte("x")}, wire.Options{Egress: inside(t)})
-		g.Expect(err).NotTo(HaveOccurred(), block)
+		g.Expect(build(t, &m.Spec)).To(Succeed(), block)
 	}
 	g.Expect(found).To(BeNumerically(">=", 1))
+}
+
+// build builds the driver as the manager does, with a credential.
+func build(t *testing.T, spec *onebidv1.MarketplaceSpec) error {
+	t.Helper()
+	inside, err := egress.ParsePolicy([]string{"127.0.0.0/8"})
+	must(t, err)
+	_, err = drivers.Factory(wire.Options{Egress: inside})(t.Context(), spec, map[string][]byte{"token": []byte("x")})
+	return err
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 func read(t *testing.T, file string, into any) {

@@ -1,0 +1,119 @@
+package freelancer
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+
+	"github.com/onebid-dev/onebid/internal/marketplace"
+	"github.com/onebid-dev/onebid/internal/marketplace/wire"
+)
+
+// The parts of the API, below the site.
+const (
+	pathSelf     = "/api/users/0.1/self/"
+	pathBids     = "/api/projects/0.1/bids/"
+	pathProjects = "/api/projects/0.1/projects/"
+)
+
+// tokenHeader proves who we are.
+const tokenHeader = "Freelancer-OAuth-V1"
+
+// operation is one call of the contract, which may take several requests.
+type operation struct {
+	driver   *Driver
+	name     string
+	proposal string
+	begun    bool
+}
+
+func (d *Driver) operation(name string) *operation { return &operation{driver: d, name: name} }
+
+// call begins the judgement of a request.
+func (o *operation) call(i wire.Intent, m *wire.Message) *wire.Call {
+	return &wire.Call{
+		Operation: o.name, Intent: i, Now: o.driver.options.Now, Moved: "the API is not at this address",
+		Redact: wire.NewRedactor(m, map[string]string{tokenKey: o.driver.token}, o.proposal),
+	}
+}
+
+// message builds a request without a body.
+func (d *Driver) message(method, path string, query url.Values) (*wire.Message, error) {
+	u, err := url.Parse(d.site + path)
+	if err != nil {
+		return nil, err
+	}
+	u.RawQuery = query.Encode()
+	m := &wire.Message{Method: method, URL: u, Header: d.options.Header()}
+	m.Header.Set(tokenHeader, d.token)
+	return m, nil
+}
+
+// read gets one answer and decodes its result. The error is a *marketplace.Error.
+func (o *operation) read(ctx context.Context, path string, query url.Values, into any) (*wire.Call, *wire.Reply, error) {
+	m, err := o.driver.message(http.MethodGet, path, query)
+	c := o.call(wire.Reading, m)
+	if err != nil {
+		return nil, nil, c.Unsent(err)
+	}
+	r, err := o.exchange(ctx, c, m)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := result(r, into); err != nil {
+		return nil, nil, c.Unreadable(r, err)
+	}
+	return c, r, nil
+}
+
+// write sends one request that changes something, once. With an error there may be a reply.
+func (o *operation) write(ctx context.Context, method, path, contentType string, body []byte) (*wire.Call, *wire.Reply, error) {
+	m, err := o.driver.message(method, path, nil)
+	c := o.call(wire.Writing, m)
+	if err != nil {
+		err = c.Unsent(err)
+		return c, nil, err
+	}
+	m.Header.Set("Content-Type", contentType)
+	m.Body = body
+	r, err := o.exchange(ctx, c, m)
+	return c, r, err
+}
+
+// exchange sends one request and judges the reply: without an error the site says that it did what was asked. With one
+// there may be a reply.
+func (o *operation) exchange(ctx context.Context, c *wire.Call, m *wire.Message) (*wire.Reply, error) {
+	if o.begun {
+		if err := marketplace.Pace(ctx); err != nil {
+			return nil, c.Unanswered(&wire.SendError{Err: err})
+		}
+	}
+	o.begun = true
+	r, err := o.driver.sender.Send(ctx, m, c.Intent)
+	if err != nil {
+		return nil, c.Unanswered(err)
+	}
+	if verdict := c.Classify(r, meaning(c)); verdict != nil {
+		return r, verdict
+	}
+	return r, nil
+}
+
+// result decodes what a reply is about.
+func result(r *wire.Reply, into any) error {
+	var envelope struct {
+		Result json.RawMessage `json:"result"`
+	}
+	if err := json.Unmarshal(r.Raw, &envelope); err != nil {
+		return errors.New("the reply is no object")
+	}
+	if len(envelope.Result) == 0 || string(envelope.Result) == "null" {
+		return errors.New("the reply has no result")
+	}
+	if err := json.Unmarshal(envelope.Result, into); err != nil {
+		return errors.New("the result has not the form that was expected") // the cause may quote it
+	}
+	return nil
+}

@@ -1,0 +1,129 @@
+package freelancer
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
+	"github.com/onebid-dev/onebid/internal/marketplace"
+	"github.com/onebid-dev/onebid/internal/marketplace/wire"
+)
+
+// Account implements marketplace.Driver.
+func (d *Driver) Account(ctx context.Context) (string, error) {
+	return d.operation(marketplace.OpAccount).ask(ctx)
+}
+
+// account gives our ID, asking for it the first time.
+func (o *operation) account(ctx context.Context) (string, error) {
+	if self := o.driver.known(); self != "" {
+		return self, nil
+	}
+	return o.ask(ctx)
+}
+
+// known is our ID, "" before it was asked for.
+func (d *Driver) known() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.self
+}
+
+// ask asks for our ID, which proves the token.
+func (o *operation) ask(ctx context.Context) (string, error) {
+	var me struct {
+		ID json.Number `json:"id"`
+	}
+	c, r, err := o.read(ctx, pathSelf, nil, &me)
+	if err != nil {
+		return "", err
+	}
+	self := me.ID.String()
+	if !number.MatchString(self) {
+		return "", c.Unreadable(r, errors.New("the account lacks its id"))
+	}
+	o.driver.mu.Lock()
+	defer o.driver.mu.Unlock()
+	if before := o.driver.self; before != "" && before != self {
+		return "", c.Fail(onebidv1.ErrorAuth, fmt.Sprintf("the account was %s and is %s now", before, self), nil)
+	}
+	o.driver.self = self
+	return self, nil
+}
+
+// Lookup implements marketplace.Driver.
+func (d *Driver) Lookup(ctx context.Context, postingID string) ([]marketplace.Bid, error) {
+	o := d.operation(marketplace.OpLookup)
+	if err := o.needsProject(postingID); err != nil {
+		return nil, err
+	}
+	return o.list(ctx, postingID)
+}
+
+// needsProject refuses a posting that no project can be.
+func (o *operation) needsProject(postingID string) error {
+	if number.MatchString(postingID) {
+		return nil
+	}
+	return o.call(wire.Reading, nil).Fail(onebidv1.ErrorInvalid,
+		fmt.Sprintf("spec.postingID: %q must be the ID of a project, a number such as 39211345", postingID), nil)
+}
+
+// List implements marketplace.Driver. The site filters by nothing that says live, so it reads the ended ones too.
+func (d *Driver) List(ctx context.Context) ([]marketplace.Bid, error) {
+	bids, err := d.operation(marketplace.OpList).list(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	open := bids[:0]
+	for _, b := range bids {
+		if b.Live() || b.State == onebidv1.RemoteUnknown {
+			open = append(open, b)
+		}
+	}
+	return open, nil
+}
+
+// Get implements marketplace.Driver.
+func (d *Driver) Get(ctx context.Context, ref marketplace.Ref) (marketplace.Bid, error) {
+	return d.operation(marketplace.OpGet).get(ctx, ref)
+}
+
+func (o *operation) get(ctx context.Context, ref marketplace.Ref) (marketplace.Bid, error) {
+	if err := o.needsBid(ref); err != nil {
+		return marketplace.Bid{}, err
+	}
+	self, err := o.account(ctx)
+	if err != nil {
+		return marketplace.Bid{}, err
+	}
+	var found bid
+	c, r, err := o.read(ctx, pathBids+ref.BidID+"/", nil, &found)
+	if err != nil {
+		return marketplace.Bid{}, err
+	}
+	switch {
+	case found.ID.String() != ref.BidID:
+		return marketplace.Bid{}, c.Unreadable(r, fmt.Errorf("the bid is %q and not %s", found.ID, ref.BidID))
+	case found.BidderID != "" && found.BidderID.String() != self: // the site shows bids of others too
+		return marketplace.Bid{}, c.Fail(onebidv1.ErrorNotFound, "the bid is of another account", nil)
+	}
+	if err := found.check(self, ref.PostingID); err != nil {
+		return marketplace.Bid{}, c.Unreadable(r, err)
+	}
+	bids := []marketplace.Bid{o.driver.translate(found)}
+	if err := o.complete(ctx, bids); err != nil {
+		return marketplace.Bid{}, err
+	}
+	return bids[0], nil
+}
+
+// needsBid refuses a reference to what can be no bid there.
+func (o *operation) needsBid(ref marketplace.Ref) error {
+	if number.MatchString(ref.BidID) {
+		return nil
+	}
+	return o.call(wire.Reading, nil).Fail(onebidv1.ErrorInvalid, fmt.Sprintf("the bid's ID %q must be a number", ref.BidID), nil)
+}
