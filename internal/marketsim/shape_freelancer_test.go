@@ -80,7 +80,7 @@ func TestLifeOfABidAtFreelancer(t *testing.T) {
 	if err := b.SetState(t.Context(), "freelancer", id, StateLive); err != nil {
 		t.Fatal(err)
 	}
-	if got := retract(t, b, id, formType, formBody).want(t, 200).at(t, "result", "retracted"); got != true {
+	if got := retract(t, b, id, formType, formBody).want(t, 200).at(t, "result", "retracted"); fmt.Sprint(got) != "true" {
 		t.Errorf("retracted = %v", got)
 	}
 	retract(t, b, id, formType, formBody).want(t, 409)

@@ -18,8 +18,8 @@ const (
 	pathProjects = "/api/projects/0.1/projects/"
 )
 
-// tokenHeader proves who we are.
-const tokenHeader = "Freelancer-OAuth-V1"
+// identity is the header that proves who we are.
+const identity = "Freelancer-OAuth-V1"
 
 // operation is one call of the contract, which may take several requests.
 type operation struct {
@@ -47,7 +47,7 @@ func (d *Driver) message(method, path string, query url.Values) (*wire.Message, 
 	}
 	u.RawQuery = query.Encode()
 	m := &wire.Message{Method: method, URL: u, Header: d.options.Header()}
-	m.Header.Set(tokenHeader, d.token)
+	m.Header.Set(identity, d.token)
 	return m, nil
 }
 

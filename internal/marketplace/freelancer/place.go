@@ -55,7 +55,7 @@ func (d *Driver) Preview(_ context.Context, p marketplace.PlaceRequest) (marketp
 	if err != nil {
 		return marketplace.Preview{}, o.call(wire.Reading, nil).Unsent(err)
 	}
-	m.Header.Set(tokenHeader, marketplace.Redacted)
+	m.Header.Set(identity, marketplace.Redacted)
 	m.Header.Set("Content-Type", wire.TypeJSON)
 	bidder := any(accountUnknown)
 	if self := d.known(); self != "" {
