@@ -11,7 +11,7 @@ var freelancers = []Mutant{
 	},
 	{
 		Name: "the real site stands in for the sandbox", Rule: "terms", File: "internal/marketplace/freelancer/driver.go",
-		Old: "if err != nil || isProduction(parsed.Hostname()) {", New: "if err != nil {",
+		Old: "if err != nil || isProduction(parsed.Hostname()) {", New: "if err != nil || parsed == nil {",
 		Seen: by(freelancer, "TestTheRealSiteNeedsAPerson"),
 	},
 	{
@@ -27,7 +27,7 @@ var freelancers = []Mutant{
 	{
 		Name: "an error as HTTP 200 is a success", Rule: "place 8", File: "internal/marketplace/freelancer/codes.go",
 		Old: "return c.Open(), nil", New: `return "", nil`,
-		Seen: by(freelancer, "TestWhatARefusalMeans"),
+		Seen: by(freelancer, "TestWhyARetractionWasRefused"),
 	},
 	{
 		Name: "an exception that may have written is a refusal", Rule: "place 8", File: "internal/marketplace/freelancer/codes.go",
@@ -46,7 +46,7 @@ var freelancers = []Mutant{
 	},
 	{
 		Name: "a retraction is sent again after any refusal", Rule: "place 7", File: "internal/marketplace/freelancer/withdraw.go",
-		Old: "return err != nil && r != nil && badForm(c, r), err", New: "return err != nil && r != nil, err",
+		Old: "r != nil && badForm(c, r), err", New: "r != nil && c != nil, err",
 		Seen: by(freelancer, "TestTheEncodingOfARetraction"),
 	},
 	{
@@ -56,12 +56,12 @@ var freelancers = []Mutant{
 	},
 	{
 		Name: "a page that is not full is the last", Rule: "look-up", File: "internal/marketplace/freelancer/list.go",
-		Old: "if n == 0 || (n == 1 && !fresh) {", New: "if n < pageSize {",
+		Old: "if n == 0 || (n == 1 && !fresh) {", New: "if n < pageSize || (n == 1 && !fresh) {",
 		Seen: by(freelancer, "TestListsAreReadToTheEnd"),
 	},
 	{
 		Name: "bids may slip past between two pages", Rule: "look-up", File: "internal/marketplace/freelancer/list.go",
-		Old: "case i == 0 && overlap:", New: "case false:",
+		Old: "case i == 0 && overlap:", New: "case i < 0 && overlap:",
 		Seen: by(freelancer, "TestListsAreReadToTheEnd"),
 	},
 	{

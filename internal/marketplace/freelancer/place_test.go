@@ -132,7 +132,9 @@ func TestACurrencyIsRememberedForAMinute(t *testing.T) {
 
 // TestReadsBeforeAPlaceLeaveNothingOpen although a place that gets the same answers may have had its effect.
 func TestReadsBeforeAPlaceLeaveNothingOpen(t *testing.T) {
-	for _, route := range []string{"GET self/", "GET projects/9001/"} {
+	for route, missing := range map[string]onebidv1.ErrorClass{
+		"GET self/": onebidv1.ErrorTransient, "GET projects/9001/": onebidv1.ErrorNotFound,
+	} {
 		for _, c := range []struct {
 			answer answer
 			want   onebidv1.ErrorClass
@@ -144,7 +146,7 @@ func TestReadsBeforeAPlaceLeaveNothingOpen(t *testing.T) {
 			{ok(`{"status":"success","result":null}`), onebidv1.ErrorTransient},
 			{ok(`{"status":"success","result":{"id":5.5}}`), onebidv1.ErrorTransient},
 			{ok(`{"status":"success","result":[]}`), onebidv1.ErrorTransient},
-			{answer{404, `{"status":"error","error_code":"ProjectExceptionCodes.PROJECT_NOT_FOUND"}`, nil}, onebidv1.ErrorNotFound},
+			{answer{404, `{"status":"error","error_code":"ProjectExceptionCodes.PROJECT_NOT_FOUND"}`, nil}, missing},
 			{answer{429, "{}", http.Header{"Retry-After": {"9"}}}, onebidv1.ErrorRateLimited},
 		} {
 			g := NewWithT(t)

@@ -74,13 +74,18 @@ func (o *operation) currencyOf(ctx context.Context, id string) (string, error) {
 func (o *operation) complete(ctx context.Context, bids []marketplace.Bid) error {
 	var ids []string
 	for _, b := range bids {
-		if b.Live() && !slices.Contains(ids, b.PostingID) {
+		if b.Live() {
 			ids = append(ids, b.PostingID)
 		}
 	}
-	for some := range slices.Chunk(ids, projectsAtOnce) {
+	slices.Sort(ids)
+	for some := range slices.Chunk(slices.Compact(ids), projectsAtOnce) {
 		projects, err := o.projects(ctx, some)
-		if err != nil {
+		switch marketplace.ClassOf(err) {
+		case "":
+		case onebidv1.ErrorNotFound, onebidv1.ErrorForbidden: // of projects: it says nothing about the bids
+			continue
+		default:
 			return err
 		}
 		for i := range bids {

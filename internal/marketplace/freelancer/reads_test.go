@@ -166,6 +166,24 @@ func TestGetMustGiveTheBidThatWasAskedFor(t *testing.T) {
 	}
 }
 
+// TestWhatIsMissingIsNotTheBid: a bid that is not found may be taken for one that is gone.
+func TestWhatIsMissingIsNotTheBid(t *testing.T) {
+	g := NewWithT(t)
+	missing := answer{http.StatusNotFound, "{}", nil}
+	s := serve(t, map[string][]answer{"GET bids/77/": {ok(success)}, "GET self/": {missing}})
+	_, err := driver(t, s).Get(t.Context(), ref)
+	g.Expect(err).To(beOf(onebidv1.ErrorTransient))
+	for _, status := range []int{http.StatusNotFound, http.StatusForbidden} {
+		s = serve(t, map[string][]answer{"GET bids/77/": {ok(success)}, "GET projects/": {{status, "{}", nil}}})
+		got, err := driver(t, s).Get(t.Context(), ref)
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(got.State).To(Equal(onebidv1.RemoteLive))
+	}
+	s = serve(t, map[string][]answer{"GET bids/77/": {ok(success)}, "GET projects/": {{http.StatusBadGateway, "", nil}}})
+	_, err = driver(t, s).Get(t.Context(), ref)
+	g.Expect(err).To(beOf(onebidv1.ErrorTransient))
+}
+
 const noBids = `{"status":"success","result":{"bids":[]}}`
 
 // bids is a page of them, on the one project.
