@@ -15,6 +15,8 @@ import (
 // pageSize is the most that the site gives at once. Without it there are ten.
 const pageSize = 100
 
+const changed = "the list changed while it was read"
+
 // reader reads a list of our bids to its end.
 type reader struct {
 	*operation
@@ -28,11 +30,8 @@ type reader struct {
 // asked for; so only a page with nothing new on it is the last. Each page begins with the last bid of the one before: when
 // another is there, one has left the list meanwhile, and others may have slipped past us.
 func (r *reader) readAll(ctx context.Context) error {
-	offset, overlap := 0, false
-	for page := 1; ; page++ {
-		if page > r.driver.options.MaxPages {
-			return r.call(wire.Reading, nil).Fail(onebidv1.ErrorTransient, fmt.Sprintf("the list has more than %d pages", page-1), nil)
-		}
+	offset, overlap, stale := 0, false, 0
+	for page := 1; page <= r.driver.options.MaxPages; page++ {
 		n, fresh, err := r.page(ctx, offset, overlap)
 		if err != nil {
 			return err
@@ -40,9 +39,22 @@ func (r *reader) readAll(ctx context.Context) error {
 		if n == 0 || (n == 1 && !fresh) {
 			return nil
 		}
+		// Once that is because new bids pushed the old ones back; twice, because the site does not heed the offset.
+		stale++
+		if fresh {
+			stale = 0
+		}
+		if stale > 1 {
+			return r.fail("the list does not move on")
+		}
 		overlap = n > 1
 		offset += max(n-1, 1)
 	}
+	return r.fail(fmt.Sprintf("the list has more than %d pages", r.driver.options.MaxPages))
+}
+
+func (r *reader) fail(why string) error {
+	return r.call(wire.Reading, nil).Fail(onebidv1.ErrorTransient, why, nil)
 }
 
 // page reads the bids from an offset on: how many there are, and whether one of them is new to us.
@@ -72,7 +84,7 @@ func (r *reader) page(ctx context.Context, offset int, overlap bool) (n int, fre
 		case known: // it moved meanwhile; the later reading counts
 			r.bids[at] = r.driver.translate(b)
 		case i == 0 && overlap:
-			return 0, false, c.Fail(onebidv1.ErrorTransient, "the list changed while it was read", nil)
+			return 0, false, r.fail(changed)
 		default:
 			fresh = true
 			r.seen[b.ID.String()] = len(r.bids)
@@ -80,7 +92,7 @@ func (r *reader) page(ctx context.Context, offset int, overlap bool) (n int, fre
 		}
 	}
 	if overlap && len(*found.Bids) == 0 {
-		return 0, false, c.Fail(onebidv1.ErrorTransient, "the list changed while it was read", nil)
+		return 0, false, r.fail(changed)
 	}
 	return len(*found.Bids), fresh, nil
 }

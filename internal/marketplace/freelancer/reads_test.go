@@ -222,6 +222,7 @@ func TestListsAreReadToTheEnd(t *testing.T) {
 		"of other bidders": {
 			[]answer{ok(strings.ReplaceAll(bids(1).body, "501", "502"))}, nil, []string{"0"}, "is not of our account, 501",
 		},
+		"an offset nobody heeds": {[]answer{bids(1, 2, 3)}, nil, []string{"0", "2", "4"}, "does not move on"},
 		"without an end": {
 			[]answer{bids(1, 2), bids(2, 3), bids(3, 4), bids(4, 5), bids(5, 6)}, nil, []string{"0", "1", "2", "3"}, "more than 4 pages",
 		},
