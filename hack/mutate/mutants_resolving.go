@@ -117,4 +117,9 @@ var resolving = []Mutant{
 		Old: "case bidding.Answer(o.live) != said:", New: "case false:",
 		Seen: by(bids, "TestAnAnswerThatWasTakenBackIsNone"),
 	},
+	{
+		Name: "who learns nothing by burning a key does not come back", Rule: "I3", File: "internal/controller/bid/resolve.go",
+		Old: "if err == nil && r.flights.open(o.live.UID) {", New: "if false {",
+		Seen: by(bids, "TestAKeyThatIsNotBurntYetIsBurntLater"),
+	},
 }

@@ -138,7 +138,12 @@ func (r *Reconciler) absent(ctx context.Context, o *owned, attempt int32) (recon
 		if result, ok := r.paced(ctx, o.situation); !ok {
 			return result, nil
 		}
-		return reconcile.Result{}, r.send(ctx, o, attempt)
+		err := r.send(ctx, o, attempt)
+		if err == nil && r.flights.open(o.live.UID) {
+			// Unknown once more, which the status says already: no write brings the Bid back.
+			return reconcile.Result{RequeueAfter: max(r.settling(o), time.Millisecond)}, nil
+		}
+		return reconcile.Result{}, err
 	default:
 		err := r.verdict(ctx, o, bidding.Absent(attempt, o.conn.Spec.Class))
 		if err == nil {

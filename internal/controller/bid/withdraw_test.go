@@ -1,6 +1,7 @@
 package bid_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -198,6 +199,23 @@ func TestADeletedBidBurnsItsKey(t *testing.T) {
 	}
 	w.Expect(w.stored()).To(BeNil())
 	w.Expect(w.market.live()).To(BeZero())
+}
+
+// A call whose outcome stays unknown changes nothing in the status, so no write brings the Bid back: time has to.
+func TestAKeyThatIsNotBurntYetIsBurntLater(t *testing.T) {
+	w := newWorld(t, onebidv1.ClassIdempotencyKey, newBid("one"))
+	w.market.dropped, w.market.hidden = true, true
+	a := w.process("a")
+	a.step()
+	w.delete()
+	for range 3 {
+		w.clock.Step(settle)
+		wait, requests := a.step()
+		w.Expect(requests).To(ContainElement("place"))
+		if !slices.Contains(requests, "update status") {
+			w.Expect(wait).To(Equal(settle))
+		}
+	}
 }
 
 // Before placing nothing is live; but only the Lease tells whether a call was made.
