@@ -24,6 +24,10 @@ func TestBadAdminInput(t *testing.T) {
 		{"POST", "faults", `{"status":500,"hideMillis":5}`, "hideMillis: 5", "before"},
 		{"POST", "faults", `{} {}`, "body", "more than one"},
 		{"PUT", "markets/m", `{"shape":"soap","class":"None"}`, `shape: "soap"`, "taskfast"},
+		{"PUT", "markets/m", `{"shape":"rest","class":"None","put":true}`, "put: true", "UniquePerPosting"},
+		{"PUT", "markets/m", `{"shape":"rest","class":"None","auth":"basic"}`, `auth: "basic"`, "oauth2"},
+		{"PUT", "markets/m", `{"shape":"rest","class":"None","tokenSeconds":5}`, "tokenSeconds: 5", "oauth2"},
+		{"PUT", "markets/m", `{"shape":"rest","class":"None","auth":"oauth2","tokenSeconds":-1}`, "tokenSeconds: -1", "86400"},
 		{"PUT", "markets/m", `{"shape":"rest","class":"none"}`, `class: "none"`, "UniquePerPosting"},
 		{"PUT", "markets/m", `{"shape":"rest","class":"None","pageSize":-1}`, "pageSize: -1", "1 and 1000"},
 		{"PUT", "markets/m", `{"shape":"rest","class":"None","reuseIDs":true}`, "reuseIDs", "UniquePerPosting"},
@@ -77,7 +81,7 @@ func TestMarketsAreListedWithTheirDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(markets) != 7 || markets["m"].PageSize != DefaultPageSize || *markets["m"].EchoKey || !*markets["rest"].EchoKey {
+	if len(markets) != 11 || markets["m"].PageSize != DefaultPageSize || *markets["m"].EchoKey || !*markets["rest"].EchoKey {
 		t.Errorf("markets: %+v", markets)
 	}
 }

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
+	"time"
 )
 
 // maxBody is the largest body of a call; more is refused with 413.
@@ -24,11 +26,13 @@ type exchange struct {
 	record   Record   // of the call; then of the reply
 	fault    Fault
 	hasFault bool
+	life     time.Duration // of access tokens
 }
 
 // answer is what goes to the client, unless the fault garbles it.
 type answer struct {
 	status int
+	header map[string]string
 	body   []byte
 	code   string // of the refusal
 	bidID  string
@@ -37,7 +41,7 @@ type answer struct {
 // serveCall answers one call to a market. A call that outlives its world gets no reply, as in a crash.
 func (s *Server) serveCall(out http.ResponseWriter, r *http.Request, w *world, m *market, path []string) {
 	x := &exchange{world: w, market: m}
-	x.read(out, r, path)
+	s.read(x, out, r, path)
 	err := s.step(w, func() error { return s.arrive(x) })
 	var a answer
 	if err == nil {
@@ -57,9 +61,13 @@ func (s *Server) serveCall(out http.ResponseWriter, r *http.Request, w *world, m
 }
 
 // read understands the call and says whom it is from; it changes nothing.
-func (x *exchange) read(out http.ResponseWriter, r *http.Request, path []string) {
+func (s *Server) read(x *exchange, out http.ResponseWriter, r *http.Request, path []string) {
 	settings := x.market.currentSettings()
 	x.shape = shapeOf(settings)
+	x.life = time.Duration(settings.TokenSeconds) * time.Second
+	if settings.Auth == AuthOAuth2 && slices.Equal(path, tokenPath) {
+		x.shape = tokenShape{}
+	}
 	x.view = view{base: baseURL(r) + "/" + x.market.name, url: r.URL, echo: *settings.EchoKey}
 	body, err := io.ReadAll(http.MaxBytesReader(out, r.Body, maxBody))
 	x.request, x.refusal = x.shape.parse(r, path, body)
@@ -69,9 +77,15 @@ func (x *exchange) read(out http.ResponseWriter, r *http.Request, path []string)
 	} else if err != nil {
 		x.refusal = badRequest(codeBadRequest, "the body cannot be read: %v", err)
 	}
-	account, valid := x.world.authenticate(x.shape.token(r))
-	if !valid {
-		x.refusal = &refusal{http.StatusUnauthorized, codeUnauthenticated, "the token is missing or not valid"}
+	account, valid := x.world.authenticate(s.credential(x, settings.Auth, r, body))
+	switch {
+	case !valid:
+		x.refusal = &refusal{http.StatusUnauthorized, codeUnauthenticated, "the credentials are missing or not valid"}
+	case x.refusal == nil && x.request.as != "" && x.request.as != account:
+		x.refusal = &refusal{http.StatusForbidden, codeForbidden, "the call is in the name of another account"}
+	}
+	if x.request.newest {
+		x.request.bidID = x.market.newest(account, x.request.posting)
 	}
 	if valid && x.request.bidder != "" && x.request.bidder != FreelancerID(account) && x.refusal == nil {
 		x.refusal = &refusal{http.StatusForbidden, codeForeignBidder, "the bidder is another account than the token's"}
@@ -177,8 +191,8 @@ func (s *Server) ask(x *exchange) (answer, error) {
 	if no != nil {
 		return x.refuse(*no), nil
 	}
-	status, body := x.shape.success(x.view, res)
-	return answer{status: status, body: encode(body), bidID: res.bid.ID}, nil
+	words := x.shape.success(x.view, res)
+	return answer{status: words.status, header: words.header, body: encode(words.body), bidID: res.bid.ID}, nil
 }
 
 func (s *Server) decide(x *exchange, res *result) (*refusal, error) {
@@ -212,13 +226,16 @@ func (s *Server) decide(x *exchange, res *result) (*refusal, error) {
 				res.postings = append(res.postings, x.market.posting(x.record.Account, id))
 			}
 		}
+	case VerbToken:
+		res.token = x.world.grants.issue(x.record.Account, now, x.life)
 	case VerbMe, VerbOther: // the account is known, and a call without a route was refused before
 	}
 	return nil, nil
 }
 
 func (x *exchange) refuse(no refusal) answer {
-	return answer{status: no.status, body: encode(x.shape.failure(no)), code: no.code}
+	words := x.shape.failure(no)
+	return answer{status: words.status, header: words.header, body: encode(words.body), code: no.code}
 }
 
 // spoil puts the fault's status and body in the place of the true ones. An answer without status is that of a call
@@ -236,7 +253,7 @@ func (x *exchange) spoil(a answer) answer {
 	}
 	if status != 0 {
 		a.status = status
-		a.body = encode(x.shape.failure(refusal{status, x.fault.Code, "fault " + strconv.Quote(x.fault.ID)}))
+		a.body = encode(x.shape.failure(refusal{status, x.fault.Code, "fault " + strconv.Quote(x.fault.ID)}).body)
 	}
 	if x.fault.Body != "" {
 		a.body = []byte(x.fault.Body)

@@ -4,13 +4,15 @@
 //
 // One server holds several markets. The base URL of a market is /{market}. A market has a [Shape] (the dialect of its
 // API), a [Class] (what it does about a second bid on a posting) and a page size; see [Settings]. The markets rest,
-// unique, none, freelancehunt, taskfast and freelancer exist from the start. Everything else is below /_sim: see [Client].
+// unique, none, freelancehunt, taskfast, freelancer, botguild, loadboard, graphql and quayside exist from the start.
+// Everything else is below /_sim: see [Client].
 //
 // # Accounts
 //
-// Every call to a market needs a token ("Authorization: Bearer TOKEN", for the shape taskfast also X-API-Key, for the
-// shape freelancer also Freelancer-OAuth-V1). Any token that is not empty is valid until it is revoked, and names the
-// account of the same name unless [Token] maps it to another one. An account sees its own bids only.
+// Every call to a market needs a token ("Authorization: Bearer TOKEN", for the shape taskfast also X-API-Key, for botguild
+// that alone, for freelancer also Freelancer-OAuth-V1), or, as its settings say, an access token or a signature: see [Auth].
+// Any token that is not empty is valid until it is revoked, and names the account of the same name unless [Token] maps it
+// to another one. An account sees its own bids only.
 //
 // # Ledger
 //

@@ -33,7 +33,7 @@ func TestStatusFaultHasNoEffectInEveryShape(t *testing.T) {
 			t.Errorf("code = %v", got)
 		}
 		b.wantRow("m", "p", 1, 0, 0, 0)
-		d.place(b, "m", "p", "").want(t, http.StatusCreated)
+		d.wants(t, d.place(b, "m", "p", ""), http.StatusCreated)
 	})
 }
 
@@ -170,18 +170,18 @@ func TestHiddenBids(t *testing.T) {
 		b := start(t, clock)
 		b.put("m", Settings{Shape: s, Class: ClassUniquePerPosting})
 		b.fault(Fault{Verb: VerbPlace, Times: 1, HideMillis: 5000})
-		id := d.bidID(t, d.place(b, "m", "p", "").want(t, http.StatusCreated))
+		id := d.bidID(t, d.wants(t, d.place(b, "m", "p", ""), http.StatusCreated))
 		shown := func() int {
-			n := len(d.lookup(b, "m", "p").want(t, 200).at(t, d.list).([]any))
+			n := d.count(t, d.lookup(b, "m", "p").want(t, 200))
 			want := map[int]int{0: http.StatusNotFound, 1: http.StatusOK}[n]
-			d.get(b, "m", id).want(t, want)
+			d.wants(t, d.get(b, "m", id), want)
 			return n
 		}
 		clock.Step(4999 * time.Millisecond)
 		if shown() != 0 {
 			t.Error("the bid shows too early")
 		}
-		d.place(b, "m", "p", "").want(t, http.StatusConflict) // the market itself knows
+		d.wants(t, d.place(b, "m", "p", ""), http.StatusConflict) // the market itself knows
 		b.wantRow("m", "p", 2, 1, 1, 1)
 		if err := b.Restart(t.Context()); err != nil {
 			t.Fatal(err)

@@ -3,11 +3,9 @@ package marketsim
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"path/filepath"
 	"testing"
 	"time"
@@ -103,10 +101,16 @@ func (b *bench) callAs(token, method, path, key, body string) reply {
 	req.GetBody = nil // else net/http may send a call again that a fault has dropped
 	if token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)
+		req.Header.Set("X-API-Key", token)
 	}
 	if key != "" {
 		req.Header.Set("Idempotency-Key", key)
 	}
+	return b.do(req)
+}
+
+func (b *bench) do(req *http.Request) reply {
+	b.t.Helper()
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return reply{err: err}
@@ -142,88 +146,6 @@ func (r reply) want(t *testing.T, status int) reply {
 		t.Fatalf("status %d (%v), want %d; body %s", r.status, r.err, status, r.body)
 	}
 	return r
-}
-
-// dialect makes the same calls in each shape, so that one test covers them all.
-type dialect struct {
-	place    func(b *bench, market, posting, key string) reply
-	lookup   func(b *bench, market, posting string) reply
-	get      func(b *bench, market, id string) reply
-	withdraw func(b *bench, market, posting, id string) reply
-	me       string
-	item     []any // path to the bid in a reply of place, get and withdraw
-	list     string
-	id       []any // from the bid
-	posting  []any
-	status   []any
-	code     []any // from an error
-	words    words
-	alike    func(code string) string
-}
-
-func esc(s string) string { return url.PathEscape(s) }
-
-func dialects() map[Shape]dialect {
-	same := func(code string) string { return code }
-	return map[Shape]dialect{
-		ShapeRest: {
-			place: func(b *bench, m, p, key string) reply {
-				return b.call("POST", "/"+m+"/bids", key, fmt.Sprintf(`{"posting_id":%q,"amount":"120.50","currency":"EUR"}`, p))
-			},
-			lookup: func(b *bench, m, p string) reply {
-				return b.call("GET", "/"+m+"/bids?posting_id="+url.QueryEscape(p), "", "")
-			},
-			get: func(b *bench, m, id string) reply { return b.call("GET", "/"+m+"/bids/"+id, "", "") },
-			withdraw: func(b *bench, m, _, id string) reply {
-				return b.call("POST", "/"+m+"/bids/"+id+"/withdraw", "", `{"reason":"done"}`)
-			},
-			me: "/me", list: "items", id: []any{"id"}, posting: []any{"posting_id"}, status: []any{"state"},
-			code: []any{"error", "code"}, words: restWords(), alike: same,
-		},
-		ShapeFreelancehunt: {
-			place: func(b *bench, m, p, key string) reply {
-				return b.call("POST", "/"+m+"/projects/"+esc(p)+"/bids", key,
-					`{"days":3,"budget":{"amount":120.50,"currency":"UAH"},"comment":"hello","safe_type":"employer"}`)
-			},
-			lookup: func(b *bench, m, p string) reply {
-				return b.call("GET", "/"+m+"/my/bids?filter[project_id]="+url.QueryEscape(p), "", "")
-			},
-			get: func(b *bench, m, id string) reply { return b.call("GET", "/"+m+"/my/bids/"+id, "", "") },
-			withdraw: func(b *bench, m, p, id string) reply {
-				return b.call("POST", "/"+m+"/projects/"+esc(p)+"/bids/"+id+"/revoke", "", "")
-			},
-			me: "/my/profile", item: []any{"data"}, list: "data", id: []any{"id"},
-			posting: []any{"attributes", "project", "id"}, status: []any{"attributes", "status"},
-			code: []any{"error", "title"}, words: freelancehuntWords, alike: same,
-		},
-		ShapeTaskfast: {
-			place: func(b *bench, m, p, key string) reply {
-				return b.call("POST", "/"+m+"/api/tasks/"+esc(p)+"/bids", key, `{"price":"120.50","pitch":"hello"}`)
-			},
-			lookup: func(b *bench, m, _ string) reply { return b.call("GET", "/"+m+"/api/agents/me/bids", "", "") },
-			get:    func(b *bench, m, id string) reply { return b.call("GET", "/"+m+"/api/bids/"+id, "", "") },
-			withdraw: func(b *bench, m, _, id string) reply {
-				return b.call("POST", "/"+m+"/api/bids/"+id+"/withdraw", "", "")
-			},
-			me: "/api/agents/me", list: "data", id: []any{"id"}, posting: []any{"task_id"}, status: []any{"status"},
-			code: []any{"error"}, words: taskfastWords,
-			alike: func(code string) string { return string(bytes.ToLower([]byte(code))) },
-		},
-	}
-}
-
-// bidID is the ID of the bid in a reply of place, get or withdraw.
-func (d dialect) bidID(t *testing.T, r reply) string {
-	t.Helper()
-	return fmt.Sprint(r.at(t, join(d.item, d.id)...))
-}
-
-func join(parts ...[]any) []any {
-	var out []any
-	for _, p := range parts {
-		out = append(out, p...)
-	}
-	return out
 }
 
 // eventually waits until the condition holds.

@@ -12,11 +12,13 @@ const (
 	codeAlreadyWithdrawn = "ALREADY_WITHDRAWN"
 	codeAwarded          = "AWARDED"
 	codeBadRequest       = "BAD_REQUEST"
+	codeBidFinal         = "BID_FINAL"
 	codeDuplicate        = "DUPLICATE_BID"
 	codeForeignBidder    = "FOREIGN_BIDDER"
 	codeInvalidAmount    = "INVALID_AMOUNT"
 	codeInvalidPosting   = "INVALID_POSTING"
 	codeKeyReused        = "IDEMPOTENCY_KEY_REUSED"
+	codeForbidden        = "FORBIDDEN"
 	codeLedger           = "LEDGER_UNAVAILABLE"
 	codeNoSuchMarket     = "NO_SUCH_MARKET"
 	codeNoSuchRoute      = "NO_SUCH_ROUTE"
@@ -159,28 +161,15 @@ func (m *market) place(r Record) (outcome, error) {
 }
 
 func (m *market) placeLocked(r Record) (outcome, error) {
-	if m.settings.Class == ClassIdempotencyKey && r.Key != "" {
-		if b := m.byKey[accountKey{r.Account, r.Key}]; b != nil {
-			if b.Posting != r.Posting {
-				return refused(http.StatusUnprocessableEntity, codeKeyReused,
-					"the Idempotency-Key was already used for posting "+strconv.Quote(b.Posting)), nil
-			}
-			return outcome{bid: *b, replayed: true}, nil
-		}
-	}
-	if m.closed[r.Posting] {
-		return refused(http.StatusConflict, codePostingClosed, "the posting takes no more bids"), nil
-	}
 	before := m.byPosting[accountKey{r.Account, r.Posting}]
-	if m.settings.Class == ClassUniquePerPosting {
-		for _, b := range before {
-			if b.State.Live() || b.State == StateWon {
-				return refused(http.StatusConflict, codeDuplicate, "the account has a bid on this posting"), nil
-			}
-		}
+	if out, ok := m.replay(r, before); ok {
+		return out, nil
+	}
+	if no := m.refusePlace(r, before); no != nil {
+		return outcome{refusal: no}, nil
 	}
 	r.Effect, r.BidID = EffectPlaced, strconv.Itoa(m.nextID)
-	if m.settings.ReuseIDs && len(before) > 0 && before[len(before)-1].State == StateWithdrawn {
+	if len(before) > 0 && (m.settings.Put || (m.settings.ReuseIDs && before[len(before)-1].State == StateWithdrawn)) {
 		r.BidID = before[len(before)-1].ID
 	}
 	if !*m.settings.EchoKey {
@@ -190,6 +179,48 @@ func (m *market) placeLocked(r Record) (outcome, error) {
 		return outcome{}, err
 	}
 	return outcome{bid: *m.bids[r.BidID]}, nil
+}
+
+// replay answers with a bid that is there already, where the market takes the call for the same one again.
+func (m *market) replay(r Record, before []*bid) (outcome, bool) {
+	if there := binding(before); there != nil && m.settings.Put {
+		return outcome{bid: *there, replayed: true}, true
+	}
+	if m.settings.Class != ClassIdempotencyKey || r.Key == "" {
+		return outcome{}, false
+	}
+	b := m.byKey[accountKey{r.Account, r.Key}]
+	switch {
+	case b == nil:
+		return outcome{}, false
+	case b.Posting != r.Posting:
+		return refused(http.StatusUnprocessableEntity, codeKeyReused,
+			"the Idempotency-Key was already used for posting "+strconv.Quote(b.Posting)), true
+	}
+	return outcome{bid: *b, replayed: true}, true
+}
+
+// refusePlace says why the account may not bid on the posting; nil when it may.
+func (m *market) refusePlace(r Record, before []*bid) *refusal {
+	switch {
+	case m.closed[r.Posting]:
+		return &refusal{http.StatusConflict, codePostingClosed, "the posting takes no more bids"}
+	case m.settings.Class == ClassUniquePerPosting && binding(before) != nil:
+		return &refusal{http.StatusConflict, codeDuplicate, "the account has a bid on this posting"}
+	case m.settings.Put && len(before) > 0 && before[len(before)-1].State == StateRejected:
+		return &refusal{http.StatusConflict, codeBidFinal, "the bid on this posting was rejected, and that is final"}
+	}
+	return nil
+}
+
+// binding is the first bid that is live or won; nil when there is none.
+func binding(bids []*bid) *bid {
+	for _, b := range bids {
+		if b.State.Live() || b.State == StateWon {
+			return b
+		}
+	}
+	return nil
 }
 
 // withdraw carries out the withdraw call that r describes: call, account, bidID and reason. A posting, when given, must

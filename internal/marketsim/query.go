@@ -80,6 +80,17 @@ func (m *market) posting(account, id string) posting {
 	return out
 }
 
+// newest is the ID of the account's newest bid on the posting; empty when there is none.
+func (m *market) newest(account, posting string) string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	bids := m.byPosting[accountKey{account, posting}]
+	if len(bids) == 0 {
+		return ""
+	}
+	return bids[len(bids)-1].ID
+}
+
 // due returns the late commits to come, in the order of their calls.
 func (m *market) due() []Record {
 	m.mu.Lock()

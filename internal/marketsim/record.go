@@ -16,8 +16,8 @@ const (
 // Verb is what a call asks of a market, whatever the shape of its API.
 type Verb string
 
-// The verbs. A lookup is a list that is narrowed to one posting; a project is one posting or several,
-// without bids. VerbOther is a call that matches no route.
+// The verbs. A lookup is a list that is narrowed to one posting; a project is one posting or several, without bids. VerbToken
+// asks for an access token, VerbOther is a call that matches no route.
 const (
 	VerbPlace    Verb = "place"
 	VerbLookup   Verb = "lookup"
@@ -26,6 +26,7 @@ const (
 	VerbWithdraw Verb = "withdraw"
 	VerbMe       Verb = "me"
 	VerbProject  Verb = "project"
+	VerbToken    Verb = "token"
 	VerbOther    Verb = "other"
 )
 

@@ -17,6 +17,9 @@ func send(out http.ResponseWriter, r *http.Request, f Fault, a answer) {
 	if f.Reply == ReplyGarbage {
 		header.Set("Content-Type", "text/html")
 	}
+	for name, value := range a.header {
+		header.Set(name, value)
+	}
 	if f.RetryAfter != "" {
 		header.Set("Retry-After", f.RetryAfter)
 	}

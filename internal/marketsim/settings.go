@@ -34,7 +34,35 @@ const (
 	ShapeTaskfast Shape = "taskfast"
 	// ShapeFreelancer imitates Freelancer.com; postings are projects, whose IDs are numbers.
 	ShapeFreelancer Shape = "freelancer"
+	// ShapeBotguild imitates the agent API of BotGuild, with an API key and links to further pages in a header.
+	ShapeBotguild Shape = "botguild"
+	// ShapeLoadboard imitates a board for freight loads such as Walmart's, where the bid is a resource of the load.
+	ShapeLoadboard Shape = "loadboard"
+	// ShapeGraphQL is a GraphQL API: one address, errors with status 200, cursors in the body.
+	ShapeGraphQL Shape = "graphql"
+	// ShapeQuayside is the invented marketplace of docs/add-a-marketplace.md.
+	ShapeQuayside Shape = "quayside"
 )
+
+// Auth is how the clients of a market prove who they are.
+type Auth string
+
+// The ways to prove it.
+const (
+	// AuthToken takes a token as it is; which header it is in depends on the shape.
+	AuthToken Auth = "token"
+	// AuthOAuth2 gives out access tokens at POST /{market}/oauth/token for the grants client_credentials and
+	// refresh_token, and takes them as bearer tokens in every shape. The client's ID names the account; its secret is
+	// "secret-" and the ID, its refresh token "refresh-" and the ID. A restart forgets the tokens that were given out.
+	AuthOAuth2 Auth = "oauth2"
+	// AuthHMAC wants each call signed. X-Client names the account, X-Timestamp is in Unix seconds and at most five minutes
+	// off, and X-Signature is the hexadecimal HMAC-SHA-256, with the key "secret-" and the account, of timestamp, method,
+	// path, query and body as they were sent, joined by line breaks.
+	AuthHMAC Auth = "hmac"
+)
+
+// DefaultTokenSeconds is the life of an access token of a market that names none.
+const DefaultTokenSeconds = 3600
 
 // DefaultPageSize is the page size of a market that names none.
 const DefaultPageSize = 20
@@ -52,6 +80,14 @@ type Settings struct {
 	// EchoKey makes the market keep the Idempotency-Key of a bid and show it in reads (client_ref), whether or not its
 	// class honours the key. Default: true for the class IdempotencyKey, which cannot be without, otherwise false.
 	EchoKey *bool `json:"echoKey,omitempty"`
+	// Put makes the bid a resource of its posting, as PUT does: a bid that is live or won answers a second one with itself,
+	// one that is placed later has the same ID, and after a rejection there is none any more (409 BID_FINAL). Only with
+	// UniquePerPosting.
+	Put bool `json:"put,omitempty"`
+	// Auth is how clients prove who they are. Default: token.
+	Auth Auth `json:"auth,omitempty"`
+	// TokenSeconds is how long an access token is valid, 1 to 86400. Only with oauth2. Default 3600.
+	TokenSeconds int `json:"tokenSeconds,omitempty"`
 	// ReuseIDs gives a bid placed after a withdrawal the ID of the withdrawn one. Only with UniquePerPosting.
 	ReuseIDs bool `json:"reuseIDs,omitempty"`
 	// Freelancer says what the sources about that site disagree on. Only with the shape freelancer.
@@ -105,7 +141,8 @@ func (s Settings) withDefaults() (Settings, error) {
 		return s, err
 	}
 	if shapeOf(s) == nil {
-		return s, fmt.Errorf("shape: %q is not one of rest, freelancehunt, taskfast, freelancer", s.Shape)
+		return s, fmt.Errorf("shape: %q is not one of rest, freelancehunt, taskfast, freelancer, botguild, loadboard, graphql, quayside",
+			s.Shape)
 	}
 	if !slices.Contains([]Class{ClassIdempotencyKey, ClassUniquePerPosting, ClassNone}, s.Class) {
 		return s, fmt.Errorf("class: %q is not one of IdempotencyKey, UniquePerPosting, None", s.Class)
@@ -123,8 +160,29 @@ func (s Settings) withDefaults() (Settings, error) {
 	if honours && !*s.EchoKey {
 		return s, fmt.Errorf("echoKey: false contradicts class IdempotencyKey, which keeps and shows the key")
 	}
+	if s.Put && s.Class != ClassUniquePerPosting {
+		return s, fmt.Errorf("put: true needs class UniquePerPosting, not %s", s.Class)
+	}
 	if s.ReuseIDs && s.Class != ClassUniquePerPosting {
 		return s, fmt.Errorf("reuseIDs: true needs class UniquePerPosting, not %s", s.Class)
+	}
+	return s.withAuth()
+}
+
+func (s Settings) withAuth() (Settings, error) {
+	s.Auth = cmp.Or(s.Auth, AuthToken)
+	if !slices.Contains([]Auth{AuthToken, AuthOAuth2, AuthHMAC}, s.Auth) {
+		return s, fmt.Errorf("auth: %q is not one of token, oauth2, hmac", s.Auth)
+	}
+	if s.Auth != AuthOAuth2 {
+		if s.TokenSeconds != 0 {
+			return s, fmt.Errorf("tokenSeconds: %d needs auth oauth2, not %s", s.TokenSeconds, s.Auth)
+		}
+		return s, nil
+	}
+	s.TokenSeconds = cmp.Or(s.TokenSeconds, DefaultTokenSeconds)
+	if s.TokenSeconds < 1 || s.TokenSeconds > 86400 {
+		return s, fmt.Errorf("tokenSeconds: %d is not between 1 and 86400", s.TokenSeconds)
 	}
 	return s, nil
 }
@@ -157,5 +215,9 @@ func defaultMarkets() map[string]Settings {
 		"freelancehunt": {Shape: ShapeFreelancehunt, Class: ClassUniquePerPosting},
 		"taskfast":      {Shape: ShapeTaskfast, Class: ClassUniquePerPosting},
 		"freelancer":    {Shape: ShapeFreelancer, Class: ClassUniquePerPosting},
+		"botguild":      {Shape: ShapeBotguild, Class: ClassUniquePerPosting},
+		"loadboard":     {Shape: ShapeLoadboard, Class: ClassUniquePerPosting, Put: true},
+		"graphql":       {Shape: ShapeGraphQL, Class: ClassNone, Auth: AuthOAuth2},
+		"quayside":      {Shape: ShapeQuayside, Class: ClassUniquePerPosting, Auth: AuthHMAC},
 	}
 }

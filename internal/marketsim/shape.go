@@ -20,24 +20,35 @@ type shape interface {
 	// refusal, the request still says as much as was understood.
 	parse(r *http.Request, path []string, body []byte) (request, *refusal)
 	// success words the result of a call that was granted.
-	success(v view, res result) (status int, body any)
+	success(v view, res result) wording
 	// failure words a refusal.
-	failure(f refusal) any
+	failure(f refusal) wording
+}
+
+// wording is a reply as a shape words it.
+type wording struct {
+	status int
+	header map[string]string
+	body   any
 }
 
 // shapeOf returns the shape that the settings ask for; nil when there is none of the name.
 func shapeOf(s Settings) shape {
-	switch s.Shape {
-	case ShapeRest:
-		return restShape{}
-	case ShapeFreelancehunt:
-		return freelancehuntShape{}
-	case ShapeTaskfast:
-		return taskfastShape{}
-	case ShapeFreelancer:
+	if s.Shape == ShapeFreelancer {
 		return freelancerShape{*s.Freelancer}
 	}
-	return nil
+	return shapes[s.Shape]
+}
+
+// shapes are those without settings of their own.
+var shapes = map[Shape]shape{
+	ShapeRest:          restShape{},
+	ShapeFreelancehunt: freelancehuntShape{},
+	ShapeTaskfast:      taskfastShape{},
+	ShapeBotguild:      botguildShape{},
+	ShapeLoadboard:     loadboardShape{},
+	ShapeGraphQL:       graphqlShape{},
+	ShapeQuayside:      quaysideShape{},
 }
 
 // request is one call as every shape understands it.
@@ -46,7 +57,9 @@ type request struct {
 	posting  string
 	projects []string // several postings
 	bidID    string
+	newest   bool   // the bid is the account's newest on the posting; the call does not name it
 	bidder   string // the account that the call names, as FreelancerID has it; empty when it names none
+	as       string // the account that the call says it is from; "" when it says nothing
 	offer    offer
 	reason   string
 	states   []State
@@ -73,6 +86,7 @@ type result struct {
 	bids     []bid // list, lookup
 	more     bool  // list, lookup: there is another page
 	postings []posting
+	token    grant // token
 }
 
 // posting is what an account sees of a posting.
@@ -105,11 +119,11 @@ func (v view) key(b bid) string {
 	return b.Key
 }
 
-// pageURL is the URL of the call with another page number.
-func (v view) pageURL(param string, page int) string {
+// pageURL is the URL of the call, at a path of the market, with another page number.
+func (v view) pageURL(path, param string, page int) string {
 	q := v.url.Query()
 	q.Set(param, strconv.Itoa(page))
-	return strings.TrimSuffix(v.base, "/") + "/my/bids?" + q.Encode()
+	return strings.TrimSuffix(v.base, "/") + path + "?" + q.Encode()
 }
 
 func bearer(r *http.Request) string {
@@ -159,7 +173,7 @@ func decode(body []byte, into any) *refusal {
 	return nil
 }
 
-var decimal = regexp.MustCompile(`^(0|[1-9][0-9]{0,17})(\.[0-9]{1,9})?$`)
+var decimalText = regexp.MustCompile(`^(0|[1-9][0-9]{0,17})(\.[0-9]{1,9})?$`)
 
 // checkAmount returns the spelling of a positive decimal given as a string or, where the shape allows it, as a number.
 func checkAmount(value any, numbers bool) (string, *refusal) {
@@ -167,7 +181,7 @@ func checkAmount(value any, numbers bool) (string, *refusal) {
 	if n, isNumber := value.(json.Number); isNumber && numbers {
 		text, ok = n.String(), true
 	}
-	if !ok || !decimal.MatchString(text) || strings.Trim(text, "0.") == "" {
+	if !ok || !decimalText.MatchString(text) || strings.Trim(text, "0.") == "" {
 		return "", badRequest(codeInvalidAmount, "the amount %v is not a positive decimal such as \"120.50\"", value)
 	}
 	return text, nil

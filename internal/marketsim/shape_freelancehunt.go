@@ -105,26 +105,28 @@ func (freelancehuntShape) bid(v view, b bid) any {
 	}
 }
 
-func (s freelancehuntShape) success(v view, res result) (int, any) {
+func (s freelancehuntShape) success(v view, res result) wording {
 	switch res.request.verb {
 	case VerbMe:
-		return http.StatusOK, map[string]any{"data": map[string]any{
+		return wording{status: http.StatusOK, body: map[string]any{"data": map[string]any{
 			"id": numeric(res.account), "type": "freelancer", "attributes": map[string]string{"login": res.account},
-		}}
+		}}}
 	case VerbList, VerbLookup:
-		data, links := []any{}, map[string]string{"self": v.pageURL("page[number]", res.request.page)}
+		data, links := []any{}, map[string]string{"self": v.pageURL("/my/bids", "page[number]", res.request.page)}
 		for _, b := range res.bids {
 			data = append(data, s.bid(v, b))
 		}
 		if res.more {
-			links["next"] = v.pageURL("page[number]", res.request.page+1)
+			links["next"] = v.pageURL("/my/bids", "page[number]", res.request.page+1)
 		}
-		return http.StatusOK, map[string]any{"data": data, "links": links}
+		return wording{status: http.StatusOK, body: map[string]any{"data": data, "links": links}}
 	default:
-		return res.bidStatus(), map[string]any{"data": s.bid(v, res.bid)}
+		return wording{status: res.bidStatus(), body: map[string]any{"data": s.bid(v, res.bid)}}
 	}
 }
 
-func (freelancehuntShape) failure(f refusal) any {
-	return map[string]any{"error": map[string]any{"status": f.status, "title": f.code, "detail": f.message}}
+func (freelancehuntShape) failure(f refusal) wording {
+	return wording{status: f.status, body: map[string]any{
+		"error": map[string]any{"status": f.status, "title": f.code, "detail": f.message},
+	}}
 }

@@ -183,8 +183,9 @@ func (s freelancerShape) project(p posting) any {
 	}
 }
 
-func (s freelancerShape) success(_ view, res result) (int, any) {
-	return http.StatusOK, map[string]any{"status": "success", "result": s.result(res), "request_id": "r"}
+func (s freelancerShape) success(_ view, res result) wording {
+	body := map[string]any{"status": "success", "result": s.result(res), "request_id": "r"}
+	return wording{status: http.StatusOK, body: body}
 }
 
 func (s freelancerShape) result(res result) any {
@@ -211,14 +212,15 @@ func (s freelancerShape) result(res result) any {
 	}
 }
 
-func (s freelancerShape) failure(f refusal) any {
+func (s freelancerShape) failure(f refusal) wording {
 	code, ok := freelancerCodes[f.code]
 	if !ok && f.code != "" && !strings.Contains(f.code, ".") {
 		code = "ProjectExceptionCodes." + f.code
 	}
 	if s.NestedErrors {
 		inner := map[string]any{"code": code, "detail": f.message, "http_code": f.status}
-		return map[string]any{"status": "error", "error": inner, "request_id": "r"}
+		return wording{status: f.status, body: map[string]any{"status": "error", "error": inner, "request_id": "r"}}
 	}
-	return map[string]any{"status": "error", "message": f.message, "error_code": code, "request_id": "r"}
+	body := map[string]any{"status": "error", "message": f.message, "error_code": code, "request_id": "r"}
+	return wording{status: f.status, body: body}
 }

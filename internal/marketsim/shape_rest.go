@@ -97,10 +97,10 @@ func (restShape) bid(v view, b bid) restBid {
 	}
 }
 
-func (s restShape) success(v view, res result) (int, any) {
+func (s restShape) success(v view, res result) wording {
 	switch res.request.verb {
 	case VerbMe:
-		return http.StatusOK, map[string]string{"id": res.account}
+		return wording{status: http.StatusOK, body: map[string]string{"id": res.account}}
 	case VerbList, VerbLookup:
 		page := struct {
 			Items    []restBid `json:"items"`
@@ -113,12 +113,12 @@ func (s restShape) success(v view, res result) (int, any) {
 			next := res.request.page + 1
 			page.NextPage = &next
 		}
-		return http.StatusOK, page
+		return wording{status: http.StatusOK, body: page}
 	default:
-		return res.bidStatus(), s.bid(v, res.bid)
+		return wording{status: res.bidStatus(), body: s.bid(v, res.bid)}
 	}
 }
 
-func (restShape) failure(f refusal) any {
-	return map[string]any{"error": map[string]string{"code": f.code, "message": f.message}}
+func (restShape) failure(f refusal) wording {
+	return wording{status: f.status, body: map[string]any{"error": map[string]string{"code": f.code, "message": f.message}}}
 }

@@ -99,10 +99,10 @@ func (taskfastShape) bid(v view, b bid) taskfastBid {
 	}
 }
 
-func (s taskfastShape) success(v view, res result) (int, any) {
+func (s taskfastShape) success(v view, res result) wording {
 	switch res.request.verb {
 	case VerbMe:
-		return http.StatusOK, map[string]string{"id": res.account, "name": res.account}
+		return wording{status: http.StatusOK, body: map[string]string{"id": res.account, "name": res.account}}
 	case VerbList, VerbLookup:
 		page := struct {
 			Data       []taskfastBid `json:"data"`
@@ -115,12 +115,12 @@ func (s taskfastShape) success(v view, res result) (int, any) {
 			next := cursorPrefix + res.bids[len(res.bids)-1].ID
 			page.NextCursor = &next
 		}
-		return http.StatusOK, page
+		return wording{status: http.StatusOK, body: page}
 	default:
-		return res.bidStatus(), s.bid(v, res.bid)
+		return wording{status: res.bidStatus(), body: s.bid(v, res.bid)}
 	}
 }
 
-func (taskfastShape) failure(f refusal) any {
-	return map[string]string{"error": strings.ToLower(f.code), "message": f.message}
+func (taskfastShape) failure(f refusal) wording {
+	return wording{status: f.status, body: map[string]string{"error": strings.ToLower(f.code), "message": f.message}}
 }

@@ -15,6 +15,8 @@ type world struct {
 	mu      sync.RWMutex
 	markets map[string]*market
 	tokens  map[string]Token
+
+	grants grants
 }
 
 // loadWorld reads the ledger and adds the default markets that are not in it.

@@ -22,8 +22,8 @@ type Simulator struct {
 	ledger []marketsim.Record // as far as it was read
 }
 
-// records gives the whole ledger, and reads what is new of it.
-func (s *Simulator) records(t *testing.T) []marketsim.Record {
+// Records gives the whole ledger, and reads what is new of it.
+func (s *Simulator) Records(t *testing.T) []marketsim.Record {
 	t.Helper()
 	var last int64
 	if len(s.ledger) > 0 {
@@ -57,6 +57,8 @@ type Market struct {
 	Name string
 	// Unfiltered says that a look-up reads the whole list, as its API knows no other way.
 	Unfiltered bool
+	// ByPosting says that a bid has no ID but its posting's.
+	ByPosting bool
 }
 
 var _ conformance.Market = (*Market)(nil)
@@ -102,7 +104,7 @@ func (m *Market) add(t *testing.T, rule marketsim.Fault) {
 func (m *Market) Calls(t *testing.T, operation, account, postingID string) int {
 	t.Helper()
 	n := 0
-	for _, r := range m.Sim.records(t) {
+	for _, r := range m.Sim.Records(t) {
 		if r.Kind == marketsim.KindCall && r.Market == m.Name && r.Verb == m.verb(operation) && r.Account == account &&
 			(postingID == "" || r.Posting == postingID) {
 			n++
@@ -119,10 +121,18 @@ func (m *Market) Live(t *testing.T, account, postingID string) []string {
 	out := []string{}
 	for _, bid := range all {
 		if bid.Account == account && bid.Posting == postingID {
-			out = append(out, bid.BidID)
+			out = append(out, m.idOf(bid))
 		}
 	}
 	return out
+}
+
+// idOf is the ID under which a driver knows the bid.
+func (m *Market) idOf(bid marketsim.LiveBid) string {
+	if m.ByPosting {
+		return bid.Posting
+	}
+	return bid.BidID
 }
 
 // Move implements conformance.Market.
@@ -134,7 +144,15 @@ func (m *Market) Move(t *testing.T, bidID string, state onebidv1.RemoteState) {
 		onebidv1.RemoteWithdrawn: marketsim.StateWithdrawn, onebidv1.RemoteRejected: marketsim.StateRejected,
 		onebidv1.RemoteExpired: marketsim.StateExpired,
 	}
-	must(t, m.Sim.SetState(t.Context(), m.Name, bidID, words[state]))
+	all, err := m.Sim.Live(t.Context(), m.Name)
+	must(t, err)
+	for _, bid := range all {
+		if m.idOf(bid) == bidID {
+			must(t, m.Sim.SetState(t.Context(), m.Name, bid.BidID, words[state]))
+			return
+		}
+	}
+	t.Fatalf("the market %s has no live bid %q that could be moved", m.Name, bidID)
 }
 
 // Close implements conformance.Market.

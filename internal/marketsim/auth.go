@@ -1,0 +1,135 @@
+package marketsim
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// tokenPath is where a market with [AuthOAuth2] gives out access tokens.
+var tokenPath = []string{"oauth", "token"}
+
+// clockSkew is how far the time of a signature may be off.
+const clockSkew = 5 * time.Minute
+
+func clientSecret(account string) string { return "secret-" + account }
+
+func refreshToken(account string) string { return "refresh-" + account }
+
+// credential returns what the call proves to be from: a token or the name of an account; "" when it proves nothing.
+func (s *Server) credential(x *exchange, way Auth, r *http.Request, body []byte) string {
+	switch {
+	case way == AuthHMAC:
+		return signedBy(r, body, s.clock.Now())
+	case way == AuthOAuth2 && x.request.verb != VerbToken:
+		return x.world.grants.account(bearer(r), s.clock.Now())
+	}
+	return x.shape.token(r)
+}
+
+// signedBy returns the account that signed the call, "" when the signature is missing, old or wrong.
+func signedBy(r *http.Request, body []byte, now time.Time) string {
+	account, at := r.Header.Get("X-Client"), r.Header.Get("X-Timestamp")
+	seconds, err := strconv.ParseInt(at, 10, 64)
+	if err != nil || now.Sub(time.Unix(seconds, 0)).Abs() > clockSkew {
+		return ""
+	}
+	given, err := hex.DecodeString(r.Header.Get("X-Signature"))
+	mac := hmac.New(sha256.New, []byte(clientSecret(account)))
+	mac.Write([]byte(strings.Join([]string{at, r.Method, r.URL.EscapedPath(), r.URL.RawQuery, string(body)}, "\n")))
+	if err != nil || !hmac.Equal(given, mac.Sum(nil)) {
+		return ""
+	}
+	return account
+}
+
+// grant is an access token that was given out.
+type grant struct {
+	token   string
+	account string
+	life    time.Duration
+	expires time.Time
+}
+
+// grants are the access tokens of one world, so that a restart forgets them. They are safe for concurrent use.
+type grants struct {
+	mu    sync.Mutex
+	given map[string]grant
+}
+
+func (g *grants) issue(account string, now time.Time, life time.Duration) grant {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.given == nil {
+		g.given = map[string]grant{}
+	}
+	out := grant{"access-" + rand.Text(), account, life, now.Add(life)}
+	g.given[out.token] = out
+	return out
+}
+
+// account is the one that the token was given to; "" when it never was, or has expired.
+func (g *grants) account(token string, now time.Time) string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if given := g.given[token]; now.Before(given.expires) {
+		return given.account
+	}
+	return ""
+}
+
+// tokenShape is the token endpoint of RFC 6749: POST with a form, the client's ID and secret in it or as basic credentials.
+type tokenShape struct{}
+
+// token returns the client's ID when it proves to be that client.
+func (tokenShape) token(r *http.Request) string {
+	id, secret, basic := r.BasicAuth()
+	if !basic {
+		id, secret = r.PostFormValue("client_id"), r.PostFormValue("client_secret")
+	}
+	if secret != clientSecret(id) {
+		return ""
+	}
+	if refresh := r.PostFormValue("refresh_token"); refresh != "" && refresh != refreshToken(id) {
+		return ""
+	}
+	return id
+}
+
+func (tokenShape) parse(r *http.Request, _ []string, body []byte) (request, *refusal) {
+	req := request{verb: VerbToken}
+	form, err := url.ParseQuery(string(body))
+	r.PostForm = form // where token finds it
+	switch {
+	case err != nil:
+		return req, badRequest(codeBadRequest, "the body is no form: %v", err)
+	case r.Method != http.MethodPost:
+		return req, &refusal{http.StatusMethodNotAllowed, codeBadRequest, "the token endpoint takes POST"}
+	case form.Get("grant_type") == "client_credentials":
+		return req, nil
+	case form.Get("grant_type") == "refresh_token" && form.Get("refresh_token") != "":
+		return req, nil
+	}
+	return req, badRequest("UNSUPPORTED_GRANT_TYPE", "grant_type must be client_credentials, or refresh_token with one")
+}
+
+func (tokenShape) success(_ view, res result) wording {
+	return wording{status: http.StatusOK, header: map[string]string{"Cache-Control": "no-store"}, body: map[string]any{
+		"access_token": res.token.token, "token_type": "Bearer", "expires_in": int(res.token.life.Seconds()),
+	}}
+}
+
+func (tokenShape) failure(f refusal) wording {
+	code := strings.ToLower(f.code)
+	if f.code == codeUnauthenticated {
+		code = "invalid_client"
+	}
+	return wording{status: f.status, body: map[string]string{"error": code, "error_description": f.message}}
+}
