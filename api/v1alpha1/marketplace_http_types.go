@@ -44,6 +44,8 @@ type HTTPMethod string
 //   - account: string, the account's ID, where the driver has account; the driver asks for it once;
 //   - secret: a map of the credentials Secret's keys, only in headers and query values; a line break at the end of a
 //     value is cut off;
+//   - accessToken, with auth.oauth2, and signature and now, with auth.hmac: what the moment of sending gives; only in
+//     headers;
 //
 // and, beside those of CEL with optional values, the functions
 //
@@ -51,11 +53,15 @@ type HTTPMethod string
 //   - number(string): a JSON number spelled exactly so, for a body: number(bid.amount) sends 12.50 as 12.50;
 //   - scale(string, int): the decimal with its point moved so many digits to the right, exactly: scale(bid.amount, 2) for
 //     cents;
-//   - queryOf(string): the query parameters of a URL as a map of strings;
+//   - queryOf(string): the query parameters of a URL as a map of strings; of "" none, and a URL without any is an error;
+//   - linkNext(response.headers): the address of the next page in the header Link (RFC 8288), "" when there is none;
+//   - sha256(string): its SHA-256 as lower-case hexadecimal digits, for a signature's payload;
 //   - base64.encode(bytes), base64.decode(string), string.lowerAscii(), string.trim(), string.split(separator).
 //
 // In replies a whole JSON number up to 64 bits is an int, or a uint above the largest int; any other number is a string
 // spelled as the marketplace spelled it, so that nothing is lost: string(x) reads both, double(x) calculates.
+//
+// +kubebuilder:validation:XValidation:rule="self.method != 'GET' || !has(self.body)",fieldPath=".body",message="must be left out: a GET has no body"
 type HTTPRequest struct {
 	// method is GET, POST, PUT, PATCH or DELETE.
 	// +required
@@ -132,6 +138,8 @@ type HTTPBidMapping struct {
 }
 
 // HTTPPlace places a bid.
+//
+// +kubebuilder:validation:XValidation:rule="self.request.method != 'GET'",fieldPath=".request.method",message="must be POST, PUT, PATCH or DELETE: a GET may be repeated by anybody on the way"
 type HTTPPlace struct {
 	// request to send, once.
 	// +required
@@ -191,6 +199,8 @@ type HTTPGet struct {
 }
 
 // HTTPWithdraw takes a bid back by its ID.
+//
+// +kubebuilder:validation:XValidation:rule="self.request.method != 'GET'",fieldPath=".request.method",message="must be POST, PUT, PATCH or DELETE: a GET may be repeated by anybody on the way"
 type HTTPWithdraw struct {
 	// request to send.
 	// +required
@@ -308,6 +318,10 @@ type HTTPDriver struct {
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=32
 	Headers []HTTPParameter `json:"headers,omitempty"`
+
+	// auth are credentials that change: an access token that is renewed, or a signature of each request.
+	// +optional
+	Auth *HTTPAuth `json:"auth,omitempty"`
 
 	// idempotencyHeader carries the idempotency key with each place, such as "Idempotency-Key".
 	// +optional

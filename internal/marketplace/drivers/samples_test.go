@@ -59,7 +59,7 @@ func TestSamples(t *testing.T) {
 			}
 		})
 	}
-	NewWithT(t).Expect(marketplaces).To(HaveLen(6))
+	NewWithT(t).Expect(marketplaces).To(HaveLen(9))
 }
 
 // TestTheGuideIsTrue compiles every expression and every Marketplace that docs/marketplaces.md shows.
@@ -68,8 +68,13 @@ func TestTheGuideIsTrue(t *testing.T) {
 	raw, err := os.ReadFile(filepath.Join("..", "..", "..", "docs", "marketplaces.md"))
 	g.Expect(err).NotTo(HaveOccurred())
 	found := 0
+	var first *onebidv1.Marketplace
 	for _, block := range strings.Split(string(raw), "```yaml\n")[1:] {
 		block, _, _ = strings.Cut(block, "```")
+		if strings.HasPrefix(block, "auth:") {
+			found++
+			checkAuth(t, first.Spec, block)
+		}
 		if !strings.Contains(block, "kind: Marketplace") {
 			continue
 		}
@@ -77,8 +82,21 @@ func TestTheGuideIsTrue(t *testing.T) {
 		var m onebidv1.Marketplace
 		g.Expect(yaml.UnmarshalStrict([]byte(block), &m)).To(Succeed(), block)
 		g.Expect(build(t, &m.Spec)).To(Succeed(), block)
+		if first == nil {
+			first = &m
+		}
 	}
-	g.Expect(found).To(BeNumerically(">=", 1))
+	g.Expect(found).To(BeNumerically(">=", 3))
+}
+
+// checkAuth compiles the first Marketplace of the page with the auth and headers of another part of it.
+func checkAuth(t *testing.T, spec onebidv1.MarketplaceSpec, block string) {
+	t.Helper()
+	g := NewWithT(t)
+	http := spec.HTTP.DeepCopy()
+	http.Headers, spec.HTTP = nil, http
+	g.Expect(yaml.UnmarshalStrict([]byte(block), http)).To(Succeed(), block)
+	g.Expect(build(t, &spec)).To(Succeed(), block)
 }
 
 // build builds the driver as the manager does, with a credential.
@@ -86,7 +104,11 @@ func build(t *testing.T, spec *onebidv1.MarketplaceSpec) error {
 	t.Helper()
 	inside, err := egress.ParsePolicy([]string{"127.0.0.0/8"})
 	must(t, err)
-	_, err = drivers.Factory(wire.Options{Egress: inside})(t.Context(), spec, map[string][]byte{"token": []byte("x")})
+	credentials := map[string][]byte{}
+	for _, key := range []string{"token", "clientID", "clientSecret", "signingKey", "keyID"} {
+		credentials[key] = []byte("x")
+	}
+	_, err = drivers.Factory(wire.Options{Egress: inside})(t.Context(), spec, credentials)
 	return err
 }
 

@@ -91,6 +91,9 @@ type errorRule struct {
 
 // plan is a compiled spec.
 type plan struct {
+	headers   []parameter // of every request
+	tokens    *tokens     // nil without oauth2
+	signer    *signer     // nil without hmac
 	account   *template
 	accountID *expression
 	place     single
@@ -108,6 +111,8 @@ type compiler struct {
 	spec    *onebidv1.HTTPDriver
 	secrets map[string]string
 	errs    []error
+	// inHeaders are the variables that headers use.
+	inHeaders []string
 }
 
 func (c *compiler) wrong(field, format string, args ...any) {
@@ -130,9 +135,11 @@ func (c *compiler) needed(s scope, field string, source onebidv1.CELExpression, 
 }
 
 // compileSpec compiles everything. The error joins a *marketplace.FieldError for each mistake.
-func compileSpec(spec *onebidv1.HTTPDriver, secrets map[string]string) (*plan, error) {
+func compileSpec(spec *onebidv1.HTTPDriver, secrets map[string]string, policy egress.Policy) (*plan, error) {
 	c := &compiler{spec: spec, secrets: secrets}
 	p := &plan{states: map[string]onebidv1.RemoteState{}}
+	p.headers = c.headers(c.headerScope(scope{}), root+".headers", spec.Headers)
+	c.address(root+".baseURL", spec.BaseURL, policy)
 	if a := spec.Account; a != nil {
 		p.account = c.template(scope{}, root+".account.request", &a.Request, wire.Reading)
 		p.accountID = c.needed(replyScope, root+".account.accountID", a.AccountID, wantText)
@@ -157,6 +164,7 @@ func compileSpec(spec *onebidv1.HTTPDriver, secrets map[string]string) (*plan, e
 	p.bid = c.mapping(root+".bid", &spec.Bid)
 	c.words(p)
 	c.headerName(root+".idempotencyHeader", spec.IdempotencyHeader)
+	c.auth(p, policy)
 	return p, errors.Join(c.errs...)
 }
 
@@ -178,10 +186,9 @@ func (c *compiler) template(s scope, field string, r *onebidv1.HTTPRequest, i wi
 	case r.Method == http.MethodGet && r.Body != "":
 		c.wrong(field+".body", "must be left out: a GET has no body")
 	}
-	private := s.with("secret", stringMap)
 	t.path = c.needed(s, field+".path", r.Path, wantText)
-	t.query = c.parameters(private, field+".query", r.Query)
-	t.headers = c.headers(private, field+".headers", r.Headers)
+	t.query = c.parameters(s.with("secret", stringMap), field+".query", r.Query)
+	t.headers = c.headers(c.headerScope(s), field+".headers", r.Headers)
 	t.body = c.expression(s, field+".body", r.Body, wantMap)
 	return t
 }
@@ -202,15 +209,18 @@ func (c *compiler) parameters(s scope, field string, given []onebidv1.HTTPParame
 // keys checks that the Secret has what an expression cannot do without.
 func (c *compiler) keys(e *expression) {
 	for _, key := range e.secrets {
-		if _, ok := c.secrets[key]; ok {
-			continue
+		if _, ok := c.secrets[key]; !ok {
+			c.missingKey(e.field, key)
 		}
-		has := "it has none"
-		if len(c.secrets) > 0 {
-			has = "it has " + strings.Join(slices.Sorted(maps.Keys(c.secrets)), ", ")
-		}
-		c.wrong(e.field, "the Secret of spec.credentialsSecretRef must have the key %q; %s", key, has)
 	}
+}
+
+func (c *compiler) missingKey(field, key string) {
+	has := "it has none"
+	if len(c.secrets) > 0 {
+		has = "it has " + strings.Join(slices.Sorted(maps.Keys(c.secrets)), ", ")
+	}
+	c.wrong(field, "the Secret of spec.credentialsSecretRef must have the key %q; %s", key, has)
 }
 
 func (c *compiler) headers(s scope, field string, given []onebidv1.HTTPParameter) []parameter {
@@ -220,7 +230,13 @@ func (c *compiler) headers(s scope, field string, given []onebidv1.HTTPParameter
 			c.wrong(field, "must not have %s: the driver sends it, see %s.idempotencyHeader", p.Name, root)
 		}
 	}
-	return c.parameters(s, field, given)
+	out := c.parameters(s, field, given)
+	for _, p := range out {
+		if p.value != nil {
+			c.inHeaders = append(c.inHeaders, p.value.uses...)
+		}
+	}
+	return out
 }
 
 // own headers belong to the transport.
@@ -273,9 +289,10 @@ func (c *compiler) mapping(field string, m *onebidv1.HTTPBidMapping) mapping {
 	}
 }
 
-func (c *compiler) baseURL(p egress.Policy) {
-	if err := wire.CheckBase(c.spec.BaseURL, p); err != nil {
-		c.wrong(root+".baseURL", "%v", err)
+// address checks a URL that requests go to.
+func (c *compiler) address(field, address string, p egress.Policy) {
+	if err := wire.CheckBase(address, p); err != nil {
+		c.wrong(field, "%v", err)
 	}
 }
 

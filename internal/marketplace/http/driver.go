@@ -2,7 +2,6 @@ package httpdriver
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -18,7 +17,8 @@ import (
 type Driver struct {
 	base    string
 	plan    *plan
-	headers []parameter // of every request
+	tokens  *tokens // nil without oauth2
+	signer  *signer // nil without hmac
 	secrets map[string]string
 	key     string // idempotency header
 	options wire.Options
@@ -37,17 +37,18 @@ func New(_ context.Context, spec *onebidv1.HTTPDriver, credentials map[string][]
 	if err != nil {
 		return nil, err
 	}
-	c := &compiler{spec: spec, secrets: secrets}
-	common := c.headers(scope{}.with("secret", stringMap), root+".headers", spec.Headers)
-	c.baseURL(o.Egress)
-	p, err := compileSpec(spec, secrets)
-	if err := errors.Join(errors.Join(c.errs...), err); err != nil {
+	p, err := compileSpec(spec, secrets, o.Egress)
+	if err != nil {
 		return nil, err
 	}
-	return &Driver{
-		base: strings.TrimRight(spec.BaseURL, "/"), plan: p, headers: common, secrets: secrets,
+	d := &Driver{
+		base: strings.TrimRight(spec.BaseURL, "/"), plan: p, tokens: p.tokens, signer: p.signer, secrets: secrets,
 		key: spec.IdempotencyHeader, options: o, sender: wire.NewSender(o),
-	}, nil
+	}
+	if d.tokens != nil {
+		d.tokens.client, d.tokens.now = d.sender.TokenClient(), o.Now
+	}
+	return d, nil
 }
 
 // Factory builds drivers for Marketplaces with spec.http, each with its own timeout.

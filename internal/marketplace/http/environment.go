@@ -1,6 +1,8 @@
 package httpdriver
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"maps"
 	"net/url"
 	"regexp"
@@ -33,6 +35,7 @@ var objects = celobjects.Objects{
 		"proposal": cel.StringType, "attributes": cel.MapType(cel.StringType, cel.StringType),
 	},
 	"posting": {"postingID": cel.StringType},
+	"request": {"method": cel.StringType, "path": cel.StringType, "query": cel.StringType, "body": cel.StringType},
 	"remote":  {"id": cel.StringType, "postingID": cel.StringType},
 	"response": {
 		"status": cel.IntType, "headers": cel.MapType(cel.StringType, cel.StringType), "body": cel.DynType,
@@ -84,10 +87,16 @@ var baseEnvironment = sync.OnceValues(func() (*cel.Env, error) {
 			cel.UnaryBinding(newNumber))),
 		cel.Function("string", cel.Overload("onebid_number_to_string", []*cel.Type{numberType}, cel.StringType,
 			cel.UnaryBinding(func(v ref.Val) ref.Val { return v.ConvertToType(types.StringType) }))),
+		stringFunction("sha256", func(s string) string {
+			sum := sha256.Sum256([]byte(s))
+			return hex.EncodeToString(sum[:])
+		}),
 		stringFunction("pathEscape", url.PathEscape),
 		stringFunction("queryEscape", url.QueryEscape),
 		cel.Function("queryOf", cel.Overload("queryOf_string", []*cel.Type{cel.StringType}, stringMap,
 			cel.UnaryBinding(queryOf))),
+		cel.Function("linkNext", cel.Overload("linkNext_headers", []*cel.Type{stringMap}, cel.StringType,
+			cel.UnaryBinding(linkNext))),
 		cel.Function("scale", cel.Overload("scale_string_int", []*cel.Type{cel.StringType, cel.IntType}, cel.StringType,
 			cel.BinaryBinding(scale))),
 		stringMethod("lowerAscii", asciiLower),
@@ -147,7 +156,8 @@ func scale(value, digits ref.Val) ref.Val {
 	return types.String(d.Shift(int32(n)).String())
 }
 
-// queryOf gives the first value of each query parameter of a URL.
+// queryOf gives the first value of each query parameter of a URL, nothing of "". A URL without a query is an error: as the
+// address of a next page it would end the list.
 func queryOf(value ref.Val) ref.Val {
 	s, ok := value.(types.String)
 	if !ok {
@@ -158,8 +168,8 @@ func queryOf(value ref.Val) ref.Val {
 		return types.NewErr("queryOf(): must be given a URL")
 	}
 	query, err := url.ParseQuery(u.RawQuery)
-	if err != nil {
-		return types.NewErr("queryOf(): must be given a URL with a query that can be read")
+	if err != nil || (s != "" && len(query) == 0) {
+		return types.NewErr("queryOf(): must be given a URL with a query, and one that can be read")
 	}
 	out := map[string]string{}
 	for name := range query {

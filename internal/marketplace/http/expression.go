@@ -65,8 +65,10 @@ func compile(s scope, field string, source onebidv1.CELExpression, want kind) (*
 	}
 	checked, issues := env.CompileSource(common.NewStringSource(string(source), field))
 	if issues.Err() != nil {
-		return nil, &marketplace.FieldError{Field: field, Reason: fmt.Sprintf("must be an expression that gives %s and sees %s: %s%s", want.words,
-			s.names(), strings.TrimPrefix(issues.Err().Error(), "ERROR: "+field+":"), s.hint(string(source)))}
+		found := strings.TrimPrefix(issues.Err().Error(), "ERROR: "+field+":")
+		found = strings.ReplaceAll(found, " (in container '')", "") // what that means nobody has to know
+		return nil, &marketplace.FieldError{Field: field, Reason: fmt.Sprintf("must be an expression that gives %s and sees %s: %s%s",
+			want.words, s.names(), found, s.hint(string(source)))}
 	}
 	if !want.accepts(checked.OutputType()) {
 		return nil, &marketplace.FieldError{Field: field, Reason: fmt.Sprintf("must give %s, not %s:\n | %s", want.words,
@@ -94,6 +96,11 @@ func (s scope) environment() (*cel.Env, error) {
 func (s scope) hint(source string) string {
 	if _, ok := s["secret"]; !ok && strings.Contains(source, "secret") {
 		return "\nsecret is seen only in headers and query values"
+	}
+	for _, moment := range [][2]string{{varToken, "oauth2"}, {varSignature, "hmac"}} {
+		if _, ok := s[moment[0]]; !ok && strings.Contains(source, moment[0]) {
+			return "\n" + moment[0] + " is seen only in headers, and with " + authField + "." + moment[1]
+		}
 	}
 	return ""
 }
@@ -139,6 +146,14 @@ func literal(e ast.Expr) (string, bool) {
 }
 
 func (e *expression) sees(variable string) bool { return e != nil && slices.Contains(e.uses, variable) }
+
+// late says whether the expression needs what only the moment of sending gives.
+func (e *expression) late() bool { return e.sees(varToken) || e.sees(varSignature) || e.sees(varNow) }
+
+// private says whether the expression's value must not be shown.
+func (e *expression) private() bool {
+	return e.sees("secret") || e.sees(varToken) || e.sees(varSignature)
+}
 
 // eval runs the expression. The error names the field. The caller's deadline does not count: a reply that came in time is
 // read, or a bid that was placed would be unknown.

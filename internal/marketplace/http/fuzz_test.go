@@ -36,7 +36,10 @@ func fromSample(tb testing.TB, name string) *Driver {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	d, err := New(context.Background(), m.Spec.HTTP, map[string][]byte{"token": []byte(fuzzSecret)}, wire.Options{Egress: inside})
+	credentials := map[string][]byte{
+		"token": []byte(fuzzSecret), "clientID": []byte("fuzz"), "clientSecret": []byte(fuzzSecret),
+	}
+	d, err := New(context.Background(), m.Spec.HTTP, credentials, wire.Options{Egress: inside})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -46,12 +49,17 @@ func fromSample(tb testing.TB, name string) *Driver {
 // FuzzReply gives the drivers any reply: whatever it is, the verdict is one of those that the contract knows, a success
 // names a bid, and a write that was answered by neither success nor a documented refusal is an unknown outcome.
 func FuzzReply(f *testing.F) {
-	drivers := []*Driver{fromSample(f, "rest"), fromSample(f, "freelancehunt"), fromSample(f, "taskfast")}
+	drivers := []*Driver{fromSample(f, "rest"), fromSample(f, "freelancehunt"), fromSample(f, "taskfast"),
+		fromSample(f, "botguild"), fromSample(f, "loadboard"), fromSample(f, "graphql")}
 	f.Add(201, `{"id":"1","posting_id":"p","state":"live","client_ref":"k"}`)
 	f.Add(200, `{"data":{"id":1,"attributes":{"status":"active","project":{"id":"p"}}}}`)
 	f.Add(200, `{"items":[{"id":1,"posting_id":"p","state":"live"}],"next_page":null}`)
 	f.Add(409, `{"error":{"code":"AWARDED","message":"`+fuzzSecret+`"}}`)
 	f.Add(409, `{"error":"awarded","message":[]}`)
+	f.Add(200, `{"proposals":[{"id":"1","gigId":"p","status":"pending"}]}`)
+	f.Add(200, `{"planId":"p","bid":{"planId":"p","status":"ACCEPTED"}}`)
+	f.Add(200, `{"data":null,"errors":[{"extensions":{"code":"NEW"}}]}`)
+	f.Add(200, `{"data":{"proposals":{"nodes":[],"pageInfo":{"hasNextPage":true,"endCursor":"x"}}}}`)
 	f.Add(500, `<html>`)
 	f.Add(302, `null`)
 	f.Add(200, `[[[[{}]]]]`)

@@ -76,11 +76,11 @@ func (r *reader) fetch(
 	vars := maps.Clone(r.vars)
 	vars["next"] = next
 	m, err := d.build(ctx, r.list.request, vars, extras{query: variant, next: next})
-	call := d.call(r.operation, m, "")
+	call := d.call(r.operation, m.message(), "")
 	if err != nil {
 		return nil, nil, call.Unsent(err)
 	}
-	id := identity(m)
+	id := identity(m.Message)
 	if asked[id] {
 		return nil, nil, call.Fail(call.Open(), fmt.Sprintf("page %d was read already: %s.next leads in a circle",
 			r.pages+1, r.field()), nil)

@@ -20,24 +20,12 @@ func (d *Driver) do(
 		return nil, nil, err
 	}
 	m, err := d.build(ctx, t, vars, x)
-	c := d.call(operation, m, proposal)
+	c := d.call(operation, m.message(), proposal)
 	if err != nil {
 		return nil, nil, c.Unsent(err)
 	}
 	r, err := d.exchange(ctx, c, m)
 	return r, c, err
-}
-
-// exchange sends one request and classifies the reply.
-func (d *Driver) exchange(ctx context.Context, c *wire.Call, m *wire.Message) (*wire.Reply, error) {
-	r, err := d.sender.Send(ctx, m, c.Intent)
-	if err != nil {
-		return nil, c.Unanswered(err)
-	}
-	if verdict := d.classify(ctx, c, r); verdict != nil {
-		return nil, verdict
-	}
-	return r, nil
 }
 
 // Capabilities implements marketplace.Driver.
@@ -56,7 +44,7 @@ func (d *Driver) Account(ctx context.Context) (string, error) {
 		return "", nil
 	}
 	m, err := d.build(ctx, d.plan.account, map[string]any{}, extras{})
-	c := d.call(marketplace.OpAccount, m, "")
+	c := d.call(marketplace.OpAccount, m.message(), "")
 	if err != nil {
 		return "", c.Unsent(err)
 	}

@@ -30,12 +30,23 @@ type draft struct {
 	*wire.Message
 
 	preview bool // it is for people, and shows no secret
+	// late are headers that wait for the moment of sending, with the variables that they see beside it.
+	late []parameter
+	vars map[string]any
+}
+
+// message is nil when there is no draft.
+func (m *draft) message() *wire.Message {
+	if m == nil {
+		return nil
+	}
+	return m.Message
 }
 
 // build computes a request. Its errors name the field and hold no value of a secret.
-func (d *Driver) build(ctx context.Context, t *template, vars map[string]any, x extras) (*wire.Message, error) {
+func (d *Driver) build(ctx context.Context, t *template, vars map[string]any, x extras) (*draft, error) {
 	vars["secret"] = d.secrets
-	m := &draft{&wire.Message{Method: t.method, Header: d.options.Header()}, x.preview}
+	m := &draft{Message: &wire.Message{Method: t.method, Header: d.options.Header()}, preview: x.preview, vars: vars}
 	var err error
 	if m.URL, err = d.url(ctx, t, vars); err != nil {
 		return nil, err
@@ -46,13 +57,13 @@ func (d *Driver) build(ctx context.Context, t *template, vars map[string]any, x 
 	if err := m.setBody(ctx, t, vars); err != nil {
 		return nil, err
 	}
-	if err := m.setHeaders(ctx, slices.Concat(d.headers, t.headers), vars); err != nil {
+	if err := m.setHeaders(ctx, slices.Concat(d.plan.headers, t.headers), vars); err != nil {
 		return nil, err
 	}
 	for name, values := range x.header {
 		m.Header[http.CanonicalHeaderKey(name)] = values
 	}
-	return m.Message, nil
+	return m, nil
 }
 
 // url appends the path to the base URL, and accepts nothing that would lead somewhere else.
@@ -97,27 +108,40 @@ func (m *draft) setQuery(ctx context.Context, params []parameter, vars map[strin
 
 func (m *draft) setHeaders(ctx context.Context, params []parameter, vars map[string]any) error {
 	for _, p := range params {
-		value, err := m.compute(ctx, p, vars)
-		if err != nil {
+		// The later one of two headers of one name counts.
+		m.late = slices.DeleteFunc(m.late, func(before parameter) bool { return strings.EqualFold(before.name, p.name) })
+		if p.value.late() && !m.preview {
+			m.late = append(m.late, p)
+			continue
+		}
+		if err := m.setHeader(ctx, p, vars); err != nil {
 			return err
 		}
-		if !httpguts.ValidHeaderFieldValue(value) {
-			return fmt.Errorf("%s: must give a value without line breaks and control characters", p.value.field)
-		}
-		if value != "" {
-			m.Header.Set(p.name, value)
-		}
+	}
+	return nil
+}
+
+func (m *draft) setHeader(ctx context.Context, p parameter, vars map[string]any) error {
+	value, err := m.compute(ctx, p, vars)
+	if err != nil {
+		return err
+	}
+	if !httpguts.ValidHeaderFieldValue(value) {
+		return fmt.Errorf("%s: must give a value without line breaks and control characters", p.value.field)
+	}
+	if value != "" {
+		m.Header.Set(p.name, value)
 	}
 	return nil
 }
 
 // compute evaluates a parameter, and remembers its value when a secret is in it.
 func (m *draft) compute(ctx context.Context, p parameter, vars map[string]any) (string, error) {
-	if m.preview && p.value.sees("secret") {
+	if m.preview && (p.value.private() || p.value.late()) {
 		return marketplace.Redacted, nil
 	}
 	value, err := p.value.text(ctx, vars)
-	if err == nil && p.value.sees("secret") {
+	if err == nil && p.value.private() {
 		m.Sensitive = append(m.Sensitive, value)
 		if _, credentials, found := strings.Cut(value, " "); found { // of "Bearer …"
 			m.Sensitive = append(m.Sensitive, credentials)

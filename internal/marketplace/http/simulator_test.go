@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -21,7 +22,7 @@ import (
 // TestConformance runs the suite on the Marketplaces of config/samples, as they are but for their address.
 func TestConformance(t *testing.T) {
 	sim := simulated.Start(t)
-	for _, market := range []string{"rest", "unique", "none", "freelancehunt", "taskfast"} {
+	for _, market := range []string{"rest", "unique", "none", "freelancehunt", "taskfast", "botguild", "loadboard", "graphql"} {
 		t.Run(market, func(t *testing.T) {
 			const pageSize = 4
 			settings, err := sim.Markets(t.Context())
@@ -36,7 +37,7 @@ func TestConformance(t *testing.T) {
 					t.Helper()
 					return open(t, spec.HTTP, sim.Address+"/"+market, account)
 				},
-				Market:   &simulated.Market{Sim: sim, Name: market, Unfiltered: market == "taskfast"},
+				Market:   &simulated.Market{Sim: sim, Name: market, Unfiltered: market == "taskfast", ByPosting: mine.Put},
 				Class:    spec.Class,
 				Currency: "USD",
 				PageSize: pageSize,
@@ -62,12 +63,22 @@ func sample(t *testing.T, market string) *onebidv1.MarketplaceSpec {
 func open(t *testing.T, spec *onebidv1.HTTPDriver, address, account string) *httpdriver.Driver {
 	t.Helper()
 	spec = spec.DeepCopy()
+	if spec.Auth != nil && spec.Auth.OAuth2 != nil {
+		spec.Auth.OAuth2.TokenURL = address + strings.TrimPrefix(spec.Auth.OAuth2.TokenURL, spec.BaseURL)
+	}
 	spec.BaseURL = address
-	d, err := httpdriver.New(t.Context(), spec, map[string][]byte{"token": []byte(account + "\n")},
-		wire.Options{Egress: inside(t), Timeout: 5 * time.Second})
+	d, err := httpdriver.New(t.Context(), spec, accountOf(account), wire.Options{Egress: inside(t), Timeout: 5 * time.Second})
 	must(t, err)
 	t.Cleanup(func() { must(t, d.Close()) })
 	return d
+}
+
+// accountOf has what the simulator knows an account by.
+func accountOf(account string) map[string][]byte {
+	return map[string][]byte{
+		"token": []byte(account + "\n"), "clientID": []byte(account), "clientSecret": []byte("secret-" + account),
+		"refreshToken": []byte("refresh-" + account), "signingKey": []byte("secret-" + account),
+	}
 }
 
 func inside(t *testing.T) egress.Policy {

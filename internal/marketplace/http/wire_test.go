@@ -249,6 +249,31 @@ func TestRepliesThatCannotBeRead(t *testing.T) {
 	}
 }
 
+// TestAReplyTakesItsTimeAtMost though it comes byte by byte, and its headers no more than their space.
+func TestAReplyTakesItsTimeAtMost(t *testing.T) {
+	for name, answer := range map[string]http.HandlerFunc{
+		"nothing comes": func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
+		"it never ends": func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.WriteString(w, `{"id": "b1", "posting": "p1", "state": "live", "items": [`)
+			_ = http.NewResponseController(w).Flush()
+			<-r.Context().Done()
+		},
+		"headers without end": func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("X-Long", strings.Repeat("x", 65<<10))
+			reply(http.StatusOK, `{"id": "b1", "posting": "p1", "state": "live", "items": []}`)(w, r)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			d := driverWith(t, shop(nil), serve(t, answer).URL, wire.Options{Timeout: 200 * time.Millisecond})
+			_, err := d.Place(t.Context(), bid())
+			g.Expect(err).To(beOf(onebidv1.ErrorUnknownOutcome), "%v", err)
+			_, err = d.List(t.Context())
+			g.Expect(err).To(beOf(onebidv1.ErrorTransient), "%v", err)
+		})
+	}
+}
+
 func TestAcceptEncoding(t *testing.T) {
 	g := NewWithT(t)
 	s := serve(t, reply(http.StatusOK, `{"items": []}`))

@@ -89,7 +89,7 @@ func (c *Call) Classify(r *Reply, rule Rule) *marketplace.Error {
 	if verdict == nil {
 		return nil
 	}
-	verdict.RetryAfter = retryAfter(r.Header, c.Now())
+	verdict.RetryAfter = RetryAfter(r.Header, c.Now())
 	if verdict.RetryAfter == 0 && verdict.Class == onebidv1.ErrorRateLimited {
 		verdict.RetryAfter = shortestWindow(r.Header)
 	}

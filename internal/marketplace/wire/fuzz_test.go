@@ -38,7 +38,7 @@ func FuzzRetryAfter(f *testing.F) {
 	f.Add("Sun, 01 Nov 2026 12:05:00 GMT", "1793000000", "t=-1", "")
 	f.Fuzz(func(t *testing.T, after, reset, limit, date string) {
 		h := http.Header{"Retry-After": {after}, "Ratelimit-Reset": {reset}, "Ratelimit": {limit}, "Date": {date}}
-		if got := retryAfter(h, time.Unix(1_793_000_000, 0)); got < 0 || got > maxRetryAfter {
+		if got := RetryAfter(h, time.Unix(1_793_000_000, 0)); got < 0 || got > maxRetryAfter {
 			t.Fatalf("%s", got)
 		}
 	})

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -23,23 +24,24 @@ type Redactor struct {
 
 // NewRedactor hides the secrets, what was computed from them for the message, which may be nil, and the proposal.
 func NewRedactor(m *Message, secrets map[string]string, proposal string) Redactor {
-	r := Redactor{proposal: proposal}
-	add := func(s string) {
-		if s != "" {
-			r.secrets = append(r.secrets, s, url.QueryEscape(s), url.PathEscape(s))
-		}
-	}
-	for _, s := range secrets {
-		add(s)
-	}
+	known := slices.Collect(maps.Values(secrets))
 	if m != nil {
-		for _, s := range m.Sensitive {
-			add(s)
+		known = append(known, m.Sensitive...)
+	}
+	return Redactor{proposal: proposal}.With(known...)
+}
+
+// With gives a redactor that hides further secrets too.
+func (r Redactor) With(more ...string) Redactor {
+	out := Redactor{secrets: slices.Clone(r.secrets), proposal: r.proposal}
+	for _, s := range more {
+		if s != "" {
+			out.secrets = append(out.secrets, s, url.QueryEscape(s), url.PathEscape(s))
 		}
 	}
 	// The long ones first, or a short one could cut a long one in pieces that stay.
-	slices.SortFunc(r.secrets, func(a, b string) int { return len(b) - len(a) })
-	return r
+	slices.SortFunc(out.secrets, func(a, b string) int { return len(b) - len(a) })
+	return out
 }
 
 // Clean gives one line of bounded length without secrets, proposal and control characters.

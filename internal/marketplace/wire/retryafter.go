@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// retryAfter is how long the marketplace asks us to wait: Retry-After in seconds or as a date, else the reset of a rate
+// RetryAfter is how long the marketplace asks us to wait: Retry-After in seconds or as a date, else the reset of a rate
 // limit, in seconds or as Unix time. It is 0 when the marketplace does not say, or says nonsense.
-func retryAfter(h http.Header, now time.Time) time.Duration {
+func RetryAfter(h http.Header, now time.Time) time.Duration {
 	// Its dates are told by its own clock.
 	if date, err := http.ParseTime(h.Get("Date")); err == nil {
 		now = date

@@ -53,6 +53,17 @@ func NewSender(o Options) *Sender {
 	return &Sender{reads: reads, writes: writes, timeout: o.Timeout, limit: o.MaxResponseBytes}
 }
 
+// TokenClient is for requests to a token endpoint: a connection for each, and no redirect is followed. Its errors may quote
+// the address, which must hold no secret.
+func (s *Sender) TokenClient() *http.Client {
+	transport := s.reads.Clone()
+	transport.DisableKeepAlives = true
+	return &http.Client{
+		Transport: transport, Timeout: s.timeout,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
 // Close drops idle connections. Calls under way go on.
 func (s *Sender) Close() {
 	s.reads.CloseIdleConnections()

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"crypto/tls"
 	"net/http"
 	"net/url"
 	"testing"
@@ -25,7 +26,12 @@ func TestTransports(t *testing.T) {
 	g := NewWithT(t)
 	s := NewSender(Options{})
 	g.Expect(s.writes.DisableKeepAlives).To(BeTrue(), "each write has a connection of its own")
-	for _, transport := range []*http.Transport{s.reads, s.writes} {
+	tokens, ok := s.TokenClient().Transport.(*http.Transport)
+	g.Expect(ok).To(BeTrue())
+	g.Expect(s.TokenClient().CheckRedirect(nil, nil)).To(Equal(http.ErrUseLastResponse), "the client's secret would travel")
+	for _, transport := range []*http.Transport{s.reads, s.writes, tokens} {
+		g.Expect(transport.TLSClientConfig.MinVersion).To(BeEquivalentTo(tls.VersionTLS12))
+		g.Expect(transport.MaxResponseHeaderBytes).To(BeNumerically("<=", 64<<10))
 		g.Expect(transport.Proxy).To(BeNil(), "a proxy would see the token, and the dialer would judge the proxy's address")
 		g.Expect(transport.DisableCompression).To(BeTrue())
 		g.Expect(transport.ForceAttemptHTTP2).To(BeFalse())

@@ -36,6 +36,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.FreelancerDriverApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("HTTPAccount"):
 		return &apiv1alpha1.HTTPAccountApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("HTTPAuth"):
+		return &apiv1alpha1.HTTPAuthApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("HTTPBidList"):
 		return &apiv1alpha1.HTTPBidListApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("HTTPBidMapping"):
@@ -46,8 +48,12 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.HTTPErrorRuleApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("HTTPGet"):
 		return &apiv1alpha1.HTTPGetApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("HTTPHMAC"):
+		return &apiv1alpha1.HTTPHMACApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("HTTPListVariant"):
 		return &apiv1alpha1.HTTPListVariantApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("HTTPOAuth2"):
+		return &apiv1alpha1.HTTPOAuth2ApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("HTTPParameter"):
 		return &apiv1alpha1.HTTPParameterApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("HTTPPlace"):

@@ -12,6 +12,8 @@ type HTTPDriverApplyConfiguration struct {
 	BaseURL *string `json:"baseURL,omitempty"`
 	// headers of every request. Credentials go here: {name: Authorization, value: "'Bearer ' + secret.token"}.
 	Headers []HTTPParameterApplyConfiguration `json:"headers,omitempty"`
+	// auth are credentials that change: an access token that is renewed, or a signature of each request.
+	Auth *HTTPAuthApplyConfiguration `json:"auth,omitempty"`
 	// idempotencyHeader carries the idempotency key with each place, such as "Idempotency-Key".
 	IdempotencyHeader *string `json:"idempotencyHeader,omitempty"`
 	// account asks who we are; it proves the credentials when the Marketplace becomes Ready and before a look-up's
@@ -60,6 +62,14 @@ func (b *HTTPDriverApplyConfiguration) WithHeaders(values ...*HTTPParameterApply
 		}
 		b.Headers = append(b.Headers, *values[i])
 	}
+	return b
+}
+
+// WithAuth sets the Auth field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Auth field is set to the value of the last call.
+func (b *HTTPDriverApplyConfiguration) WithAuth(value *HTTPAuthApplyConfiguration) *HTTPDriverApplyConfiguration {
+	b.Auth = value
 	return b
 }
 

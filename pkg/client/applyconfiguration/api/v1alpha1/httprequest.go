@@ -20,6 +20,8 @@ import (
 // - account: string, the account's ID, where the driver has account; the driver asks for it once;
 // - secret: a map of the credentials Secret's keys, only in headers and query values; a line break at the end of a
 // value is cut off;
+// - accessToken, with auth.oauth2, and signature and now, with auth.hmac: what the moment of sending gives; only in
+// headers;
 //
 // and, beside those of CEL with optional values, the functions
 //
@@ -27,7 +29,9 @@ import (
 // - number(string): a JSON number spelled exactly so, for a body: number(bid.amount) sends 12.50 as 12.50;
 // - scale(string, int): the decimal with its point moved so many digits to the right, exactly: scale(bid.amount, 2) for
 // cents;
-// - queryOf(string): the query parameters of a URL as a map of strings;
+// - queryOf(string): the query parameters of a URL as a map of strings; of "" none, and a URL without any is an error;
+// - linkNext(response.headers): the address of the next page in the header Link (RFC 8288), "" when there is none;
+// - sha256(string): its SHA-256 as lower-case hexadecimal digits, for a signature's payload;
 // - base64.encode(bytes), base64.decode(string), string.lowerAscii(), string.trim(), string.split(separator).
 //
 // In replies a whole JSON number up to 64 bits is an int, or a uint above the largest int; any other number is a string

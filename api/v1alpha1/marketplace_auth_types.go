@@ -1,0 +1,142 @@
+package v1alpha1
+
+// HTTPAuth are credentials that change by themselves or with each request. Exactly one of its fields is given. Values
+// that do not change need none of this: they are headers and query values.
+//
+// +kubebuilder:validation:ExactlyOneOf=oauth2;hmac
+type HTTPAuth struct {
+	// oauth2 fetches an access token and renews it.
+	// +optional
+	OAuth2 *HTTPOAuth2 `json:"oauth2,omitempty"`
+
+	// hmac signs each request.
+	// +optional
+	HMAC *HTTPHMAC `json:"hmac,omitempty"`
+}
+
+// OAuth2Grant is what an access token is given for.
+// +kubebuilder:validation:Enum=ClientCredentials;RefreshToken
+type OAuth2Grant string
+
+const (
+	// GrantClient is for the client's own ID and secret.
+	GrantClient OAuth2Grant = "ClientCredentials"
+	// GrantRefreshToken is for a refresh token that a person's consent once gave.
+	GrantRefreshToken OAuth2Grant = "RefreshToken"
+)
+
+// ClientAuthentication is where the token request carries the client's ID and secret.
+// +kubebuilder:validation:Enum=Basic;Body
+type ClientAuthentication string
+
+const (
+	// ClientAuthenticationBasic sends them as basic credentials in the header Authorization.
+	ClientAuthenticationBasic ClientAuthentication = "Basic"
+	// ClientAuthenticationBody sends them in the form, as client_id and client_secret.
+	ClientAuthenticationBody ClientAuthentication = "Body"
+)
+
+// OAuth2Scope is one scope that is asked for.
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=256
+type OAuth2Scope string
+
+// SecretKey names one entry of the credentials Secret.
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=253
+type SecretKey string
+
+// HTTPOAuth2 fetches access tokens (RFC 6749). Headers see the token as accessToken; at least one must use it, such as
+// {name: Authorization, value: "'Bearer ' + accessToken"}. The token is kept in memory only, by each replica for itself,
+// and renewed before it expires. A read that is refused with the class Auth is sent once more with a new token; a place or
+// withdraw never is.
+//
+// +kubebuilder:validation:XValidation:rule="self.grant != 'RefreshToken' || !has(self.scopes)",fieldPath=".scopes",message="must be left out with the grant RefreshToken: the scopes are those that were consented to"
+type HTTPOAuth2 struct {
+	// tokenURL is where tokens are given out: https, or http where the manager's flags allow private addresses.
+	// +required
+	// +kubebuilder:validation:MinLength=8
+	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:XValidation:rule="self.matches(r'^https?://[^/?#@\\s]+(/[^?#\\s]*)?$')",message="must be http:// or https://, a host and an optional path: no user, query or fragment"
+	TokenURL string `json:"tokenURL,omitempty"`
+
+	// grant is ClientCredentials or RefreshToken. A refresh token that is exchanged for another at each use serves one
+	// replica until its next start only: the new one is not written back to the Secret. Defaults to ClientCredentials.
+	// +optional
+	// +default="ClientCredentials"
+	Grant OAuth2Grant `json:"grant,omitempty"`
+
+	// clientAuthentication is Basic or Body: where the client's ID and secret go. Defaults to Basic.
+	// +optional
+	// +default="Basic"
+	ClientAuthentication ClientAuthentication `json:"clientAuthentication,omitempty"`
+
+	// scopes to ask for with the grant ClientCredentials. Defaults to what the marketplace gives without asking.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=32
+	Scopes []OAuth2Scope `json:"scopes,omitempty"`
+
+	// clientIDKey is the key of the Secret that holds the client's ID. Defaults to clientID.
+	// +optional
+	// +default="clientID"
+	ClientIDKey SecretKey `json:"clientIDKey,omitempty"`
+
+	// clientSecretKey is the key of the Secret that holds the client's secret. Defaults to clientSecret.
+	// +optional
+	// +default="clientSecret"
+	ClientSecretKey SecretKey `json:"clientSecretKey,omitempty"`
+
+	// refreshTokenKey is the key of the Secret that holds the refresh token, for the grant RefreshToken. Defaults to
+	// refreshToken.
+	// +optional
+	// +default="refreshToken"
+	RefreshTokenKey SecretKey `json:"refreshTokenKey,omitempty"`
+}
+
+// HMACAlgorithm is the hash of a signature.
+// +kubebuilder:validation:Enum=SHA256;SHA512
+type HMACAlgorithm string
+
+const (
+	// HMACSHA256 is HMAC with SHA-256.
+	HMACSHA256 HMACAlgorithm = "SHA256"
+	// HMACSHA512 is HMAC with SHA-512.
+	HMACSHA512 HMACAlgorithm = "SHA512"
+)
+
+// SignatureEncoding is how a signature is written.
+// +kubebuilder:validation:Enum=Hex;Base64
+type SignatureEncoding string
+
+const (
+	// SignatureHex writes lower-case hexadecimal digits.
+	SignatureHex SignatureEncoding = "Hex"
+	// SignatureBase64 writes standard base64 with padding.
+	SignatureBase64 SignatureEncoding = "Base64"
+)
+
+// HTTPHMAC signs each request, just before it is sent, with a key that both sides know. Headers see the signature as
+// signature and the time that went into it as now; at least one must use signature.
+type HTTPHMAC struct {
+	// secretKey is the key of the Secret that holds the signing key. Defaults to signingKey.
+	// +optional
+	// +default="signingKey"
+	SecretKey SecretKey `json:"secretKey,omitempty"`
+
+	// algorithm is SHA256 or SHA512. Defaults to SHA256.
+	// +optional
+	// +default="SHA256"
+	Algorithm HMACAlgorithm `json:"algorithm,omitempty"`
+
+	// payload is an expression of type string for what is signed. It sees request {method, path, query, body}, each a
+	// string exactly as it is sent: the path of baseURL included, path and query escaped, no question mark, body "" when
+	// there is none; and now, the time of this request: string(int(now)) are Unix seconds, string(now) is RFC 3339.
+	// +required
+	Payload CELExpression `json:"payload,omitempty"`
+
+	// encoding of the signature: Hex or Base64. Defaults to Hex.
+	// +optional
+	// +default="Hex"
+	Encoding SignatureEncoding `json:"encoding,omitempty"`
+}
