@@ -76,11 +76,16 @@ var drivers = []Mutant{
 		Seen: by(httpsite, "TestRedirectsAreNotFollowed"),
 	},
 	{
-		Name: "a place is sent a second time when no answer comes", Rule: "place 7", File: "internal/marketplace/http/operations.go",
-		Old: "	r, err := d.sender.Send(ctx, m, c.Intent)\n",
-		New: "	r, err := d.sender.Send(ctx, m, c.Intent)\n" +
-			"	if err != nil {\n		r, err = d.sender.Send(ctx, m, c.Intent)\n	}\n",
+		Name: "a place is sent a second time when no answer comes", Rule: "place 7", File: "internal/marketplace/http/auth.go",
+		Old: "	r, err := d.sender.Send(ctx, m.Message, c.Intent)\n",
+		New: "	r, err := d.sender.Send(ctx, m.Message, c.Intent)\n" +
+			"	if err != nil {\n		r, err = d.sender.Send(ctx, m.Message, c.Intent)\n	}\n",
 		Seen: by(httpsite, "TestAWriteIsOnTheWireOnce"),
+	},
+	{
+		Name: "a place whose token was refused is sent a second time", Rule: "place 7", File: "internal/marketplace/http/auth.go",
+		Old: "again || token.fresh || c.Intent == wire.Writing", New: "again || token.fresh",
+		Seen: by(httpsite, "TestARefusedTokenIsReplaced"),
 	},
 	{
 		Name: "the idempotency key is not sent", Rule: "idempotency key", File: "internal/marketplace/http/operations.go",

@@ -77,19 +77,7 @@ func (s *Server) read(x *exchange, out http.ResponseWriter, r *http.Request, pat
 	} else if err != nil {
 		x.refusal = badRequest(codeBadRequest, "the body cannot be read: %v", err)
 	}
-	account, valid := x.world.authenticate(s.credential(x, settings.Auth, r, body))
-	switch {
-	case !valid:
-		x.refusal = &refusal{http.StatusUnauthorized, codeUnauthenticated, "the credentials are missing or not valid"}
-	case x.refusal == nil && x.request.as != "" && x.request.as != account:
-		x.refusal = &refusal{http.StatusForbidden, codeForbidden, "the call is in the name of another account"}
-	}
-	if x.request.newest {
-		x.request.bidID = x.market.newest(account, x.request.posting)
-	}
-	if valid && x.request.bidder != "" && x.request.bidder != FreelancerID(account) && x.refusal == nil {
-		x.refusal = &refusal{http.StatusForbidden, codeForeignBidder, "the bidder is another account than the token's"}
-	}
+	account := s.identify(x, settings.Auth, r, body)
 	x.perPage = settings.PageSize
 	if x.request.perPage > 0 {
 		x.perPage = min(x.perPage, x.request.perPage)
@@ -102,6 +90,24 @@ func (s *Server) read(x *exchange, out http.ResponseWriter, r *http.Request, pat
 	if x.request.verb == VerbOther {
 		x.record.Path = r.Method + " " + r.URL.EscapedPath()
 	}
+}
+
+// identify says whom the call is from, and refuses it when that is not proven or the call names somebody else.
+func (s *Server) identify(x *exchange, way Auth, r *http.Request, body []byte) string {
+	account, valid := x.world.authenticate(s.credential(x, way, r, body))
+	switch {
+	case !valid:
+		x.refusal = &refusal{http.StatusUnauthorized, codeUnauthenticated, "the credentials are missing or not valid"}
+	case x.refusal != nil:
+	case x.request.as != "" && x.request.as != account:
+		x.refusal = &refusal{http.StatusForbidden, codeForbidden, "the call is in the name of another account"}
+	case x.request.bidder != "" && x.request.bidder != FreelancerID(account):
+		x.refusal = &refusal{http.StatusForbidden, codeForeignBidder, "the bidder is another account than the token's"}
+	}
+	if x.request.newest {
+		x.request.bidID = x.market.newest(account, x.request.posting)
+	}
+	return account
 }
 
 // arrive looks for a fault and writes the call to the ledger.

@@ -111,6 +111,7 @@ func (b *bench) callAs(token, method, path, key, body string) reply {
 
 func (b *bench) do(req *http.Request) reply {
 	b.t.Helper()
+	req.Close = true // a restart closes connections, and net/http repeats no POST on one that was closed meanwhile
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return reply{err: err}

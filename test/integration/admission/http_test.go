@@ -35,7 +35,8 @@ func TestEverySampleIsTaken(t *testing.T) {
 			m := sampled(t, ns, file)
 			g := NewWithT(t)
 			g.Expect(env.Client.Create(t.Context(), m)).To(Succeed())
-			if auth := m.Spec.HTTP.Auth; auth != nil {
+			if m.Spec.HTTP != nil && m.Spec.HTTP.Auth != nil {
+				auth := m.Spec.HTTP.Auth
 				g.Expect(auth.OAuth2.Grant).To(Equal(v1alpha1.GrantClient), "by default")
 				g.Expect(auth.OAuth2.ClientSecretKey).To(BeEquivalentTo("clientSecret"), "by default")
 			}
