@@ -1,8 +1,14 @@
 package marketplace
 
-import "context"
+import (
+	"context"
+	"net/http"
+)
 
-type paceKey struct{}
+type (
+	paceKey    struct{}
+	headersKey struct{}
+)
 
 // WithPace makes a driver call wait before every request of an operation but the first: further pages of a list cost
 // the account's rate limit as much as the first one, whose wait is the caller's.
@@ -16,4 +22,17 @@ func Pace(ctx context.Context) error {
 		return wait(ctx)
 	}
 	return ctx.Err()
+}
+
+// WithHeaders has a function called with the headers of every reply to a driver call, before the call returns.
+func WithHeaders(ctx context.Context, heard func(http.Header)) context.Context {
+	return context.WithValue(ctx, headersKey{}, heard)
+}
+
+// Headers hands the headers of a reply to whom WithHeaders named, to nobody by default. Drivers call it for every reply,
+// whatever it says: that is how a rate limit is noticed before it is exceeded.
+func Headers(ctx context.Context, headers http.Header) {
+	if heard, ok := ctx.Value(headersKey{}).(func(http.Header)); ok {
+		heard(headers)
+	}
 }

@@ -17,6 +17,7 @@ import (
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	"github.com/onebid-dev/onebid/internal/marketplace"
+	"github.com/onebid-dev/onebid/internal/marketplace/ratelimit"
 	"github.com/onebid-dev/onebid/internal/marketplace/wire"
 )
 
@@ -156,6 +157,6 @@ func tokenless(c *wire.Call, err error) *marketplace.Error {
 		class = onebidv1.ErrorAuth
 	}
 	verdict := c.Fail(class, said, nil)
-	verdict.RetryAfter = wire.RetryAfter(answered.Response.Header, c.Now())
+	verdict.RetryAfter = ratelimit.RetryAfter(answered.Response.Header, c.Now())
 	return verdict
 }

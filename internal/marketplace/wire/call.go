@@ -8,6 +8,7 @@ import (
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	"github.com/onebid-dev/onebid/internal/marketplace"
+	"github.com/onebid-dev/onebid/internal/marketplace/ratelimit"
 )
 
 // Intent of a request.
@@ -89,7 +90,7 @@ func (c *Call) Classify(r *Reply, rule Rule) *marketplace.Error {
 	if verdict == nil {
 		return nil
 	}
-	verdict.RetryAfter = RetryAfter(r.Header, c.Now())
+	verdict.RetryAfter = ratelimit.RetryAfter(r.Header, c.Now())
 	if verdict.RetryAfter == 0 && verdict.Class == onebidv1.ErrorRateLimited {
 		verdict.RetryAfter = shortestWindow(r.Header)
 	}

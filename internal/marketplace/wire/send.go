@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/onebid-dev/onebid/internal/failpoint"
+	"github.com/onebid-dev/onebid/internal/marketplace"
 )
 
 // Sender puts requests on the wire. It knows two ways:
@@ -134,6 +135,7 @@ func (s *Sender) Send(ctx context.Context, m *Message, i Intent) (*Reply, error)
 		return nil, &SendError{connected.Load(), err}
 	}
 	defer func() { _ = response.Body.Close() }() // everything of use was read, or reading failed
+	marketplace.Headers(ctx, response.Header)
 	return s.read(response), nil
 }
 
