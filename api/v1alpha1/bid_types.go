@@ -286,6 +286,11 @@ type BidStatus struct {
 	// +optional
 	Outcome BidState `json:"outcome,omitempty"`
 
+	// preview is the request that would be sent, while the Marketplace's mode is
+	// DryRun.
+	// +optional
+	Preview *BidPreview `json:"preview,omitempty"`
+
 	// settlingSince is when an unknown outcome was fenced; it is cleared when the
 	// outcome is resolved. In class IdempotencyKey a look-up that finds nothing does
 	// not resolve it: the answer to the same key does.

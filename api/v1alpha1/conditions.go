@@ -22,11 +22,12 @@ const ConditionStalled = "Stalled"
 const (
 	// ConditionAccepted is True when every guard passed. Reasons when True: Accepted. When False: NonCanonicalName,
 	// MarketplaceNotFound, MarketplaceNotReady, MarketplaceSuspended, PostingClosed, PostingStale, AwaitingApproval,
-	// Refused, ApprovalMismatch, CurrencyMismatch, PriceTooHigh, TooManyActiveBids, BudgetExhausted, Cooldown,
-	// LeaseHeld.
+	// MissedDeadline (the posting closed while the Bid waited), Refused, ApprovalMismatch, CurrencyMismatch, PriceTooHigh,
+	// TooManyActiveBids, BudgetExhausted, Cooldown, LeaseHeld.
 	ConditionAccepted = "Accepted"
 
 	// ConditionPlaced is True when a bid of ours was put on the marketplace: Placed, Adopted. False: NotYet, DryRun,
+	// AwaitingTurn (the account's rate limit), AccountPaused and NotAnswering (see the Marketplace's status),
 	// RateLimited, QuotaExhausted, AuthenticationFailed, Forbidden, Invalid, PostingClosed, AlreadyExists,
 	// MarketplaceError, NotNeeded. Unknown: OutcomeUnknown, LeaseLost, Indeterminate.
 	ConditionPlaced = "Placed"
@@ -36,8 +37,8 @@ const (
 	ConditionDuplicate = "Duplicate"
 
 	// ConditionWithdrawn is True when the marketplace was read back and shows no live bid of ours: Withdrawn,
-	// NeverPlaced. False: NotRequested, Requested, RateLimited, AuthenticationFailed, Forbidden, MarketplaceError,
-	// NotWithdrawable.
+	// WithdrawnElsewhere (not by us), NeverPlaced. False: NotRequested, Requested, RateLimited, AuthenticationFailed,
+	// Forbidden, MarketplaceError, NotWithdrawable.
 	ConditionWithdrawn = "Withdrawn"
 )
 
@@ -53,15 +54,22 @@ const (
 // ConditionSuspended of a Marketplace is True when its mode stops placing: ModeSuspended. False: ModeLive, ModeDryRun.
 const ConditionSuspended = "Suspended"
 
+// ConditionReachable of a Marketplace is True while calls of the account are made: Answering. False: NotAnswering (the
+// circuit breaker is open), RateLimited or AuthenticationFailed (the account is paused). Unknown: NotAsked.
+const ConditionReachable = "Reachable"
+
 // Reasons that conditions and events carry; each is documented at its condition.
 const (
 	ReasonAccepted             = "Accepted"
+	ReasonAccountPaused        = "AccountPaused"
 	ReasonActive               = "Active"
 	ReasonAdopted              = "Adopted"
 	ReasonAlreadyExists        = "AlreadyExists"
+	ReasonAnswering            = "Answering"
 	ReasonApprovalMismatch     = "ApprovalMismatch"
 	ReasonAuthenticationFailed = "AuthenticationFailed"
 	ReasonAwaitingApproval     = "AwaitingApproval"
+	ReasonAwaitingTurn         = "AwaitingTurn"
 	ReasonBidActive            = "BidActive"
 	ReasonBudgetExhausted      = "BudgetExhausted"
 	ReasonClosed               = "Closed"
@@ -84,6 +92,7 @@ const (
 	ReasonMarketplaceNotFound  = "MarketplaceNotFound"
 	ReasonMarketplaceNotReady  = "MarketplaceNotReady"
 	ReasonMarketplaceSuspended = "MarketplaceSuspended"
+	ReasonMissedDeadline       = "MissedDeadline"
 	ReasonModeDryRun           = "ModeDryRun"
 	ReasonModeLive             = "ModeLive"
 	ReasonModeSuspended        = "ModeSuspended"
@@ -92,6 +101,8 @@ const (
 	ReasonNoTimestamp          = "NoTimestamp"
 	ReasonNonCanonicalName     = "NonCanonicalName"
 	ReasonNoneFound            = "NoneFound"
+	ReasonNotAnswering         = "NotAnswering"
+	ReasonNotAsked             = "NotAsked"
 	ReasonNotNeeded            = "NotNeeded"
 	ReasonNotRequested         = "NotRequested"
 	ReasonNotWithdrawable      = "NotWithdrawable"
@@ -115,6 +126,7 @@ const (
 	ReasonTooManyActiveBids    = "TooManyActiveBids"
 	ReasonWithdrawing          = "Withdrawing"
 	ReasonWithdrawn            = "Withdrawn"
+	ReasonWithdrawnElsewhere   = "WithdrawnElsewhere"
 )
 
 // Names of metadata that onebid reads or writes; all begin with "onebid.dev/".

@@ -276,7 +276,7 @@ type MarketplaceSpec struct {
 
 // MarketplaceStatus is what the controller knows.
 type MarketplaceStatus struct {
-	// conditions explain the Marketplace: Ready, Suspended.
+	// conditions explain the Marketplace: Ready, Suspended, Reachable.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -326,6 +326,15 @@ type MarketplaceStatus struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
 	AccountID string `json:"accountID,omitempty"`
+
+	// rateLimit is what the marketplace lets the account do now, where it said so.
+	// +optional
+	RateLimit *RateLimitStatus `json:"rateLimit,omitempty"`
+
+	// breaker says whether calls are made at all, or the marketplace left too many
+	// without an answer.
+	// +optional
+	Breaker *BreakerStatus `json:"breaker,omitempty"`
 
 	// heldSecret is the Secret that carries, or is about to carry, the finalizer
 	// onebid.dev/in-use for the sake of this Marketplace's unsettled Bids.

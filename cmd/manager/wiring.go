@@ -49,6 +49,9 @@ func (p *process) setup(ctx context.Context) error {
 	connections := registry.New(registry.Options{
 		Replicas: func() int { return max(1, len(p.members.Live())) }, Metrics: calls,
 	})
+	if err := metrics.Registry.Register(connections); err != nil {
+		return err
+	}
 	leases := ownership.NewClient(p.leases.CoordinationV1(), p.me, p.members, clock.RealClock{}, p.log.WithName("leases"),
 		ownership.WithWallClock(p.wall))
 	postings := postingctrl.NewRecorder(p.mgr.GetClient(), p.mgr.GetAPIReader(), p.wall)

@@ -77,6 +77,7 @@ func (e *edit) init() {
 		e.status.AtomicEventID = IdempotencyKey(e.bid.Namespace, KeyOf(e.bid), e.bid.UID)
 	}
 	e.status.PostingCachedAt = e.bid.Spec.PostingCachedAt
+	e.status.Preview = nil // as long as it is true, DryRun shows it anew
 	e.status.LastHandledReconcileAt = Requested(e.bid)
 }
 

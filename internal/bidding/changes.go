@@ -27,16 +27,6 @@ func Held(hold Hold) Change {
 	}}
 }
 
-// DryRun notes that all guards passed and that nothing is sent.
-func DryRun(marketplace string) Change {
-	return Change{apply: func(e *edit) {
-		e.accept()
-		message := fmt.Sprintf("Marketplace %q is in mode DryRun: nothing is sent; set its spec.mode to Live to place this bid", marketplace)
-		e.set(onebidv1.ConditionPlaced, metav1.ConditionFalse, onebidv1.ReasonDryRun, message)
-		e.reconciling = &note{onebidv1.ReasonProgressing, message}
-	}}
-}
-
 // Remote is what a marketplace told about a bid of ours.
 type Remote struct {
 	ID, URL  string

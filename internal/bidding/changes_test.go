@@ -42,7 +42,7 @@ func TestChanges(t *testing.T) {
 			newBid(noted(bidding.Held(bidding.Hold{Reason: "PostingStale", Message: "m", Outcome: onebidv1.StateExpired}))),
 			"Expired", "Expired", "True/Expired", "",
 		},
-		{"a dry run waits", newBid(noted(bidding.DryRun("rest"))), "Pending", "", "False/DryRun", ""},
+		{"a dry run waits", newBid(noted(bidding.DryRun("rest", &onebidv1.BidPreview{}, ""))), "Pending", "", "False/DryRun", ""},
 		{"placed", newBid(noted(live)), "Active", "", "True/Active", ""},
 		{
 			"placed and already won",

@@ -32,6 +32,8 @@ type FreshnessVerdict struct {
 	Message string
 	// Until is when the verdict changes by itself; zero when only a change of the objects can.
 	Until time.Time
+	// ClosedAt is when the posting closed by its own date; zero when it did not.
+	ClosedAt time.Time
 }
 
 // reading is one look at the posting.
@@ -79,6 +81,7 @@ func closedVerdict(posting *onebidv1.Posting, now time.Time) (FreshnessVerdict, 
 	case posting.Spec.Closed != nil && *posting.Spec.Closed:
 		verdict.Message = "The posting takes no bids any more: spec.closed is true"
 	case !closes.IsZero() && !now.Before(closes):
+		verdict.ClosedAt = closes
 		verdict.Message = fmt.Sprintf("The posting closed at %s; if it was prolonged, set spec.closesAt anew",
 			closes.UTC().Format(time.RFC3339))
 	default:

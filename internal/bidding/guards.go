@@ -86,11 +86,16 @@ func freshPosting(in GuardInput) *Hold {
 	if in.Freshness.Fresh {
 		return nil
 	}
-	reason := onebidv1.ReasonPostingStale
-	if in.Freshness.Reason == onebidv1.ReasonClosed {
-		reason = onebidv1.ReasonPostingClosed
+	hold := &Hold{Reason: onebidv1.ReasonPostingStale, Message: in.Freshness.Message, Outcome: onebidv1.StateExpired}
+	if in.Freshness.Reason != onebidv1.ReasonClosed {
+		return hold
 	}
-	return &Hold{Reason: reason, Message: in.Freshness.Message, Outcome: onebidv1.StateExpired}
+	hold.Reason = onebidv1.ReasonPostingClosed
+	if awaited := missed(in); awaited != "" {
+		hold.Reason = onebidv1.ReasonMissedDeadline
+		hold.Message = "This bid missed the posting while it waited for " + awaited + ". " + hold.Message
+	}
+	return hold
 }
 
 func notRefused(in GuardInput) *Hold {

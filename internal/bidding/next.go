@@ -19,6 +19,8 @@ const (
 	ActionAddFinalizer Action = "AddFinalizer"
 	// ActionReport writes Step.Change and does nothing else.
 	ActionReport Action = "Report"
+	// ActionPreview shows the request that would place the bid, and sends nothing.
+	ActionPreview Action = "Preview"
 	// ActionPlace claims the posting and places the bid.
 	ActionPlace Action = "Place"
 	// ActionResolve finds out what became of a place whose outcome is unknown.
@@ -155,7 +157,7 @@ func pending(f Facts, now time.Time) Step {
 		return Step{Action: ActionReport, Change: Held(*f.Hold)}
 	}
 	if f.Mode == onebidv1.ModeDryRun {
-		return Step{Action: ActionReport, Change: DryRun(f.Bid.Spec.Marketplace)}
+		return Step{Action: ActionPreview}
 	}
 	if at := NextAttempt(f.Bid, onebidv1.OperationPlace); at.After(now) {
 		return Step{Action: ActionNone, At: at}

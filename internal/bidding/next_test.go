@@ -56,7 +56,7 @@ func TestNext(t *testing.T) {
 			facts: bidding.Facts{Bid: newBid(), Hold: &bidding.Hold{Reason: "Stale", Outcome: onebidv1.StateExpired}},
 			want:  bidding.ActionCancel,
 		},
-		{why: "a dry run only reports", facts: bidding.Facts{Bid: newBid(), Mode: onebidv1.ModeDryRun}, want: bidding.ActionReport},
+		{why: "a dry run only shows", facts: bidding.Facts{Bid: newBid(), Mode: onebidv1.ModeDryRun}, want: bidding.ActionPreview},
 		{
 			why: "a backoff is kept, also over a restart", facts: bidding.Facts{Bid: newBid(noted(failed))},
 			want: bidding.ActionNone, at: now.Add(time.Minute),
@@ -140,11 +140,6 @@ func TestNextReportsWhatGuardSaid(t *testing.T) {
 	bid := newBid()
 	bidding.Next(bidding.Facts{Bid: bid, Hold: &bidding.Hold{Reason: "Cooldown", Message: "wait"}}, now).Change.Apply(bid, now)
 	g.Expect(condition(bid, onebidv1.ConditionAccepted).Reason).To(Equal("Cooldown"))
-
-	dry := newBid()
-	bidding.Next(bidding.Facts{Bid: dry, Mode: onebidv1.ModeDryRun}, now).Change.Apply(dry, now)
-	g.Expect(condition(dry, onebidv1.ConditionPlaced).Reason).To(Equal(onebidv1.ReasonDryRun))
-	g.Expect(dry.Status.State).To(Equal(onebidv1.StatePending))
 
 	gone := newBid(withdrawing)
 	bidding.Next(bidding.Facts{Bid: gone}, now).Change.Apply(gone, now)

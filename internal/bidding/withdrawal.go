@@ -21,8 +21,11 @@ func NeverPlaced() Change {
 
 func (e *edit) withdrawn(message string) {
 	reason := onebidv1.ReasonWithdrawn
-	if e.status.Remote == nil {
+	switch {
+	case e.status.Remote == nil:
 		reason = onebidv1.ReasonNeverPlaced
+	case !Withdrawing(e.bid):
+		reason = onebidv1.ReasonWithdrawnElsewhere
 	}
 	e.set(onebidv1.ConditionWithdrawn, metav1.ConditionTrue, reason, message)
 	at := metav1.NewTime(e.now)

@@ -137,10 +137,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	return reconcile.Result{RequeueAfter: sooner(pause, wait)}, nil
 }
 
-// notBefore is how long the next audit has to wait; 0 when it is due. An account that is paused is not asked.
+// notBefore is how long the next audit has to wait; 0 when it is due. An account whose calls are held
+// back is not asked.
 func (r *Reconciler) notBefore(a *account, conn *registry.Connection, asked bool) time.Duration {
 	now := r.Clock.Now()
-	until := max(conn.Limiter.PausedUntil().Sub(now), 0)
+	until := max(conn.Limiter.Blocked(registry.Idle).Until.Sub(now), 0)
 	if asked {
 		return until
 	}

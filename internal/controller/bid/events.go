@@ -5,6 +5,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -37,7 +38,7 @@ func (r *Reconciler) tell(s *situation, before *onebidv1.BidStatus, bid *onebidv
 		return
 	}
 	kind := corev1.EventTypeWarning
-	if bid.Status.Outcome == onebidv1.StateWon || bid.Status.Outcome == onebidv1.StateLost {
+	if bid.Status.Outcome == onebidv1.StateWon || bid.Status.Outcome == onebidv1.StateLost || reason == onebidv1.ReasonDryRun {
 		kind = corev1.EventTypeNormal
 	}
 	s.log.Info("Bid", "state", bid.Status.State, "reason", reason)
@@ -55,11 +56,30 @@ func notable(before, after *onebidv1.BidStatus) (reason, note string) {
 		placed := meta.FindStatusCondition(after.Conditions, onebidv1.ConditionPlaced)
 		return placed.Reason, placed.Message
 	}
-	if after.Outcome != before.Outcome && after.Outcome != "" && after.Outcome != onebidv1.StateWithdrawn {
-		ready := meta.FindStatusCondition(after.Conditions, onebidv1.ConditionReady)
-		return ready.Reason, ready.Message
+	if after.Outcome != before.Outcome && after.Outcome != "" {
+		return ending(after)
+	}
+	if after.Preview != nil && !equality.Semantic.DeepEqual(before.Preview, after.Preview) {
+		return onebidv1.ReasonDryRun, fmt.Sprintf("Would send %s %s with a body of %d bytes: see status.preview",
+			after.Preview.Method, after.Preview.URL, len(after.Preview.Body))
 	}
 	return failing(before, after)
+}
+
+// ending is how a Bid ended, "" when just as it was to end.
+func ending(after *onebidv1.BidStatus) (reason, note string) {
+	ready := meta.FindStatusCondition(after.Conditions, onebidv1.ConditionReady)
+	withdrawn := meta.FindStatusCondition(after.Conditions, onebidv1.ConditionWithdrawn)
+	accepted := meta.FindStatusCondition(after.Conditions, onebidv1.ConditionAccepted)
+	switch {
+	case after.Outcome == onebidv1.StateWithdrawn && withdrawn.Reason == onebidv1.ReasonWithdrawnElsewhere:
+		return withdrawn.Reason, withdrawn.Message
+	case after.Outcome == onebidv1.StateWithdrawn:
+		return "", ""
+	case accepted.Reason == onebidv1.ReasonMissedDeadline:
+		return accepted.Reason, accepted.Message
+	}
+	return ready.Reason, ready.Message
 }
 
 func isUnknown(status *onebidv1.BidStatus) bool {

@@ -19,8 +19,8 @@ import (
 // place claims the posting with the intent in the same write, makes sure on a live read that the Bid still wants to be
 // placed and that nothing unresolved is in the way, sends once and records the outcome. Two API-server writes.
 func (r *Reconciler) place(ctx context.Context, s *situation) (reconcile.Result, error) {
-	if result, ok := r.paced(ctx, s); !ok {
-		return result, nil
+	if result, why := r.paced(ctx, s); why != "" {
+		return r.waits(ctx, s, result, why)
 	}
 	if r.flights.open(s.bid.UID) {
 		return r.resolve(ctx, s)
@@ -127,6 +127,9 @@ func (r *Reconciler) preflight(ctx context.Context, o *owned) (bool, error) {
 func (r *Reconciler) send(ctx context.Context, o *owned, attempt int32) error {
 	if err := r.refresh(ctx, o); err != nil {
 		return err
+	}
+	if halted, err := r.halted(ctx, o); halted || err != nil {
+		return errors.Join(err, r.unplaceable(ctx, o))
 	}
 	if err := r.authorize(o); err != nil {
 		return err

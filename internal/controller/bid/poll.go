@@ -2,12 +2,14 @@ package bid
 
 import (
 	"context"
+	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	"github.com/onebid-dev/onebid/internal/bidding"
 	"github.com/onebid-dev/onebid/internal/marketplace"
+	"github.com/onebid-dev/onebid/internal/marketplace/registry"
 )
 
 // poll reads what the marketplace says of a bid that we took for live, or withdrew. Nothing new costs no write.
@@ -19,6 +21,10 @@ func (r *Reconciler) poll(ctx context.Context, s *situation) (reconcile.Result, 
 		return result, nil
 	}
 	bid, err := r.look(ctx, s)
+	if registry.Unsent(err) {
+		spread := time.Duration(r.Jitter() * float64(time.Second))
+		return reconcile.Result{RequeueAfter: max(marketplace.RetryAfter(err), time.Second) + spread}, nil
+	}
 	r.polls.asked(s, r.Wall.Now())
 	again := reconcile.Result{RequeueAfter: r.until(r.polls.due(s, r.Wall.Now()))}
 	if err != nil {

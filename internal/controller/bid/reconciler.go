@@ -121,7 +121,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		defer r.seats.leave(marketplaceOf(bid))
 	}
 	result, err := r.act(ctx, s, step)
-	return settleErrors(s, result, err)
+	result, err = settleErrors(s, result, err)
+	return r.inTime(s, result), err
 }
 
 // responsible is true when this replica is to act: it holds the posting's Lease or may hold it, for this Bid or for an
@@ -194,6 +195,8 @@ func (r *Reconciler) act(ctx context.Context, s *situation, step bidding.Step) (
 		return reconcile.Result{}, r.addFinalizer(ctx, s)
 	case bidding.ActionReport:
 		return r.report(ctx, s, step.Change)
+	case bidding.ActionPreview:
+		return r.preview(ctx, s)
 	case bidding.ActionPlace:
 		return r.place(ctx, s)
 	case bidding.ActionResolve:

@@ -135,7 +135,7 @@ func (r *Reconciler) absent(ctx context.Context, o *owned, attempt int32) (recon
 			"A place call may have taken effect; the marketplace shows no bid, which proves nothing there"))
 	case o.conn.Spec.Class == onebidv1.ClassIdempotencyKey && bidding.Withdrawing(o.live):
 		// Burn the key: the same key again gives the ID of whatever was, or is yet to be, placed; that is withdrawn then.
-		if result, ok := r.paced(ctx, o.situation); !ok {
+		if result, why := r.paced(ctx, o.situation); why != "" {
 			return result, nil
 		}
 		err := r.send(ctx, o, attempt)

@@ -13,7 +13,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
-	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
@@ -23,14 +22,6 @@ import (
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	"github.com/onebid-dev/onebid/internal/bidding"
 	"github.com/onebid-dev/onebid/internal/controller/wake"
-)
-
-// Priorities in the work queue. Withdrawals go before placements; what a restart merely finds goes last, so that new
-// work is not held up behind it.
-const (
-	priorityWithdraw = 10
-	priorityNormal   = 0
-	priorityFound    = -100
 )
 
 type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
@@ -50,7 +41,7 @@ func (r *Reconciler) Setup(ctx context.Context, mgr ctrl.Manager, concurrency in
 	}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("bid").
-		Watches(&onebidv1.Bid{}, bidHandler()).
+		Watches(&onebidv1.Bid{}, r.bidHandler()).
 		Watches(&onebidv1.Bid{}, r.counter()).
 		Watches(&onebidv1.Marketplace{}, handler.EnqueueRequestsFromMapFunc(r.bidsOf), builder.WithPredicates(marketplaceMatters())).
 		Watches(&onebidv1.Posting{}, &handler.EnqueueRequestForObject{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
@@ -69,38 +60,6 @@ func retryLimiter() workqueue.TypedRateLimiter[reconcile.Request] {
 		workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](100*time.Millisecond, 30*time.Second),
 		&workqueue.TypedBucketRateLimiter[reconcile.Request]{Limiter: rate.NewLimiter(100, 1000)},
 	)
-}
-
-func bidHandler() handler.EventHandler {
-	return handler.Funcs{
-		CreateFunc: func(_ context.Context, e event.CreateEvent, q queue) {
-			if bid, ok := e.Object.(*onebidv1.Bid); ok {
-				enqueue(q, bid, e.IsInInitialList)
-			}
-		},
-		UpdateFunc: func(_ context.Context, e event.UpdateEvent, q queue) {
-			if bid, ok := e.ObjectNew.(*onebidv1.Bid); ok {
-				enqueue(q, bid, e.ObjectOld.GetResourceVersion() == bid.ResourceVersion)
-			}
-		},
-	}
-}
-
-func enqueue(q queue, bid *onebidv1.Bid, found bool) {
-	request := reconcile.Request{NamespacedName: client.ObjectKeyFromObject(bid)}
-	pq, ok := q.(priorityqueue.PriorityQueue[reconcile.Request])
-	if !ok {
-		q.Add(request)
-		return
-	}
-	priority := priorityNormal
-	switch {
-	case bidding.Withdrawing(bid) && !bidding.Settled(bid):
-		priority = priorityWithdraw
-	case found:
-		priority = priorityFound
-	}
-	pq.AddWithOpts(priorityqueue.AddOpts{Priority: &priority}, request)
 }
 
 // marketplaceMatters lets through what changes whether bids can be placed, and not every new count.
@@ -142,8 +101,8 @@ func (r *Reconciler) unfinished(ctx context.Context, opts ...client.ListOption) 
 	return out
 }
 
-// wakeups looks at Bids again when the replicas' membership or a connection to a marketplace changed: no object changed,
-// but what this process is to do may have.
+// wakeups looks at Bids again when the replicas' membership or a connection to a marketplace changed, or a marketplace
+// answers again: no object changed, but what this process is to do may have.
 func (r *Reconciler) wakeups() source.Source {
 	return source.Func(func(ctx context.Context, q queue) error {
 		go r.rooms.freed.Run(ctx, func(key types.NamespacedName) {
@@ -151,17 +110,26 @@ func (r *Reconciler) wakeups() source.Source {
 				q.Add(reconcile.Request{NamespacedName: types.NamespacedName{Namespace: key.Namespace, Name: name}})
 			}
 		})
-		w := wake.NewKeys()
-		r.Members.Subscribe(func() { w.Report(types.NamespacedName{}) })
-		r.Connections.Subscribe(w.Report)
-		go w.Run(ctx, func(key types.NamespacedName) {
-			r.yieldAll(ctx)
+		again := func(key types.NamespacedName) {
 			var opts []client.ListOption
 			if key.Name != "" {
 				opts = []client.ListOption{client.InNamespace(key.Namespace), client.MatchingFields{IndexMarketplace: key.Name}}
 			}
 			for _, bid := range r.unfinished(ctx, opts...) {
-				enqueue(q, &bid, false)
+				r.enqueue(ctx, q, &bid, false)
+			}
+		}
+		changed, health := wake.NewKeys(), wake.NewKeys()
+		r.Members.Subscribe(func() { changed.Report(types.NamespacedName{}) })
+		r.Connections.Subscribe(changed.Report)
+		go changed.Run(ctx, func(key types.NamespacedName) {
+			r.yieldAll(ctx)
+			again(key)
+		})
+		r.Connections.SubscribeHealth(health.Report)
+		go health.Run(ctx, func(key types.NamespacedName) {
+			if !r.blocked(key) {
+				again(key)
 			}
 		})
 		return nil

@@ -19,7 +19,7 @@ func (r *Reconciler) withdraw(ctx context.Context, s *situation) (reconcile.Resu
 	if s.conn == nil {
 		return reconcile.Result{}, r.stuck(ctx, s)
 	}
-	if result, ok := r.paced(ctx, s); !ok {
+	if result, why := r.paced(ctx, s); why != "" {
 		return result, nil
 	}
 	o, result, err := r.own(ctx, s, nil)

@@ -59,6 +59,8 @@ type world struct {
 	// cache is what caches show of the Bid; nil means the latest.
 	cache *onebidv1.Bid
 	uids  int
+	// events by reason, with their notes.
+	events map[string]string
 }
 
 // skippingClock waits for nothing: time passes at once.
@@ -81,7 +83,7 @@ func newWorld(t *testing.T, class onebidv1.MarketplaceClass, objects ...client.O
 	objects = append(objects, newMarketplace(class), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: bidName.Namespace}})
 	w := &world{
 		T: t, GomegaWithT: NewWithT(t), clock: &skippingClock{clocktesting.NewFakeClock(start)},
-		before: map[string]func(){}, errors: map[string][]error{},
+		before: map[string]func(){}, errors: map[string][]error{}, events: map[string]string{},
 	}
 	w.api = fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).WithStatusSubresource(&onebidv1.Bid{}).
 		WithIndex(&onebidv1.Bid{}, bid.IndexMarketplace, func(o client.Object) []string { return []string{o.(*onebidv1.Bid).Spec.Marketplace} }).
@@ -122,6 +124,7 @@ type process struct {
 	reconciler *bid.Reconciler
 	leases     *ownership.Client
 	postings   *postings
+	limiter    *registry.Limiter
 	// idle is true when the members agree on another one to act.
 	idle bool
 }
@@ -132,12 +135,12 @@ func (w *world) process(host string) *process {
 	connections := registry.New(registry.Options{Clock: w.clock})
 	mkt := &onebidv1.Marketplace{}
 	w.Expect(w.api.Get(w.Context(), types.NamespacedName{Namespace: bidName.Namespace, Name: "rest"}, mkt)).To(Succeed())
-	connections.Connect(mkt, w.market, settle)
+	p.limiter = connections.Connect(mkt, w.market, settle).Limiter
 	w.Cleanup(func() { connections.Forget(client.ObjectKeyFromObject(mkt)) })
 	p.leases = ownership.NewClient(leases{w: w}, ownership.NewIdentity(ownership.RoleController, host), nil, w.clock, logr.Discard())
 	p.reconciler = bid.New(bid.Options{
 		Client: w.cached(), Live: w.live(), Leases: p.leases, Members: p, Connections: connections, Postings: p.postings,
-		Events: noEvents{}, Clock: w.clock, Wall: w.clock, Jitter: func() float64 { return 0 },
+		Events: w, Clock: w.clock, Wall: w.clock, Jitter: func() float64 { return 0 },
 	})
 	return p
 }
@@ -315,9 +318,10 @@ func (p *postings) BidEnded(_ context.Context, _ *onebidv1.Bid, record onebidv1.
 	return nil
 }
 
-type noEvents struct{}
-
-func (noEvents) Eventf(runtime.Object, runtime.Object, string, string, string, string, ...any) {}
+// Eventf is the recorder's.
+func (w *world) Eventf(_, _ runtime.Object, _, reason, _, note string, args ...any) {
+	w.events[reason] = fmt.Sprintf(note, args...)
+}
 
 // count of requests that begin so.
 func count(requests []string, prefix string) int {

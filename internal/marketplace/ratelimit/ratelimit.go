@@ -68,10 +68,8 @@ func RetryAfter(h http.Header, now time.Time) time.Duration {
 	if state, ok := Read(h, now); ok && state.Reset > 0 {
 		return state.Reset
 	}
-	if wait, ok := seconds(first(h, "Reset"), now); ok {
-		return wait
-	}
-	return shortestWindow(h)
+	wait, _ := seconds(first(h, "Reset"), now)
+	return wait
 }
 
 // theirs is the time by the marketplace's own clock, by which it tells dates.
@@ -91,7 +89,7 @@ func fields(h http.Header, now time.Time) []State {
 	limit, _ := count(first(h, "Limit"))
 	reset, told := seconds(first(h, "Reset"), now)
 	if !told && remaining == 0 {
-		reset = shortestWindow(h)
+		reset = ShortestWindow(h)
 	}
 	return []State{{Limit: limit, Remaining: remaining, Reset: reset}}
 }
@@ -163,9 +161,9 @@ func seconds(value string, now time.Time) (time.Duration, bool) {
 	return span(n, now), true
 }
 
-// shortestWindow of `RateLimit-Limit: 200, 200;window=60, 1000;window=3600`, 0 when there is none: by its end some calls are
+// ShortestWindow of `RateLimit-Limit: 200, 200;window=60, 1000;window=3600`, 0 when there is none: by its end some calls are
 // allowed again, unless the limit of a longer one was met too; the next answer then says so.
-func shortestWindow(h http.Header) time.Duration {
+func ShortestWindow(h http.Header) time.Duration {
 	var shortest time.Duration
 	for _, name := range []string{"RateLimit-Limit", "X-RateLimit-Limit"} {
 		for part := range strings.FieldsFuncSeq(h.Get(name), func(r rune) bool { return r == ';' || r == ',' }) {

@@ -65,13 +65,13 @@ func TestPauseHoldsEveryCall(t *testing.T) {
 	g := NewWithT(t)
 	clock := newClock()
 	conn := connect(clock, 1, shop(nil))
-	conn.Limiter.Pause(epoch.Add(30 * time.Second))
-	conn.Limiter.Pause(epoch.Add(10 * time.Second))
-	g.Expect(conn.Limiter.PausedUntil()).To(Equal(epoch.Add(30*time.Second)), "a shorter one changes nothing")
+	conn.Limiter.Pause(epoch.Add(30*time.Second), "RateLimited")
+	conn.Limiter.Pause(epoch.Add(10*time.Second), "RateLimited")
+	g.Expect(conn.Limiter.Health().PausedUntil).To(Equal(epoch.Add(30*time.Second)), "a shorter one changes nothing")
 
 	held := later(t.Context(), conn.Limiter)
 	g.Eventually(clock.HasWaiters).Should(BeTrue())
-	conn.Limiter.Pause(epoch.Add(50 * time.Second))
+	conn.Limiter.Pause(epoch.Add(50*time.Second), "RateLimited")
 	clock.Step(31 * time.Second)
 	g.Eventually(clock.HasWaiters).Should(BeTrue())
 	g.Consistently(held, 20*time.Millisecond).ShouldNot(Receive(), "it was made longer")
@@ -82,7 +82,7 @@ func TestPauseHoldsEveryCall(t *testing.T) {
 func TestWaitSaysAtOnceWhenTheTurnComesTooLate(t *testing.T) {
 	g := NewWithT(t)
 	conn := connect(newClock(), 1, shop(nil))
-	conn.Limiter.Pause(epoch.Add(time.Hour))
+	conn.Limiter.Pause(epoch.Add(time.Hour), "RateLimited")
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	err := conn.Limiter.Wait(ctx)
@@ -158,10 +158,10 @@ func TestAnAnswerOfTooManyPausesTheAccount(t *testing.T) {
 			conn := r.Connect(shop(nil), driver, time.Minute)
 			driver.fail(operation, failure(onebidv1.ErrorTransient, time.Hour))
 			g.Expect(do(t.Context(), conn.Driver)).NotTo(Succeed())
-			g.Expect(conn.Limiter.PausedUntil()).To(BeZero(), "that is about one call")
+			g.Expect(conn.Limiter.Health().PausedUntil).To(BeZero(), "that is about one call")
 			driver.fail(operation, failure(onebidv1.ErrorRateLimited, 42*time.Second))
 			g.Expect(do(t.Context(), conn.Driver)).NotTo(Succeed())
-			g.Expect(conn.Limiter.PausedUntil()).To(Equal(epoch.Add(42 * time.Second)))
+			g.Expect(conn.Limiter.Health().PausedUntil).To(Equal(epoch.Add(42 * time.Second)))
 		})
 	}
 }
@@ -175,7 +175,7 @@ func TestAPauseReachesThoseWhoQueueAlready(t *testing.T) {
 	}
 	queued := later(t.Context(), conn.Limiter)
 	g.Eventually(clock.HasWaiters).Should(BeTrue())
-	conn.Limiter.Pause(epoch.Add(time.Minute))
+	conn.Limiter.Pause(epoch.Add(time.Minute), "RateLimited")
 	clock.Step(200 * time.Millisecond)
 	g.Consistently(queued, 20*time.Millisecond).ShouldNot(Receive())
 	g.Eventually(clock.HasWaiters).Should(BeTrue())

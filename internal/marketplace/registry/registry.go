@@ -59,6 +59,7 @@ type Registry struct {
 	connections map[types.NamespacedName]*Connection
 	accounts    map[types.NamespacedName]account
 	subscribers []func(types.NamespacedName)
+	watchers    []func(types.NamespacedName)
 }
 
 // New returns a registry without connections.
@@ -74,18 +75,46 @@ func New(o Options) *Registry {
 	}
 }
 
-// Connect makes a connection with a driver that was just built for the Marketplace, in place of the one before, and
-// tells the subscribers. The rate limit goes on where it was. A pause does too, unless it may have been about credentials
-// that are others now. The driver is closed when its connection is replaced, if it is an io.Closer.
-func (r *Registry) Connect(m *onebidv1.Marketplace, driver marketplace.Driver, settle time.Duration) *Connection {
+// Wrap gives a driver that was just built for the Marketplace what all calls of the account share: they are measured, wait
+// for their turn, and heed pauses and the circuit breaker. Those go on where they were, but a pause ends that may have been
+// about credentials that are others now. The result can be closed, which closes the driver if it is an io.Closer.
+func (r *Registry) Wrap(m *onebidv1.Marketplace, driver marketplace.Driver) marketplace.Driver {
+	return r.wrap(m, driver)
+}
+
+func (r *Registry) wrap(m *onebidv1.Marketplace, driver marketplace.Driver) *paced {
 	key := types.NamespacedName{Namespace: m.Namespace, Name: m.Name}
-	ctx, end := context.WithCancel(context.Background())
-	c := &Connection{Settle: settle, Spec: m.Spec.DeepCopy(), Limiter: r.limiter(key, m), end: end}
-	c.closer, _ = driver.(io.Closer)
+	// The metrics are inside: what waited and was not sent is no call.
+	closer := driver
 	if r.options.Metrics != nil {
 		driver = r.options.Metrics.Wrap(key, driver)
 	}
-	c.Driver = &paced{driver, c.Limiter, r.options.Clock}
+	return &paced{Driver: driver, inner: closer, limiter: r.limiter(key, m), clock: r.options.Clock}
+}
+
+// Health is how this process gets on with the Marketplace's account; false when it has none.
+func (r *Registry) Health(key types.NamespacedName) (Health, bool) {
+	r.mu.RLock()
+	a, ok := r.accounts[key]
+	r.mu.RUnlock()
+	if !ok {
+		return Health{}, false
+	}
+	return a.limiter.Health(), true
+}
+
+// Connect makes a connection in place of the one before, and tells the subscribers. A driver that Wrap did not give is
+// wrapped. It is closed when its connection is replaced.
+func (r *Registry) Connect(m *onebidv1.Marketplace, driver marketplace.Driver, settle time.Duration) *Connection {
+	key := types.NamespacedName{Namespace: m.Namespace, Name: m.Name}
+	ctx, end := context.WithCancel(context.Background())
+	wrapped, ok := driver.(*paced)
+	if !ok {
+		wrapped = r.wrap(m, driver)
+	}
+	c := &Connection{
+		Driver: wrapped, Settle: settle, Spec: m.Spec.DeepCopy(), Limiter: wrapped.limiter, end: end, closer: wrapped,
+	}
 	c.Outcomes = newOutcomes(ctx, c.Driver, time.Duration(m.Spec.AuditIntervalSeconds)*time.Second, r.options.Clock)
 	r.Set(key, c)
 	return c
@@ -93,6 +122,15 @@ func (r *Registry) Connect(m *onebidv1.Marketplace, driver marketplace.Driver, s
 
 // limiter gives the account's limiter, which outlives its connections.
 func (r *Registry) limiter(key types.NamespacedName, m *onebidv1.Marketplace) *Limiter {
+	limiter, resume := r.account(key, m)
+	if resume {
+		limiter.Resume()
+	}
+	limiter.configure(&m.Spec)
+	return limiter
+}
+
+func (r *Registry) account(key types.NamespacedName, m *onebidv1.Marketplace) (_ *Limiter, resume bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	is := account{uid: m.UID, generation: m.Generation}
@@ -102,14 +140,13 @@ func (r *Registry) limiter(key types.NamespacedName, m *onebidv1.Marketplace) *L
 	was := r.accounts[key]
 	switch is.limiter = was.limiter; {
 	case was.limiter == nil || was.uid != is.uid:
-		is.limiter = newLimiter(r.options.Clock, r.options.Replicas)
+		is.limiter = newLimiter(r.options.Clock, r.options.Replicas, func() { r.healthChanged(key) })
 	case was.generation == is.generation || was.credentials != is.credentials:
 		// Nothing of the Marketplace changed, so the Secret's contents did; or it names another Secret.
-		is.limiter.Resume()
+		resume = true
 	}
-	is.limiter.configure(m.Spec.RateLimit)
 	r.accounts[key] = is
-	return is.limiter
+	return is.limiter, resume
 }
 
 // Set puts a connection in place of the one before and tells the subscribers.
@@ -162,12 +199,31 @@ func (r *Registry) Subscribe(changed func(types.NamespacedName)) {
 	r.subscribers = append(r.subscribers, changed)
 }
 
+// SubscribeHealth has a function called when a pause begins or is ended early, and when the circuit breaker opens, closes,
+// or stays open after a probe; in the goroutine of a call. It must not block.
+func (r *Registry) SubscribeHealth(changed func(types.NamespacedName)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.watchers = append(r.watchers, changed)
+}
+
 func (r *Registry) tell(key types.NamespacedName) {
 	r.mu.RLock()
 	subscribers := r.subscribers
 	r.mu.RUnlock()
-	for _, changed := range subscribers {
-		changed(key)
+	call(subscribers, key)
+}
+
+func (r *Registry) healthChanged(key types.NamespacedName) {
+	r.mu.RLock()
+	watchers := r.watchers
+	r.mu.RUnlock()
+	call(watchers, key)
+}
+
+func call(functions []func(types.NamespacedName), key types.NamespacedName) {
+	for _, f := range functions {
+		f(key)
 	}
 }
 

@@ -59,12 +59,12 @@ func TestPausesOutliveConnections(t *testing.T) {
 			t.Run(c.why, func(t *testing.T) {
 				g := NewWithT(t)
 				r := registry.New(registry.Options{Clock: newClock()})
-				r.Connect(shop(nil), &fakeDriver{}, time.Second).Limiter.Pause(epoch.Add(time.Hour))
+				r.Connect(shop(nil), &fakeDriver{}, time.Second).Limiter.Pause(epoch.Add(time.Hour), "RateLimited")
 				if gone {
 					r.Delete(key) // its credentials were refused
 				}
 				conn := r.Connect(shop(c.change), &fakeDriver{}, time.Second)
-				g.Expect(!conn.Limiter.PausedUntil().IsZero()).To(Equal(c.paused))
+				g.Expect(!conn.Limiter.Health().PausedUntil.IsZero()).To(Equal(c.paused))
 			})
 		}
 	}
@@ -79,9 +79,9 @@ func TestForgetLeavesNothing(t *testing.T) {
 	_, err := conn.Driver.Get(t.Context(), marketplace.Ref{})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(testutil.CollectAndCount(metrics)).To(Equal(2), "a count and a duration")
-	conn.Limiter.Pause(epoch.Add(time.Hour))
+	conn.Limiter.Pause(epoch.Add(time.Hour), "RateLimited")
 	r.Forget(key)
 	g.Expect(testutil.CollectAndCount(metrics)).To(Equal(0))
 	again := r.Connect(shop(func(m *onebidv1.Marketplace) { m.Generation = 2 }), &fakeDriver{}, time.Second)
-	g.Expect(again.Limiter.PausedUntil()).To(BeZero())
+	g.Expect(again.Limiter.Health().PausedUntil).To(BeZero())
 }

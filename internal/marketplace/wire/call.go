@@ -92,7 +92,7 @@ func (c *Call) Classify(r *Reply, rule Rule) *marketplace.Error {
 	}
 	verdict.RetryAfter = ratelimit.RetryAfter(r.Header, c.Now())
 	if verdict.RetryAfter == 0 && verdict.Class == onebidv1.ErrorRateLimited {
-		verdict.RetryAfter = shortestWindow(r.Header)
+		verdict.RetryAfter = ratelimit.ShortestWindow(r.Header)
 	}
 	return verdict
 }

@@ -24,6 +24,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.BidApprovalApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("BidAttempts"):
 		return &apiv1alpha1.BidAttemptsApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("BidPreview"):
+		return &apiv1alpha1.BidPreviewApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("BidRecord"):
 		return &apiv1alpha1.BidRecordApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("BidSpec"):
@@ -32,6 +34,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.BidStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("BidWithdraw"):
 		return &apiv1alpha1.BidWithdrawApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("BreakerStatus"):
+		return &apiv1alpha1.BreakerStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("FreelancerDriver"):
 		return &apiv1alpha1.FreelancerDriverApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("HTTPAccount"):
@@ -86,8 +90,12 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.PostingSpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("PostingStatus"):
 		return &apiv1alpha1.PostingStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("PreviewHeader"):
+		return &apiv1alpha1.PreviewHeaderApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("RateLimit"):
 		return &apiv1alpha1.RateLimitApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("RateLimitStatus"):
+		return &apiv1alpha1.RateLimitStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("RemoteBid"):
 		return &apiv1alpha1.RemoteBidApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("RetryPolicy"):

@@ -40,6 +40,9 @@ type BidStatusApplyConfiguration struct {
 	// outcome is the terminal state, once there is one. Withdrawn may still become
 	// Rejected.
 	Outcome *apiv1alpha1.BidState `json:"outcome,omitempty"`
+	// preview is the request that would be sent, while the Marketplace's mode is
+	// DryRun.
+	Preview *BidPreviewApplyConfiguration `json:"preview,omitempty"`
 	// settlingSince is when an unknown outcome was fenced; it is cleared when the
 	// outcome is resolved. In class IdempotencyKey a look-up that finds nothing does
 	// not resolve it: the answer to the same key does.
@@ -141,6 +144,14 @@ func (b *BidStatusApplyConfiguration) WithPostingCachedAt(value metav1.Time) *Bi
 // If called multiple times, the Outcome field is set to the value of the last call.
 func (b *BidStatusApplyConfiguration) WithOutcome(value apiv1alpha1.BidState) *BidStatusApplyConfiguration {
 	b.Outcome = &value
+	return b
+}
+
+// WithPreview sets the Preview field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Preview field is set to the value of the last call.
+func (b *BidStatusApplyConfiguration) WithPreview(value *BidPreviewApplyConfiguration) *BidStatusApplyConfiguration {
+	b.Preview = value
 	return b
 }
 

@@ -11,7 +11,7 @@ import (
 //
 // MarketplaceStatus is what the controller knows.
 type MarketplaceStatusApplyConfiguration struct {
-	// conditions explain the Marketplace: Ready, Suspended.
+	// conditions explain the Marketplace: Ready, Suspended, Reachable.
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
 	// observedGeneration is the metadata.generation that this status speaks of; -1
 	// before the first visit.
@@ -33,6 +33,11 @@ type MarketplaceStatusApplyConfiguration struct {
 	// accountID is the account as the marketplace knows it, where the driver can
 	// ask.
 	AccountID *string `json:"accountID,omitempty"`
+	// rateLimit is what the marketplace lets the account do now, where it said so.
+	RateLimit *RateLimitStatusApplyConfiguration `json:"rateLimit,omitempty"`
+	// breaker says whether calls are made at all, or the marketplace left too many
+	// without an answer.
+	Breaker *BreakerStatusApplyConfiguration `json:"breaker,omitempty"`
 	// heldSecret is the Secret that carries, or is about to carry, the finalizer
 	// onebid.dev/in-use for the sake of this Marketplace's unsettled Bids.
 	HeldSecret *string `json:"heldSecret,omitempty"`
@@ -116,6 +121,22 @@ func (b *MarketplaceStatusApplyConfiguration) WithCommitted(value string) *Marke
 // If called multiple times, the AccountID field is set to the value of the last call.
 func (b *MarketplaceStatusApplyConfiguration) WithAccountID(value string) *MarketplaceStatusApplyConfiguration {
 	b.AccountID = &value
+	return b
+}
+
+// WithRateLimit sets the RateLimit field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the RateLimit field is set to the value of the last call.
+func (b *MarketplaceStatusApplyConfiguration) WithRateLimit(value *RateLimitStatusApplyConfiguration) *MarketplaceStatusApplyConfiguration {
+	b.RateLimit = value
+	return b
+}
+
+// WithBreaker sets the Breaker field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Breaker field is set to the value of the last call.
+func (b *MarketplaceStatusApplyConfiguration) WithBreaker(value *BreakerStatusApplyConfiguration) *MarketplaceStatusApplyConfiguration {
+	b.Breaker = value
 	return b
 }
 

@@ -1,0 +1,44 @@
+package v1alpha1
+
+// PreviewHeader is one header of a request that was not sent.
+type PreviewHeader struct {
+	// name of the header.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	Name string `json:"name,omitempty"`
+
+	// value of the header; REDACTED where it holds a credential.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	Value *string `json:"value,omitempty"`
+}
+
+// BidPreview is the request that would place the bid. Credentials and the proposal have stand-ins in it, and what is too
+// long is cut.
+type BidPreview struct {
+	// method of the request.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=16
+	Method string `json:"method,omitempty"`
+
+	// url with its query.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=2048
+	URL string `json:"url,omitempty"`
+
+	// headers, the first 32 in the order of their names.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=32
+	Headers []PreviewHeader `json:"headers,omitempty"`
+
+	// body, at most 4 KiB of it.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=4096
+	Body string `json:"body,omitempty"`
+}

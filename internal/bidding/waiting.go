@@ -1,0 +1,71 @@
+package bidding
+
+import (
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
+)
+
+// Silent is true for a Bid whose status does not say yet what is in the way of placing it. Whatever it says already
+// stays: a further reason to wait is not worth a write.
+func Silent(bid *onebidv1.Bid) bool {
+	placed := meta.FindStatusCondition(bid.Status.Conditions, onebidv1.ConditionPlaced)
+	return placed == nil || placed.Status == metav1.ConditionFalse && (placed.Reason == onebidv1.ReasonNotYet)
+}
+
+// Waiting notes that a Bid passed all guards and waits for its account: AwaitingTurn, AccountPaused or NotAnswering.
+func Waiting(marketplace, why string) Change {
+	return Change{apply: func(e *edit) {
+		e.accept()
+		text := fmt.Sprintf("Marketplace %q %s; this bid is placed when its turn comes: see status.rateLimit and status.breaker there",
+			marketplace, waitingFor[why])
+		e.set(onebidv1.ConditionPlaced, metav1.ConditionFalse, why, text)
+		e.reconciling = &note{onebidv1.ReasonProgressing, text}
+	}}
+}
+
+var waitingFor = map[string]string{
+	onebidv1.ReasonAwaitingTurn:  "has a rate limit, and others go first",
+	onebidv1.ReasonAccountPaused: "is paused",
+	onebidv1.ReasonNotAnswering:  "does not answer",
+}
+
+// missed says what a Bid waited for while its posting closed; "" when the posting was closed before there was the Bid.
+func missed(in GuardInput) string {
+	bid := in.Bid
+	accepted := meta.FindStatusCondition(bid.Status.Conditions, onebidv1.ConditionAccepted)
+	if accepted == nil && !bid.CreationTimestamp.Time.Before(in.Freshness.ClosedAt) {
+		return ""
+	}
+	if accepted != nil && accepted.Status == metav1.ConditionFalse {
+		return awaited(accepted.Reason)
+	}
+	placed := meta.FindStatusCondition(bid.Status.Conditions, onebidv1.ConditionPlaced)
+	if placed == nil {
+		return "its turn"
+	}
+	return awaited(placed.Reason)
+}
+
+// awaited puts into words what a reason of Accepted or Placed waits for.
+func awaited(reason string) string {
+	switch reason {
+	case onebidv1.ReasonAwaitingApproval, onebidv1.ReasonApprovalMismatch:
+		return "its approval"
+	case onebidv1.ReasonMarketplaceSuspended, onebidv1.ReasonDryRun:
+		return "the Marketplace's spec.mode to be Live"
+	case onebidv1.ReasonAwaitingTurn:
+		return "its turn at the account's rate limit"
+	case onebidv1.ReasonAccountPaused:
+		return "the end of the account's pause"
+	case onebidv1.ReasonNotAnswering:
+		return "the marketplace to answer again"
+	case onebidv1.ReasonNotYet, onebidv1.ReasonAccepted:
+		return "its turn"
+	default: // limits, cooldown, credentials, failed attempts
+		return "what its status called " + reason
+	}
+}
