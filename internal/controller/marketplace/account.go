@@ -9,6 +9,7 @@ import (
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	contract "github.com/onebid-dev/onebid/internal/marketplace"
+	"github.com/onebid-dev/onebid/internal/marketplace/registry"
 )
 
 // Credentials that were refused are tried again seldom: most often somebody has to change the Secret, which is noticed
@@ -38,7 +39,7 @@ type account struct {
 func (r *Reconciler) probe(ctx context.Context, v *visit) {
 	known := &v.entry.account
 	now, requested := r.Clock.Now(), v.marketplace.Annotations[onebidv1.AnnotationRequestedAt]
-	if v.entry.driver == nil || v.missing != "" || v.deleting() || !known.due(now, requested) {
+	if v.entry.driver == nil || v.missing != "" || v.deleting() || !known.due(now, requested) && !r.unanswering(v, now) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(v.marketplace.Spec.TimeoutSeconds)*time.Second)
@@ -47,11 +48,21 @@ func (r *Reconciler) probe(ctx context.Context, v *visit) {
 	if err != nil && errors.Is(context.Cause(ctx), context.Canceled) {
 		return // the manager stops: that says nothing about the marketplace
 	}
+	if registry.Unsent(err) {
+		known.next = r.Clock.Now().Add(max(contract.RetryAfter(err), time.Second))
+		return // nor does that it was not our turn
+	}
 	if err != nil {
 		ctrl.LoggerFrom(ctx).Info("The marketplace was asked for the account and refused or did not answer", "error", err)
 	}
 	*known = known.after(id, err, v.marketplace.Spec.Retry, r.Clock.Now())
 	known.requested = requested
+}
+
+// unanswering is true for a marketplace that did not answer and may be tried again: when no Bid does so, this does.
+func (r *Reconciler) unanswering(v *visit, now time.Time) bool {
+	health, _ := r.Connections.Health(v.name())
+	return !health.NextProbe.IsZero() && !now.Before(health.NextProbe)
 }
 
 func (a account) due(now time.Time, requested string) bool {

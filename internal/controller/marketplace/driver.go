@@ -74,6 +74,7 @@ func (r *Reconciler) build(ctx context.Context, v *visit, wanted identity, crede
 		return
 	}
 	v.entry.discard()
+	driver = r.Connections.Wrap(v.marketplace, driver)
 	v.entry.built, v.entry.driver, v.entry.invalid, v.entry.fingerprint = wanted, driver, nil, credible
 	v.entry.connected = false
 	v.entry.account = account{}

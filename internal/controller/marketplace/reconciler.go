@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -88,7 +87,8 @@ func (r *Reconciler) report(ctx context.Context, v *visit) (ctrl.Result, error) 
 	before := v.marketplace.Status.DeepCopy()
 	r.describe(v)
 	r.Metrics.show(v.name(), v.marketplace.Spec.Limits, v.counts.taken)
-	if !equality.Semantic.DeepEqual(before, &v.marketplace.Status) {
+	r.tracker.healthTold(v.name())
+	if worthWriting(before, &v.marketplace.Status) {
 		if err := r.client.Status().Update(ctx, v.marketplace); err != nil {
 			return ctrl.Result{}, ignoreLate(err)
 		}
@@ -108,6 +108,9 @@ func (r *Reconciler) comeBack(v *visit) time.Duration {
 	}
 	if recount, dirty := r.tracker.recountIn(v.name(), now); dirty && (wait == 0 || recount < wait) {
 		wait = max(recount, 1)
+	}
+	if back := r.healthBack(v, now); back > 0 && (wait == 0 || back < wait) {
+		wait = back
 	}
 	return wait
 }

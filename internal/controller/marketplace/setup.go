@@ -41,6 +41,12 @@ type Secrets interface {
 
 // Connections are the drivers that can be used. See registry.Registry.
 type Connections interface {
+	// Wrap gives a driver that was just built what all calls of its account share.
+	Wrap(m *onebidv1.Marketplace, driver contract.Driver) contract.Driver
+	// Health is how this process gets on with the account, false when it knows none.
+	Health(marketplace types.NamespacedName) (registry.Health, bool)
+	// SubscribeHealth has a function called when that changed.
+	SubscribeHealth(changed func(types.NamespacedName))
 	// Connect puts a driver that was just built, or that can be used again, in place of the one before.
 	Connect(m *onebidv1.Marketplace, driver contract.Driver, settle time.Duration) *registry.Connection
 	// Delete takes the driver away; it may be called when there is none.
@@ -100,6 +106,7 @@ func Setup(mgr ctrl.Manager, opts Options) error {
 		For(&onebidv1.Marketplace{}).
 		Watches(&onebidv1.Bid{}, reconciler.tracker.bidHandler()).
 		WatchesRawSource(opts.Secrets).
+		WatchesRawSource(reconciler.healthChanges()).
 		WatchesRawSource(source.Channel(wake.On(opts.Members.Subscribe), handler.EnqueueRequestsFromMapFunc(all(mgr.GetClient())))).
 		WithOptions(opts.Controller).
 		Complete(reconciler)

@@ -24,7 +24,7 @@ const (
 func (r *Reconciler) describe(v *visit) {
 	marketplace := v.marketplace
 	status := &marketplace.Status
-	for _, condition := range []metav1.Condition{readyCondition(v), suspendedCondition(marketplace)} {
+	for _, condition := range []metav1.Condition{readyCondition(v), suspendedCondition(marketplace), r.describeHealth(v)} {
 		condition.ObservedGeneration = marketplace.Generation
 		condition.Message = cut(condition.Message, maxMessageLength)
 		meta.SetStatusCondition(&status.Conditions, condition)

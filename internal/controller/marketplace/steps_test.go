@@ -43,6 +43,10 @@ func (noWatch) Watch(types.NamespacedName, types.NamespacedName) error { return 
 func (noWatch) Release(types.NamespacedName)                           {}
 func (noWatch) Version(types.NamespacedName) (string, bool)            { return "", false }
 
+type unwrapped struct{ Connections }
+
+func (unwrapped) Wrap(_ *onebidv1.Marketplace, d contract.Driver) contract.Driver { return d }
+
 func TestFinalizerWaitsForWhatTheCacheDoesNotKnowYet(t *testing.T) {
 	g := NewWithT(t)
 	market := build.Marketplace("ns", "m", "https://example.com")
@@ -120,7 +124,7 @@ func TestSecretThatCannotBeRead(t *testing.T) {
 	var failure error
 	r := &Reconciler{
 		Options: Options{
-			Secrets: noWatch{},
+			Secrets: noWatch{}, Connections: unwrapped{},
 			Factory: func(context.Context, *onebidv1.MarketplaceSpec, map[string][]byte) (contract.Driver, error) {
 				return &closing{}, nil
 			},

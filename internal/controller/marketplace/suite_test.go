@@ -76,6 +76,9 @@ type site struct {
 	tokens    map[string]string // account by accepted token
 	down      bool
 	connected map[types.NamespacedName]*driver
+	health    registry.Health
+	told      func(types.NamespacedName)
+	wrap      func(contract.Driver) contract.Driver
 }
 
 type driver struct {
@@ -120,6 +123,27 @@ func (s connections) Connect(m *onebidv1.Marketplace, d contract.Driver, settle 
 	defer s.mu.Unlock()
 	s.connected[client.ObjectKeyFromObject(m)], _ = d.(*driver)
 	return &registry.Connection{Driver: d, Settle: settle}
+}
+
+func (s connections) Wrap(_ *onebidv1.Marketplace, d contract.Driver) contract.Driver {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.wrap != nil {
+		return s.wrap(d)
+	}
+	return d
+}
+
+func (s connections) Health(types.NamespacedName) (registry.Health, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.health, s.health.Breaker != ""
+}
+
+func (s connections) SubscribeHealth(changed func(types.NamespacedName)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.told = changed
 }
 
 func (s connections) Delete(name types.NamespacedName) {

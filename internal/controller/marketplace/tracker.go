@@ -30,8 +30,10 @@ type entry struct {
 	secretHeld, secretDeleting bool
 
 	// These are guarded by tracker.mu.
-	deleting  bool
-	dirty     bool
+	deleting bool
+	dirty    bool
+	// healthAt is when the status was last compared with the account's health.
+	healthAt  time.Time
 	countedAt time.Time
 	// first is true while the Secret is not held because there is no unsettled Bid: the first one matters at once.
 	first bool

@@ -26,6 +26,7 @@ type breaker struct {
 	opens    int // since the process began
 	since    time.Time
 	open     bool
+	answered bool // ever
 	probing  bool
 	delay    time.Duration
 	tried    time.Time // when the latest call got no answer
@@ -84,7 +85,7 @@ func (b *breaker) end(probe bool, r result, now time.Time) bool {
 	b.probing = b.probing && !probe
 	switch {
 	case r == answer:
-		b.failures = 0
+		b.failures, b.answered = 0, true
 		if b.open {
 			b.open, b.since = false, now
 		}
@@ -98,5 +99,5 @@ func (b *breaker) end(probe bool, r result, now time.Time) bool {
 		b.failures++
 		b.tried, b.delay = now, min(2*b.delay, max(b.most, b.first))
 	}
-	return was.open != b.open || !was.tried.Equal(b.tried)
+	return was.open != b.open || was.answered != b.answered || !was.tried.Equal(b.tried)
 }

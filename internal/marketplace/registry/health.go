@@ -23,13 +23,15 @@ type Health struct {
 	// PausedUntil is when the latest pause ends, or ended, and PauseReason why it began; zero when there was none.
 	PausedUntil time.Time
 	PauseReason string
-	// Breaker is open while the marketplace does not answer, since that time.
+	// Breaker is open while the marketplace does not answer, since that time; zero when it never was.
 	Breaker onebidv1.BreakerState
 	Since   time.Time
 	// NextProbe is when a call may try again; zero while the breaker is closed.
 	NextProbe time.Time
 	// Failures in a row.
 	Failures int
+	// Answered is true once the marketplace answered a call of this process.
+	Answered bool
 }
 
 // Health gives what is known now.
@@ -39,7 +41,7 @@ func (l *Limiter) Health() Health {
 	b := &l.breaker
 	h := Health{
 		Told: l.told, PausedUntil: l.paused.until, PauseReason: l.paused.reason,
-		Breaker: b.state(), Since: b.since, Failures: b.failures,
+		Breaker: b.state(), Since: b.since, Failures: b.failures, Answered: b.answered,
 	}
 	if b.open {
 		h.NextProbe = b.tried.Add(b.delay)

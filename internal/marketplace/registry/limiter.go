@@ -43,7 +43,7 @@ type pause struct {
 func newLimiter(c clock.Clock, replicas func() int, changed func()) *Limiter {
 	return &Limiter{
 		clock: c, replicas: replicas, changed: changed, bucket: rate.NewLimiter(rate.Inf, 1), resumed: make(chan struct{}),
-		pauses: map[string]int{}, breaker: breaker{since: c.Now()},
+		pauses: map[string]int{},
 	}
 }
 

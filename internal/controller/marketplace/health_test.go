@@ -1,0 +1,107 @@
+package marketplace_test
+
+import (
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
+	contract "github.com/onebid-dev/onebid/internal/marketplace"
+	"github.com/onebid-dev/onebid/internal/marketplace/ratelimit"
+	"github.com/onebid-dev/onebid/internal/marketplace/registry"
+	"github.com/onebid-dev/onebid/internal/testenv/build"
+)
+
+// healthy sets the account's health and has everybody told of it.
+func (f *fixture) healthy(health registry.Health) {
+	f.t.Helper()
+	f.site.set(func() { f.site.health = health })
+	f.site.told(types.NamespacedName{Namespace: f.ns, Name: "m"})
+}
+
+func wholeSeconds(t time.Time) *metav1.Time {
+	at := metav1.NewTime(t.Truncate(time.Second))
+	return &at
+}
+
+func TestStatusFollowsPausesAndTheBreaker(t *testing.T) {
+	f := start(t)
+	f.clock.SetTime(time.Now().Truncate(time.Second))
+	f.site.set(func() { f.site.health = registry.Health{Breaker: onebidv1.BreakerClosed} })
+	f.create(build.Marketplace(f.ns, "m", "https://example.com", anonymous))
+	f.Eventually(f.condition("Reachable")).Should(Equal("Unknown NotAsked: No call was answered yet"))
+	f.Expect(f.get().Status.Breaker).To(Equal(&onebidv1.BreakerStatus{State: onebidv1.BreakerClosed}))
+	f.Expect(f.get().Status.RateLimit).To(BeNil())
+	f.clock.Step(6 * time.Second)
+
+	closed := registry.Health{Breaker: onebidv1.BreakerClosed, Answered: true}
+	f.healthy(closed)
+	f.Eventually(f.condition("Reachable")).Should(Equal("True Answering: The marketplace answers"))
+	f.clock.Step(6 * time.Second)
+
+	now := f.clock.Now()
+	open := registry.Health{
+		Breaker: onebidv1.BreakerOpen, Since: now, NextProbe: now.Add(time.Hour), Failures: 5, Answered: true,
+	}
+	f.healthy(open)
+	f.Eventually(f.condition("Reachable")).Should(HavePrefix("False NotAnswering: The marketplace left too many calls"))
+	f.Expect(f.get().Status.Breaker).To(Equal(&onebidv1.BreakerStatus{
+		State: onebidv1.BreakerOpen, Since: wholeSeconds(now), NextProbe: wholeSeconds(now.Add(time.Hour)), Failures: 5,
+	}))
+	f.Expect(f.condition("Ready")()).To(Equal(readyText), "it is as configured as it was")
+
+	writes := f.writes()
+	for i := range 20 { // a marketplace that comes and goes all the time
+		open.Failures = 6 + i
+		f.healthy(open)
+	}
+	f.Consistently(f.writes, 200*time.Millisecond).Should(Equal(writes), "not more often than every few seconds")
+	f.clock.Step(6 * time.Second)
+	f.Eventually(func() int32 { return f.get().Status.Breaker.Failures }).Should(Equal(int32(25)))
+	f.clock.Step(6 * time.Second)
+
+	limit := ratelimit.State{Limit: 60}
+	f.healthy(registry.Health{
+		Breaker: onebidv1.BreakerClosed, Since: now, Answered: true, Told: &limit,
+		PausedUntil: f.clock.Now().Add(90 * time.Second), PauseReason: onebidv1.ReasonRateLimited,
+	})
+	f.Eventually(f.condition("Reachable")).Should(HavePrefix("False RateLimited: Calls are held back until"))
+	f.Expect(f.get().Status.RateLimit).To(Equal(&onebidv1.RateLimitStatus{
+		Limit: new(int64(60)), Remaining: new(int64(0)), Reason: onebidv1.ReasonRateLimited,
+		PausedUntil: wholeSeconds(f.clock.Now().Add(90 * time.Second)),
+	}))
+	f.Eventually(f.clock.HasWaiters).Should(BeTrue())
+	f.clock.Step(90 * time.Second)
+	f.Eventually(f.condition("Reachable")).Should(Equal("True Answering: The marketplace answers"), "when it is over, without an event")
+	f.Expect(f.get().Status.RateLimit.PausedUntil).To(BeNil())
+
+	f.clock.Step(6 * time.Second)
+	writes = f.writes()
+	few := ratelimit.State{Limit: 60, Remaining: 3}
+	f.healthy(registry.Health{Breaker: onebidv1.BreakerClosed, Since: now, Answered: true, Told: &few})
+	f.Consistently(f.writes, 200*time.Millisecond).Should(Equal(writes), "no write for the sake of a number that changes with every call")
+
+	f.clock.Step(6 * time.Second)
+	f.healthy(registry.Health{Breaker: onebidv1.BreakerClosed})
+	f.Consistently(f.writes, 200*time.Millisecond).Should(Equal(writes), "a process that begins anew has nothing to add")
+}
+
+// TestTheAccountIsAskedWithinItsPace lets the real registry pause the account.
+func TestTheAccountIsAskedWithinItsPace(t *testing.T) {
+	f := start(t)
+	connections := registry.New(registry.Options{Clock: f.clock})
+	m := build.Marketplace(f.ns, "m", "https://example.com", anonymous)
+	f.site.set(func() {
+		f.site.wrap = func(d contract.Driver) contract.Driver { return connections.Wrap(m, d) }
+		f.site.down = true
+	})
+	f.create(m)
+	f.Eventually(f.asked).Should(Equal(1), "through the wrapper")
+	f.Eventually(func() int {
+		health, _ := connections.Health(types.NamespacedName{Namespace: f.ns, Name: "m"})
+		return health.Failures
+	}).Should(Equal(1), "what the account was asked counts as any other call")
+}
