@@ -78,7 +78,7 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 
 // all are the mutants, layer by layer.
 func all() []Mutant {
-	return slices.Concat(decisions, leases, heartbeats, placing, limits, resolving, withdrawing, audits, drivers, freelancers)
+	return slices.Concat(decisions, leases, heartbeats, placing, limits, resolving, withdrawing, audits, drivers, freelancers, pacing)
 }
 
 // choose picks mutants by what they are called or by the rule that they break.

@@ -114,15 +114,21 @@ func interval(s *situation) time.Duration {
 	return time.Duration(s.marketplace.Spec.AuditIntervalSeconds) * time.Second
 }
 
-// firstLook spreads the bids that a process finds when it starts over the interval.
+// firstLook spreads what a process finds when it starts over the second half of the interval: the Marketplaces, whose first
+// bid has the list read for all of theirs, and each one's bids after that.
 func firstLook(s *situation, now time.Time) time.Time {
 	if s.bid.Status.Outcome == onebidv1.StateWithdrawn {
 		return afterWithdrawal(s.bid, interval(s), now)
 	}
-	h := fnv.New32a()
-	_, _ = h.Write([]byte(s.bid.UID)) // never fails
-	place := 0.5 + float64(h.Sum32()%1024)/2048
+	place := 0.5 + (fraction(s.marketplace.UID)+fraction(s.bid.UID))/4
 	return now.Add(time.Duration(place * float64(interval(s))))
+}
+
+// fraction is a number in [0,1) that is always the same for a UID.
+func fraction(uid types.UID) float64 {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(uid)) // never fails
+	return float64(h.Sum32()%1024) / 1024
 }
 
 // watchWithdrawn is how long after a withdrawal the marketplace is still asked what became of the bid.

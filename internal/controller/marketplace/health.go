@@ -120,8 +120,8 @@ func reachable(before []metav1.Condition, health registry.Health, now time.Time)
 	switch {
 	case !health.NextProbe.IsZero():
 		condition.Reason = onebidv1.ReasonNotAnswering
-		condition.Message = "The marketplace left too many calls in a row without an answer. Bids wait, withdrawals are tried from time to time; " +
-			"status.breaker.nextProbe says when it is tried next. If this lasts, see whether it is up, and whether spec.timeoutSeconds is enough"
+		condition.Message = "The marketplace left too many calls in a row without an answer. Bids wait, withdrawals are tried from " +
+			"time to time; status.breaker.nextProbe says when it is tried next. If this lasts, see whether it is up, and whether spec.timeoutSeconds is enough"
 	case pausedNow(health, now):
 		condition.Reason = health.PauseReason
 		condition.Message = "Calls are held back until status.rateLimit.pausedUntil, as the marketplace's answers ask for"

@@ -143,7 +143,7 @@ func (s connections) Health(types.NamespacedName) (registry.Health, bool) {
 func (s connections) SubscribeHealth(changed func(types.NamespacedName)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.told = changed
+	s.site.told = changed
 }
 
 func (s connections) Delete(name types.NamespacedName) {

@@ -1,0 +1,50 @@
+package main
+
+// pacing is when calls are made at all, and in which order.
+var pacing = []Mutant{
+	{
+		Name: "a place tries a marketplace that does not answer", Rule: "breaker", File: "internal/marketplace/registry/paced.go",
+		Old: "k != placeCall", New: "true",
+		Seen: by(registry, "TestOneProbeTriesAMarketplaceThatDidNotAnswer"),
+	},
+	{
+		Name: "a refusal is no answer", Rule: "breaker", File: "internal/marketplace/registry/paced.go",
+		Old: "case class == onebidv1.ErrorTransient || class == onebidv1.ErrorUnknownOutcome:", New: "case class != \"\":",
+		Seen: by(registry, "TestDocumentedRefusalsNeverOpenTheBreaker"),
+	},
+	{
+		Name: "probes come all at once", Rule: "breaker", File: "internal/marketplace/registry/breaker.go",
+		Old: "if !harmless || b.probing || now.Before", New: "if !harmless || now.Before",
+		Seen: by(registry, "TestOneProbeTriesAMarketplaceThatDidNotAnswer"),
+	},
+	{
+		Name: "a withdrawal waits behind bids", Rule: "order", File: "internal/marketplace/registry/turn.go",
+		Old: "return t.Rank > other.Rank", New: "return t.Rank < other.Rank",
+		Seen: by(registry, "TestTheMostUrgentGoesFirst"),
+	},
+	{
+		Name: "a limit that is used up is called on", Rule: "rate limit", File: "internal/marketplace/registry/limiter.go",
+		Old: "if state.Remaining == 0 {", New: "if state.Remaining < 0 {",
+		Seen: by(registry, "TestALimitThatIsUsedUpPausesTheAccount"),
+	},
+	{
+		Name: "a mode does not stop Bids on their way", Rule: "modes", File: "internal/controller/bid/halt.go",
+		Old: "return err == nil && mkt.Spec.Mode != onebidv1.ModeLive, err", New: "return false, err",
+		Seen: by(bids, "TestAModeStopsBidsThatAreOnTheirWay"),
+	},
+	{
+		Name: "a Bid that waits sleeps past the end of its posting", Rule: "order", File: "internal/controller/bid/pace.go",
+		Old: "if result.RequeueAfter > 0 && order.Urgency", New: "if false && order.Urgency",
+		Seen: by(bids, "TestABidThatMissedItsPostingSaysWhatItWaitedFor"),
+	},
+	{
+		Name: "every wait is written", Rule: "quiet", File: "internal/controller/bid/pace.go",
+		Old: "if !long || !bidding.Silent(s.bid) ||", New: "if",
+		Seen: by(bids, "TestABidThatWaitsSaysSoOnce"),
+	},
+	{
+		Name: "a preview shows the credentials", Rule: "discretion", File: "internal/marketplace/http/request.go",
+		Old: `if m.preview && p.value.sees("secret") {`, New: "if false {",
+		Seen: by(httpsite, "TestConformance/rest/a_preview"),
+	},
+}

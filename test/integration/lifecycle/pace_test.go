@@ -1,0 +1,141 @@
+package lifecycle_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+
+	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
+	"github.com/onebid-dev/onebid/internal/marketsim"
+	"github.com/onebid-dev/onebid/internal/testenv"
+	"github.com/onebid-dev/onebid/test/harness"
+
+	. "github.com/onsi/gomega"
+)
+
+// marketplace is the tenant's.
+func (x *tenant) marketplace() *onebidv1.Marketplace {
+	x.T.Helper()
+	mkt := &onebidv1.Marketplace{}
+	x.G.Expect(world.Env.Client.Get(x.T.Context(), harness.KeyOf(x.NS, "rest"), mkt)).To(Succeed())
+	return mkt
+}
+
+func (x *tenant) reachable() string {
+	if c := meta.FindStatusCondition(x.marketplace().Status.Conditions, onebidv1.ConditionReachable); c != nil {
+		return string(c.Status) + " " + c.Reason
+	}
+	return ""
+}
+
+// A pause of the account costs each Bid that waits one write, however long it is, and nothing is sent meanwhile.
+func TestAPauseCostsEachWaitingBidOneWrite(t *testing.T) {
+	const waiting = 300
+	x := alone(t, onebidv1.ClassIdempotencyKey)
+	x.Fault(marketsim.Fault{Verb: "place", Posting: "first", Status: 429, RetryAfter: "45", Times: 1})
+	x.Manager()
+	x.Reason(x.Bid("first"), onebidv1.ConditionPlaced, onebidv1.ReasonRateLimited)
+	x.G.Eventually(x.reachable).Should(Equal("False RateLimited"))
+	x.G.Expect(x.marketplace().Status.RateLimit.PausedUntil).NotTo(BeNil())
+
+	before, err := world.Env.Requests(t.Context())
+	x.G.Expect(err).NotTo(HaveOccurred())
+	var bids []*onebidv1.Bid
+	for i := range waiting {
+		bids = append(bids, x.Bid(fmt.Sprint(i)))
+	}
+	for _, bid := range bids {
+		x.Reason(bid, onebidv1.ConditionPlaced, onebidv1.ReasonAccountPaused)
+	}
+	told, err := world.Env.Requests(t.Context())
+	x.G.Expect(err).NotTo(HaveOccurred())
+	idle(t.Context(), 10*time.Second)
+	after, err := world.Env.Requests(t.Context())
+	x.G.Expect(err).NotTo(HaveOccurred())
+	writes := told.Since(before).Writes("bids")
+	statuses := writes[testenv.Request{Verb: "PUT", Group: "onebid.dev", Resource: "bids", Subresource: "status"}]
+	quiet := after.Since(told).Writes("bids", "marketplaces")
+	t.Logf("%d Bids wait: %d writes of their status at first, %d in 10 s after that", waiting, statuses, quiet.Total())
+	x.G.Expect(statuses).To(Equal(waiting), "%s", writes)
+	x.G.Expect(quiet).To(BeEmpty(), "%s", quiet)
+	x.G.Expect(x.Calls("place", "")).To(HaveLen(1), "nothing is sent in the pause")
+	for _, bid := range bids {
+		x.State(bid, onebidv1.StateActive)
+	}
+	x.G.Eventually(x.reachable).Should(Equal("True Answering"))
+}
+
+// A marketplace that does not answer is left alone but for a probe now and then, its status says so, and all goes on by
+// itself when it is back.
+func TestAMarketplaceThatDoesNotAnswerIsLeftAlone(t *testing.T) {
+	const waiting = 30
+	x := alone(t, onebidv1.ClassIdempotencyKey, func(m *onebidv1.Marketplace) {
+		m.Spec.Retry = onebidv1.RetryPolicy{InitialSeconds: 5, MaxSeconds: 5, ManualReviewAfter: 100}
+	})
+	x.Manager()
+	live := x.State(x.Bid("live"), onebidv1.StateActive)
+	x.Fault(marketsim.Fault{Reply: "drop", Commit: "none"})
+	var bids []*onebidv1.Bid
+	for i := range waiting {
+		bids = append(bids, x.Bid(fmt.Sprint(i)))
+	}
+	x.G.Eventually(x.reachable).Should(Equal("False NotAnswering"))
+	breaker := x.marketplace().Status.Breaker
+	x.G.Expect(breaker.State).NotTo(Equal(onebidv1.BreakerClosed))
+	x.G.Expect(breaker.NextProbe).NotTo(BeNil())
+	x.G.Expect(breaker.Failures).To(BeNumerically(">=", 5))
+	x.Delete(live)
+
+	calls := len(x.Ledger())
+	idle(t.Context(), 10*time.Second)
+	sent := len(x.Ledger()) - calls
+	t.Logf("%d Bids and a withdrawal wait: %d records of calls in 10 s", waiting, sent)
+	x.G.Expect(sent).To(BeNumerically("<=", 30), "probes one at a time, a withdrawal's every 1.25 s and others' every 5 s")
+	x.NoFaults()
+	x.Gone(live)
+	for _, bid := range bids {
+		x.State(bid, onebidv1.StateActive)
+	}
+	x.G.Eventually(x.reachable).Should(Equal("True Answering"))
+	x.G.Expect(x.marketplace().Status.Breaker.NextProbe).To(BeNil())
+}
+
+func TestADryRunShowsTheRequestAndSendsNothing(t *testing.T) {
+	x := newTenant(t, onebidv1.ClassIdempotencyKey, func(m *onebidv1.Marketplace) { m.Spec.Mode = onebidv1.ModeDryRun })
+	x.Manager()
+	bid := x.Reason(x.Bid("1", func(b *onebidv1.Bid) { b.Spec.Proposal = "nobody but us" }),
+		onebidv1.ConditionPlaced, onebidv1.ReasonDryRun)
+	shown := bid.Status.Preview
+	x.G.Expect(shown).NotTo(BeNil())
+	x.G.Expect(shown.Method).To(Equal("POST"))
+	x.G.Expect(shown.URL).To(HavePrefix(world.Sim.MarketURL(x.Market)))
+	x.G.Expect(shown.Body).To(And(ContainSubstring(bid.Spec.Price.Amount), ContainSubstring("[proposal of 13 characters]")))
+	x.G.Expect(fmt.Sprint(bid.Status)).NotTo(Or(ContainSubstring("nobody but us"), ContainSubstring(x.Account())))
+	x.G.Expect(x.Row("1").PlaceCalls).To(BeZero())
+	x.mode(onebidv1.ModeLive)
+	x.G.Expect(x.State(bid, onebidv1.StateActive).Status.Preview).To(BeNil())
+}
+
+// What happens to a bid at the marketplace without us is noticed, and it is not placed again.
+func TestWhatOthersDoToABidIsNoticed(t *testing.T) {
+	x := newTenant(t, onebidv1.ClassIdempotencyKey, func(m *onebidv1.Marketplace) { m.Spec.AuditIntervalSeconds = 5 })
+	x.Manager()
+	for posting, there := range map[string]struct {
+		state marketsim.State
+		here  onebidv1.BidState
+	}{
+		"taken-back": {marketsim.StateWithdrawn, onebidv1.StateWithdrawn}, "rejected": {marketsim.StateRejected, onebidv1.StateRejected},
+	} {
+		bid := x.State(x.Bid(posting), onebidv1.StateActive)
+		x.G.Expect(world.Sim.SetState(t.Context(), x.Market, bid.Status.Remote.BidID, there.state)).To(Succeed())
+		ended := x.State(bid, there.here)
+		if there.state == marketsim.StateWithdrawn {
+			x.G.Expect(harness.ReasonOf(ended, onebidv1.ConditionWithdrawn)).To(Equal(onebidv1.ReasonWithdrawnElsewhere))
+		}
+		x.Annotate(ended, onebidv1.AnnotationRequestedAt, "now")
+		x.Eventually(ended, "an acknowledgement", func(b *onebidv1.Bid) bool { return b.Status.LastHandledReconcileAt == "now" })
+		x.G.Expect(x.Row(posting).PlaceCalls).To(Equal(1), "never again by itself")
+	}
+}
