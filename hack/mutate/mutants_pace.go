@@ -14,7 +14,7 @@ var pacing = []Mutant{
 	},
 	{
 		Name: "probes come all at once", Rule: "breaker", File: "internal/marketplace/registry/breaker.go",
-		Old: "if !harmless || b.probing || now.Before", New: "if !harmless || now.Before",
+		Old: "case b.probing:\n\t\treturn now.Add(b.delay)", New: "case false:",
 		Seen: by(registry, "TestOneProbeTriesAMarketplaceThatDidNotAnswer"),
 	},
 	{
@@ -39,8 +39,8 @@ var pacing = []Mutant{
 	},
 	{
 		Name: "every wait is written", Rule: "quiet", File: "internal/controller/bid/pace.go",
-		Old: "if !long || !bidding.Silent(s.bid) ||", New: "if",
-		Seen: by(bids, "TestABidThatWaitsSaysSoOnce"),
+		Old: "!bidding.Silent(s.bid) || ", New: "",
+		Seen: by(bids, "TestAMarketplaceThatDoesNotAnswerIsTriedBeforeABidIsPlaced"),
 	},
 	{
 		Name: "a preview shows the credentials", Rule: "discretion", File: "internal/marketplace/http/request.go",

@@ -92,7 +92,8 @@ func (w *world) rate(perSecond int32) {
 }
 
 func TestAMarketplaceThatDoesNotAnswerIsTriedBeforeABidIsPlaced(t *testing.T) {
-	w := newWorld(t, onebidv1.ClassUniquePerPosting, newBid("a"))
+	old := func(b *onebidv1.Bid) { b.CreationTimestamp = metav1.NewTime(start.Add(-time.Minute)) }
+	w := newWorld(t, onebidv1.ClassUniquePerPosting, newBid("a", old))
 	p := w.process("one")
 	for range 5 {
 		w.errors["place"] = []error{refused(onebidv1.ErrorTransient)}

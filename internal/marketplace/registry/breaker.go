@@ -60,7 +60,7 @@ func (b *breaker) begin(rank Rank, harmless bool, now time.Time) (ok, probe bool
 	if !b.open {
 		return true, false
 	}
-	if !harmless || b.probing || now.Before(b.probeAt(rank, now)) {
+	if !harmless || now.Before(b.probeAt(rank, now)) {
 		return false, false
 	}
 	b.probing = true
