@@ -17,10 +17,10 @@ const authPause = 30 * time.Second
 // flight is finished, not abandoned, when the process is asked to stop. Refused credentials
 // pause the whole account.
 func call[T any](ctx context.Context, r *Reconciler, s *situation, do func(context.Context) (T, error)) (T, error) {
-	ctx, cancel := context.WithTimeout(registry.WithTurn(context.WithoutCancel(ctx), s.turn()), s.timeout())
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.timeout())
 	defer cancel()
 	begun := r.Clock.Now()
-	out, err := do(ctx)
+	out, err := do(registry.WithTurn(ctx, s.turn()))
 	if !registry.Unsent(err) {
 		r.seats.heard(marketplaceOf(s.bid), r.Clock.Since(begun) < s.timeout())
 	}

@@ -2,6 +2,7 @@ package marketplace
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -97,7 +98,7 @@ func breakerOf(health registry.Health, was *onebidv1.BreakerStatus) *onebidv1.Br
 	out := &onebidv1.BreakerStatus{State: health.Breaker}
 	switch {
 	case health.Breaker != onebidv1.BreakerClosed:
-		out.NextProbe, out.Failures = seconds(health.NextProbe), int32(min(health.Failures, 1<<30)) //nolint:gosec // bounded on the same line
+		out.NextProbe, out.Failures = seconds(health.NextProbe), int32(min(max(health.Failures, 1), math.MaxInt32))
 	case health.Since.IsZero() && was != nil && was.State == onebidv1.BreakerClosed:
 		return was
 	}
@@ -121,7 +122,8 @@ func reachable(before []metav1.Condition, health registry.Health, now time.Time)
 	case !health.NextProbe.IsZero():
 		condition.Reason = onebidv1.ReasonNotAnswering
 		condition.Message = "The marketplace left too many calls in a row without an answer. Bids wait, withdrawals are tried from " +
-			"time to time; status.breaker.nextProbe says when it is tried next. If this lasts, see whether it is up, and whether spec.timeoutSeconds is enough"
+			"time to time; status.breaker.nextProbe says when it is tried next. If this lasts, see whether it is up, and whether " +
+			"spec.timeoutSeconds is enough"
 	case pausedNow(health, now):
 		condition.Reason = health.PauseReason
 		condition.Message = "Calls are held back until status.rateLimit.pausedUntil, as the marketplace's answers ask for"

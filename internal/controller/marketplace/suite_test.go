@@ -140,10 +140,11 @@ func (s connections) Health(types.NamespacedName) (registry.Health, bool) {
 	return s.health, s.health.Breaker != ""
 }
 
-func (s connections) SubscribeHealth(changed func(types.NamespacedName)) {
+// SubscribeHealth remembers whom to tell.
+func (s *site) SubscribeHealth(changed func(types.NamespacedName)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.site.told = changed
+	s.told = changed
 }
 
 func (s connections) Delete(name types.NamespacedName) {
