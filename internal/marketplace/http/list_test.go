@@ -211,6 +211,17 @@ func TestTheAccountInRequests(t *testing.T) {
 	g.Expect(refusing.requests()).To(HaveLen(1))
 }
 
+// A bid that is not found may be taken for one that is gone.
+func TestAMissingAccountIsNotAMissingBid(t *testing.T) {
+	g := NewWithT(t)
+	d := driver(t, shop(func(d *onebidv1.HTTPDriver) {
+		withAccount(d)
+		d.Get.Request.Path = "'/of/' + account + '/bids/' + pathEscape(remote.id)"
+	}), serve(t, reply(http.StatusNotFound, "")).URL)
+	_, err := d.Get(t.Context(), ref)
+	g.Expect(err).To(beOf(onebidv1.ErrorTransient), "%v", err)
+}
+
 func TestGetWithoutACallForIt(t *testing.T) {
 	g := NewWithT(t)
 	s := serve(t, reply(http.StatusOK, last(item("b0", "gone"), item("b1", "live"))))

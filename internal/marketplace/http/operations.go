@@ -49,7 +49,11 @@ func (d *Driver) Account(ctx context.Context) (string, error) {
 		return "", c.Unsent(err)
 	}
 	r, err := d.exchange(ctx, c, m)
-	if err != nil {
+	switch marketplace.ClassOf(err) {
+	case "":
+	case onebidv1.ErrorNotFound: // whoever asked for a bid must not take it for the one that is not found
+		return "", c.Fail(onebidv1.ErrorTransient, "the account cannot be read", err)
+	default:
 		return "", err
 	}
 	id, err := d.plan.accountID.text(ctx, varsOf(r))
