@@ -29,14 +29,14 @@ type BidPreview struct {
 	// +kubebuilder:validation:MaxLength=2048
 	URL string `json:"url,omitempty"`
 
-	// headers, the first 32 in the order of their names.
+	// headers of the request, the first 32 in the order of their names.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=32
 	Headers []PreviewHeader `json:"headers,omitempty"`
 
-	// body, at most 4 KiB of it.
+	// body of the request, at most 4 KiB of it.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=4096

@@ -53,6 +53,13 @@ type BidApproval struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024
 	Reason string `json:"reason,omitempty"`
+
+	// by is the name of the user who decided. The API server writes it; leave it
+	// out.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	By string `json:"by,omitempty"`
 }
 
 // BidWithdraw asks for the bid to be taken back while the Bid object stays.

@@ -154,6 +154,29 @@ type ActiveBid struct {
 	Since *metav1.Time `json:"since,omitempty"`
 }
 
+// ApprovalRecord is a decision of a person on a Bid.
+type ApprovalRecord struct {
+	// decision is Approved or Refused.
+	// +required
+	Decision ApprovalDecision `json:"decision,omitempty"`
+
+	// by is the name of the user who decided.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	By string `json:"by,omitempty"`
+
+	// at is when the controller acted on it.
+	// +optional
+	At *metav1.Time `json:"at,omitempty"`
+
+	// reason that was given.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	Reason string `json:"reason,omitempty"`
+}
+
 // BidRecord is one line of a Posting's audit trail.
 type BidRecord struct {
 	// uid of the Bid.
@@ -171,6 +194,10 @@ type BidRecord struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024
 	Reason string `json:"reason,omitempty"`
+
+	// approval is who decided on the Bid, if somebody did.
+	// +optional
+	Approval *ApprovalRecord `json:"approval,omitempty"`
 
 	// remoteBidID is the marketplace's own ID of the bid, if one was placed.
 	// +optional

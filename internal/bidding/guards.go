@@ -103,11 +103,7 @@ func notRefused(in GuardInput) *Hold {
 	if approval == nil || approval.Decision != onebidv1.ApprovalRefused || !approvalNames(approval, in.Bid.UID) {
 		return nil
 	}
-	message := "Refused by an approver"
-	if approval.Reason != "" {
-		message += ": " + approval.Reason
-	}
-	return &Hold{Reason: onebidv1.ReasonRefused, Message: message, Outcome: onebidv1.StateRejected}
+	return &Hold{Reason: onebidv1.ReasonRefused, Message: decidedBy(approval), Outcome: onebidv1.StateRejected}
 }
 
 func placingAllowed(in GuardInput) *Hold {

@@ -70,6 +70,33 @@ func TestRow26AddressesOfTheInside(t *testing.T) {
 	x.G.Expect(trap.met.Load()).To(BeZero())
 }
 
+// 26: the same by the addresses that other drivers and credentials bring along.
+func TestRow26OtherAddressesOfTheInside(t *testing.T) {
+	x := newTenant(t, onebidv1.ClassIdempotencyKey)
+	trap := newBait(t, "127.0.0.2")
+	x.Reach = "127.0.0.1/32"
+	x.Manager()
+	x.Create(&corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: x.NS, Name: "client"},
+		StringData: map[string]string{"token": "t", "clientID": "us", "clientSecret": "s"},
+	})
+	tokens := x.Sample(onebidv1.ClassIdempotencyKey)
+	tokens.Name = "tokens"
+	tokens.Spec.HTTP.Auth = &onebidv1.HTTPAuth{OAuth2: &onebidv1.HTTPOAuth2{TokenURL: "http://127.0.0.2:" + trap.port + "/token"}}
+	tokens.Spec.HTTP.Headers = []onebidv1.HTTPParameter{{Name: "Authorization", Value: "'Bearer ' + accessToken"}}
+	sandbox := x.Sample(onebidv1.ClassUniquePerPosting)
+	sandbox.Name, sandbox.Spec.HTTP = "sandbox", nil
+	sandbox.Spec.Freelancer = &onebidv1.FreelancerDriver{BaseURL: "http://127.0.0.2:" + trap.port}
+	for _, mkt := range []*onebidv1.Marketplace{tokens, sandbox} {
+		mkt.Spec.CredentialsSecretRef = &onebidv1.SecretReference{Name: "client"}
+		x.Create(mkt)
+		x.Create(build.Bid(x.NS, mkt.Name, "1"))
+		x.G.Eventually(func() string { return ready(x, mkt.Name) }).Should(ContainSubstring("refused to connect"), mkt.Name)
+	}
+	x.State(x.Bid("1"), onebidv1.StateActive)
+	x.G.Expect(trap.met.Load()).To(BeZero())
+}
+
 // 26: the marketplace answers with a redirect, to an address that may be connected to. It is not followed, and the call that
 // was answered so is unknown.
 func TestRow26ARedirect(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
+	"github.com/onebid-dev/onebid/internal/bidding"
 )
 
 // EventRecorder writes events for people. See k8s.io/client-go/tools/events.
@@ -20,6 +21,8 @@ type EventRecorder interface {
 
 // Reasons of events that are no reasons of a condition. All others are the reason of the condition that changed.
 const (
+	// EventApproved is written when a Bid goes on that a person has approved, and says who.
+	EventApproved = "Approved"
 	// EventAbandoned is written when the annotation onebid.dev/abandon released a Bid.
 	EventAbandoned = "Abandoned"
 	// EventResolved is written when the annotation onebid.dev/resolve decided what became of a place.
@@ -33,6 +36,10 @@ const (
 // tell writes an event when a Bid came to a point that a person should know of. What goes well makes none: an event is
 // an API-server write, and the conditions say it.
 func (r *Reconciler) tell(s *situation, before *onebidv1.BidStatus, bid *onebidv1.Bid) {
+	asked := s.marketplace != nil && s.marketplace.Spec.Approval == onebidv1.ApprovalManual
+	if note := bidding.ApprovedNow(before, bid); asked && note != "" {
+		r.Events.Eventf(bid, nil, corev1.EventTypeNormal, EventApproved, "Approve", "%s", note)
+	}
 	reason, note := notable(before, &bid.Status)
 	if reason == "" {
 		return

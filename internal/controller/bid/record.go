@@ -121,6 +121,7 @@ func (r *Reconciler) ended(ctx context.Context, bid *onebidv1.Bid, outcome onebi
 	now := r.Wall.Now()
 	record := onebidv1.BidRecord{
 		UID: string(bid.UID), Outcome: outcome, Price: &bid.Spec.Price, Reason: endReason(bid), EndedAt: endTime(bid, now),
+		Approval: bidding.ApprovalOf(bid),
 	}
 	if remote := bid.Status.Remote; remote != nil {
 		record.RemoteBidID, record.PlacedAt = remote.BidID, remote.PlacedAt

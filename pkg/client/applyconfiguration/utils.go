@@ -18,6 +18,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 	// Group=onebid.dev, Version=v1alpha1
 	case v1alpha1.SchemeGroupVersion.WithKind("ActiveBid"):
 		return &apiv1alpha1.ActiveBidApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ApprovalRecord"):
+		return &apiv1alpha1.ApprovalRecordApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Bid"):
 		return &apiv1alpha1.BidApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("BidApproval"):

@@ -43,7 +43,10 @@ func TestOnlyApproversApprove(t *testing.T) {
 
 	stored := live(t, bid)
 	approved(stored)
+	stored.Spec.Approval.By = "somebody else"
 	g.Expect(approver.Client.Update(t.Context(), stored)).To(Succeed())
+
+	g.Expect(live(t, bid).Spec.Approval.By).To(Equal("approver-"+ns), "who decided is what the API server knows")
 
 	refusedAtUpdate(t, bidder.Client, bid, []refusal{
 		{"take the approval away", func(b *v1alpha1.Bid) { b.Spec.Approval = nil }, refused},

@@ -134,13 +134,14 @@ func TestABidThatWentWhileItWasPlaced(t *testing.T) {
 		m.Spec.TimeoutSeconds = 5
 	})
 	x.Fault(marketsim.Fault{Verb: "place", DelayMillis: 2000, Times: 1})
-	x.Fault(marketsim.Fault{Verb: "withdraw", Status: 503, Times: 1})
+	x.Fault(marketsim.Fault{Verb: "withdraw", Status: 503})
 	x.Manager()
 	bid := x.Bid("1")
 	x.G.Eventually(func() int { return x.Row("1").PlaceCalls }).Should(Equal(1))
 	x.strip(bid)
-	x.G.Eventually(func() int { return len(x.Calls("withdraw", "1")) }).Should(Equal(1))
+	x.G.Eventually(func() int { return len(x.Calls("withdraw", "1")) }).Should(BeNumerically(">=", 1))
 	x.G.Expect(x.Row("1").Live).To(Equal(1))
+	x.NoFaults()
 	x.G.Eventually(func() int { return x.Row("1").Live }).WithTimeout(2 * harness.Patience).Should(BeZero())
 	x.G.Eventually(x.tombstones).Should(Equal(1))
 }

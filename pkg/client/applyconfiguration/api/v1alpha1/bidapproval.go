@@ -18,6 +18,9 @@ type BidApprovalApplyConfiguration struct {
 	Decision *apiv1alpha1.ApprovalDecision `json:"decision,omitempty"`
 	// reason is shown in conditions and history.
 	Reason *string `json:"reason,omitempty"`
+	// by is the name of the user who decided. The API server writes it; leave it
+	// out.
+	By *string `json:"by,omitempty"`
 }
 
 // BidApprovalApplyConfiguration constructs a declarative configuration of the BidApproval type for use with
@@ -47,5 +50,13 @@ func (b *BidApprovalApplyConfiguration) WithDecision(value apiv1alpha1.ApprovalD
 // If called multiple times, the Reason field is set to the value of the last call.
 func (b *BidApprovalApplyConfiguration) WithReason(value string) *BidApprovalApplyConfiguration {
 	b.Reason = &value
+	return b
+}
+
+// WithBy sets the By field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the By field is set to the value of the last call.
+func (b *BidApprovalApplyConfiguration) WithBy(value string) *BidApprovalApplyConfiguration {
+	b.By = &value
 	return b
 }

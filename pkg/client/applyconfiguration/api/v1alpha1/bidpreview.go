@@ -12,9 +12,9 @@ type BidPreviewApplyConfiguration struct {
 	Method *string `json:"method,omitempty"`
 	// url with its query.
 	URL *string `json:"url,omitempty"`
-	// headers, the first 32 in the order of their names.
+	// headers of the request, the first 32 in the order of their names.
 	Headers []PreviewHeaderApplyConfiguration `json:"headers,omitempty"`
-	// body, at most 4 KiB of it.
+	// body of the request, at most 4 KiB of it.
 	Body *string `json:"body,omitempty"`
 }
 

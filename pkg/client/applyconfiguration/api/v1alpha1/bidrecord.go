@@ -18,6 +18,8 @@ type BidRecordApplyConfiguration struct {
 	Outcome *apiv1alpha1.BidState `json:"outcome,omitempty"`
 	// reason in a few words.
 	Reason *string `json:"reason,omitempty"`
+	// approval is who decided on the Bid, if somebody did.
+	Approval *ApprovalRecordApplyConfiguration `json:"approval,omitempty"`
 	// remoteBidID is the marketplace's own ID of the bid, if one was placed.
 	RemoteBidID *string `json:"remoteBidID,omitempty"`
 	// price that was bid.
@@ -55,6 +57,14 @@ func (b *BidRecordApplyConfiguration) WithOutcome(value apiv1alpha1.BidState) *B
 // If called multiple times, the Reason field is set to the value of the last call.
 func (b *BidRecordApplyConfiguration) WithReason(value string) *BidRecordApplyConfiguration {
 	b.Reason = &value
+	return b
+}
+
+// WithApproval sets the Approval field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Approval field is set to the value of the last call.
+func (b *BidRecordApplyConfiguration) WithApproval(value *ApprovalRecordApplyConfiguration) *BidRecordApplyConfiguration {
+	b.Approval = value
 	return b
 }
 
