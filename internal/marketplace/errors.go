@@ -20,6 +20,8 @@ type Error struct {
 	Message string
 	// RetryAfter is how long the marketplace asks us to wait; zero when it does not say.
 	RetryAfter time.Duration
+	// Unreadable is true when an answer came that reports success and cannot be read: the marketplace is there.
+	Unreadable bool
 	// Err is the cause, if there is one.
 	Err error
 }

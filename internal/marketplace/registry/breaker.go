@@ -75,14 +75,20 @@ const (
 	nothing result = iota
 	// answer came, whatever it said.
 	answer
-	// silence: no answer, or none that could be read.
+	// silence: no answer, or a failure of the marketplace's own.
 	silence
+	// garbled: an answer that reports success and cannot be read. Some postings with such answers must not hold up the
+	// others; but a marketplace that was silent is not back by that.
+	garbled
 )
 
 // end takes a call's result in. It is true when the state changed.
 func (b *breaker) end(probe bool, r result, now time.Time) bool {
 	was := *b
 	b.probing = b.probing && !probe
+	if r == garbled && probe {
+		r = silence
+	}
 	switch {
 	case r == answer:
 		b.failures, b.answered = 0, true

@@ -86,6 +86,26 @@ func TestDocumentedRefusalsNeverOpenTheBreaker(t *testing.T) {
 	}
 }
 
+// Some postings whose answers cannot be read do not hold up the others, but a silent marketplace is not back by one.
+func TestAGarbledAnswerIsNeither(t *testing.T) {
+	g := NewWithT(t)
+	clock, driver := newClock(), &fakeDriver{}
+	conn := registry.New(registry.Options{Clock: clock}).Connect(shop(patient), driver, time.Minute)
+	silent(g, conn, driver, 4)
+	for range 10 {
+		driver.fail("place", &marketplace.Error{Class: onebidv1.ErrorUnknownOutcome, Unreadable: true})
+		g.Expect(place(t.Context(), conn)).NotTo(Succeed())
+	}
+	g.Expect(conn.Limiter.Health().Breaker).To(Equal(onebidv1.BreakerClosed))
+	silent(g, conn, driver, 1)
+	g.Expect(conn.Limiter.Health().Breaker).To(Equal(onebidv1.BreakerOpen))
+
+	clock.Step(4 * time.Second)
+	driver.fail("lookup", &marketplace.Error{Class: onebidv1.ErrorTransient, Unreadable: true})
+	g.Expect(look(t.Context(), conn)).NotTo(Succeed())
+	g.Expect(conn.Limiter.Health().Breaker).To(Equal(onebidv1.BreakerOpen))
+}
+
 func TestOneProbeTriesAMarketplaceThatDidNotAnswer(t *testing.T) {
 	g := NewWithT(t)
 	clock, driver := newClock(), &fakeDriver{blocked: make(chan struct{})}

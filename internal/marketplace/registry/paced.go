@@ -84,7 +84,10 @@ func named(err error, operation string) error {
 
 // resultOf judges a call by its error, and by whether there was one: a driver may know the account without asking.
 func resultOf(err error, called bool) result {
+	var e *marketplace.Error
 	switch class := marketplace.ClassOf(err); {
+	case errors.As(err, &e) && e.Unreadable:
+		return garbled
 	case !called && err == nil, Unsent(err), errors.Is(err, context.Canceled):
 		return nothing
 	case class == onebidv1.ErrorTransient || class == onebidv1.ErrorUnknownOutcome:

@@ -81,7 +81,9 @@ func (c *Call) Unanswered(err error) *marketplace.Error {
 
 // Unreadable judges an answer that reports success and cannot be read.
 func (c *Call) Unreadable(r *Reply, err error) *marketplace.Error {
-	return c.Fail(c.Open(), fmt.Sprintf("HTTP %d that cannot be read", r.Status), err)
+	verdict := c.Fail(c.Open(), fmt.Sprintf("HTTP %d that cannot be read", r.Status), err)
+	verdict.Unreadable = r.Succeeded()
+	return verdict
 }
 
 // Classify is the one place that says what a reply means; nil is success. What the rule finds comes before the status.
