@@ -212,7 +212,7 @@ func TestPaging(t *testing.T) {
 	}
 	eachShape(t, func(t *testing.T, d dialect, s Shape) {
 		if d.list == nil {
-			t.Skip("there is one bid at most, and no list")
+			t.Skipf("the shape %s has one bid on a plan at most and no list, so there are no pages to read", s)
 		}
 		b := start(t, nil)
 		b.put("m", Settings{Shape: s, Class: ClassNone, PageSize: 3})
@@ -244,7 +244,7 @@ func TestFiltersByState(t *testing.T) {
 	}
 	eachShape(t, func(t *testing.T, d dialect, s Shape) {
 		if paths[s] == "" {
-			t.Skip("no query filters by state")
+			t.Skipf("the shape %s has no query that filters by state, so there is none to test", s)
 		}
 		b := start(t, nil)
 		b.put("m", Settings{Shape: s, Class: ClassNone})
