@@ -8,7 +8,6 @@ import (
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	"github.com/onebid-dev/onebid/internal/marketsim"
-	"github.com/onebid-dev/onebid/test/harness"
 )
 
 const project = "39211345"
@@ -39,10 +38,10 @@ func TestFreelancerFromApprovalToWithdrawn(t *testing.T) {
 	x.Manager()
 	bid := x.Bid(project, offer)
 	x.Reason(bid, onebidv1.ConditionAccepted, onebidv1.ReasonAwaitingApproval)
-	mkt := &onebidv1.Marketplace{}
-	x.G.Expect(world.Env.Client.Get(t.Context(), harness.KeyOf(x.NS, "rest"), mkt)).To(Succeed())
-	x.G.Expect(mkt.Status.Driver).To(Equal("freelancer"))
-	x.G.Expect(mkt.Status.AccountID).To(Equal(marketsim.FreelancerID(x.Account())))
+	x.G.Eventually(func() []string {
+		status := x.marketplace().Status
+		return []string{status.Driver, status.AccountID}
+	}).Should(Equal([]string{"freelancer", marketsim.FreelancerID(x.Account())}))
 	x.G.Expect(x.Row(project).PlaceCalls).To(BeZero())
 
 	approved := x.Get(bid)
