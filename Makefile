@@ -59,6 +59,10 @@ simulate: ## Play ten thousand histories of the real controllers in virtual time
 	@echo "simulate: playing seeded histories on all processors; a broken promise prints its seed and what happened"
 	@go test ./test/simulation -count=1 -v -run 'TestHistories|TestBeyondBounds' -timeout 60m -args -histories 10000 $(ARGS)
 
+.PHONY: fuzz
+fuzz: ## Fuzz every target for FUZZTIME each (ARGS='Money Name' for some; an hour in all)
+	@hack/fuzz.sh $(ARGS)
+
 .PHONY: mutate
 mutate: ## Take out each step of the protocol in turn, and see a test turn red for it (some minutes)
 	@assets="$(ASSETS)"; KUBEBUILDER_ASSETS="$$assets" go run ./hack/mutate $(ARGS)
