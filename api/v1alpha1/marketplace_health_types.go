@@ -32,12 +32,13 @@ type RateLimitStatus struct {
 	// +kubebuilder:validation:Minimum=0
 	Remaining *int64 `json:"remaining,omitempty"`
 
-	// pausedUntil is when calls go on that are held back now; absent while none
-	// are.
+	// pausedUntil is when calls go on that are held back now, or of placing with
+	// the reason QuotaExhausted; absent while none are.
 	// +optional
 	PausedUntil *metav1.Time `json:"pausedUntil,omitempty"`
 
-	// reason of the pause: RateLimited or AuthenticationFailed.
+	// reason of the pause: RateLimited or AuthenticationFailed, of all calls;
+	// QuotaExhausted, of placing only: the account's bids are used up.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64

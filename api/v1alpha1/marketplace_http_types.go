@@ -265,7 +265,8 @@ const (
 	ErrorUnknownOutcome ErrorClass = "UnknownOutcome"
 	// ErrorRateLimited had no effect: wait as long as the marketplace says; shared by the account.
 	ErrorRateLimited ErrorClass = "RateLimited"
-	// ErrorQuotaExhausted had no effect: the account's bids are used up for hours.
+	// ErrorQuotaExhausted had no effect: the account's bids are used up. All its bids wait, and one in half an hour, or when
+	// the marketplace says, tries again.
 	ErrorQuotaExhausted ErrorClass = "QuotaExhausted"
 	// ErrorAuth means that the credentials are not accepted: stop the account until the Secret changes.
 	ErrorAuth ErrorClass = "Auth"

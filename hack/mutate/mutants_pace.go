@@ -18,6 +18,16 @@ var pacing = []Mutant{
 		Seen: by(registry, "TestOneProbeTriesAMarketplaceThatDidNotAnswer"),
 	},
 	{
+		Name: "every bid asks whether the account has any left", Rule: "quota", File: "internal/marketplace/registry/quota.go",
+		Old: "l.quotaUntil = now.Add(leadFor)", New: "_ = leadFor",
+		Seen: by(registry, "TestASpentQuotaHoldsBackPlacingAndNothingElse"),
+	},
+	{
+		Name: "a withdrawal waits for the account to have bids left", Rule: "quota", File: "internal/controller/bid/resolve.go",
+		Old: "r.paced(ctx, o.situation)", New: "r.rationed(ctx, o.situation)",
+		Seen: by(bids, "TestAWithdrawalThatBurnsItsKeyDoesNotWaitForBidsToBeLeft"),
+	},
+	{
 		Name: "a withdrawal waits behind bids", Rule: "order", File: "internal/marketplace/registry/turn.go",
 		Old: "return t.Rank > other.Rank", New: "return t.Rank < other.Rank",
 		Seen: by(registry, "TestTheMostUrgentGoesFirst"),

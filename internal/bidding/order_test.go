@@ -78,7 +78,8 @@ func TestAPostingThatClosedWhileTheBidWaitedIsMissed(t *testing.T) {
 		{"the rate", newBid(noted(bidding.Waiting("rest", onebidv1.ReasonAwaitingTurn))), "rate limit"},
 		{"a pause", newBid(noted(bidding.Waiting("rest", onebidv1.ReasonAccountPaused))), "pause"},
 		{"the breaker", newBid(noted(bidding.Waiting("rest", onebidv1.ReasonNotAnswering))), "to answer again"},
-		{"a failure", newBid(noted(bidding.PlaceFailed(bidding.Failure{Class: onebidv1.ErrorQuotaExhausted, Attempt: 1}))), "QuotaExhausted"},
+		{"a quota", newBid(noted(bidding.PlaceFailed(bidding.Failure{Class: onebidv1.ErrorQuotaExhausted, Attempt: 1}))), "to have bids left"},
+		{"a failure", newBid(noted(bidding.PlaceFailed(bidding.Failure{Class: onebidv1.ErrorForbidden, Attempt: 1}))), "Forbidden"},
 		{"another attempt", newBid(noted(bidding.Absent(1, onebidv1.ClassNone))), "its turn"},
 	} {
 		t.Run(c.why, func(t *testing.T) {

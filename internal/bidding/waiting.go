@@ -16,7 +16,8 @@ func Silent(bid *onebidv1.Bid) bool {
 	return placed == nil || placed.Status == metav1.ConditionFalse && (placed.Reason == onebidv1.ReasonNotYet)
 }
 
-// Waiting notes that a Bid passed all guards and waits for its account: AwaitingTurn, AccountPaused or NotAnswering.
+// Waiting notes that a Bid passed all guards and waits for its account: AwaitingTurn, AccountPaused,
+// QuotaExhausted or NotAnswering.
 func Waiting(marketplace, why string) Change {
 	return Change{apply: func(e *edit) {
 		e.accept()
@@ -31,6 +32,8 @@ var waitingFor = map[string]string{
 	onebidv1.ReasonAwaitingTurn:  "has a rate limit, and others go first",
 	onebidv1.ReasonAccountPaused: "is paused",
 	onebidv1.ReasonNotAnswering:  "does not answer",
+	// Of a bid that did not ask itself; see PlaceFailed for one that did.
+	onebidv1.ReasonQuotaExhausted: "has no bids left for the account",
 }
 
 // missed says what a Bid waited for while its posting closed; "" when the posting was closed before there was the Bid.
@@ -63,6 +66,8 @@ func awaited(reason string) string {
 		return "the end of the account's pause"
 	case onebidv1.ReasonNotAnswering:
 		return "the marketplace to answer again"
+	case onebidv1.ReasonQuotaExhausted:
+		return "the account to have bids left"
 	case onebidv1.ReasonNotYet, onebidv1.ReasonAccepted:
 		return "its turn"
 	default: // limits, cooldown, credentials, failed attempts

@@ -63,6 +63,15 @@ func (r *Reconciler) paced(ctx context.Context, s *situation) (result reconcile.
 	return reconcile.Result{}, ""
 }
 
+// rationed is paced for a Bid that is to be placed: it waits for the account to have bids left, too. A withdrawal that asks
+// by its key what became of a place does not.
+func (r *Reconciler) rationed(ctx context.Context, s *situation) (result reconcile.Result, why string) {
+	if block := s.conn.Limiter.Placing(); !block.Until.IsZero() {
+		return r.unblocked(block), onebidv1.ReasonQuotaExhausted
+	}
+	return r.paced(ctx, s)
+}
+
 // longestQueue is after how long a Bid asks for its turn again: those before it may have gone.
 const longestQueue = 30 * time.Second
 

@@ -115,6 +115,51 @@ func TestAMarketplaceThatDoesNotAnswerIsTriedBeforeABidIsPlaced(t *testing.T) {
 	w.Expect(w.stored().Status.State).To(Equal(onebidv1.StateActive))
 }
 
+// TestOneBidAsksForAllWhetherTheAccountHasBidsLeft has another Bid of the account find out that there are none.
+func TestOneBidAsksForAllWhetherTheAccountHasBidsLeft(t *testing.T) {
+	w := newWorld(t, onebidv1.ClassUniquePerPosting, newBid("a"))
+	p := w.process("one")
+	p.limiter.SpendQuota(start.Add(time.Hour))
+	wait, requests := p.step()
+	w.Expect(wait).To(Equal(time.Hour))
+	w.Expect(count(requests, "update status")).To(Equal(1))
+	w.Expect(w.placed()).To(Equal("False/QuotaExhausted"))
+	w.Expect(w.market.keys).To(BeEmpty())
+
+	p.clock.Step(time.Hour)
+	w.Expect(p.limiter.Placing()).To(BeZero(), "another one asks first")
+	wait, requests = p.step()
+	w.Expect(wait).To(Equal(30*time.Second), "until that one should know")
+	w.Expect(requests).To(BeEmpty(), "its status says it already")
+	p.clock.Step(wait)
+	p.step()
+	w.Expect(w.stored().Status.State).To(Equal(onebidv1.StateActive))
+	w.Expect(p.limiter.Placing()).To(BeZero())
+
+	p.limiter.SpendQuota(p.clock.Now().Add(time.Hour))
+	w.delete()
+	p.step()
+	w.Expect(w.market.live()).To(BeZero(), "withdrawals go on")
+}
+
+func TestAWithdrawalThatBurnsItsKeyDoesNotWaitForBidsToBeLeft(t *testing.T) {
+	w := newWorld(t, onebidv1.ClassIdempotencyKey, newBid("a"))
+	p := w.process("one")
+	w.errors["place"] = []error{refused(onebidv1.ErrorUnknownOutcome)}
+	p.step()
+	w.Expect(w.placed()).To(HavePrefix("Unknown/"))
+	p.limiter.SpendQuota(start.Add(time.Hour))
+	w.edit(func(b *onebidv1.Bid) { b.Spec.Withdraw = &onebidv1.BidWithdraw{Reason: "no more"} })
+	wait, _ := p.step()
+	for i := 0; i < 10 && w.stored().Status.Outcome == ""; i++ {
+		p.clock.Step(wait)
+		wait, _ = p.step()
+	}
+	w.Expect(w.stored().Status.Outcome).To(Equal(onebidv1.StateWithdrawn))
+	w.Expect(w.market.live()).To(BeZero())
+	w.Expect(p.clock.Now()).To(BeTemporally("<", start.Add(time.Hour)))
+}
+
 func TestABidThatMissedItsPostingSaysWhatItWaitedFor(t *testing.T) {
 	for _, c := range []struct {
 		why     string
@@ -128,8 +173,8 @@ func TestABidThatMissedItsPostingSaysWhatItWaitedFor(t *testing.T) {
 		{"a mode", func(w *world, _ *process) { w.mode(onebidv1.ModeSuspended) }, "spec.mode to be Live"},
 		{"a dry run", func(w *world, _ *process) { w.mode(onebidv1.ModeDryRun) }, "spec.mode to be Live"},
 		{
-			"failed attempts", func(w *world, _ *process) { w.errors["place"] = []error{refused(onebidv1.ErrorQuotaExhausted)} },
-			"QuotaExhausted",
+			"a spent quota", func(_ *world, p *process) { p.limiter.SpendQuota(start.Add(2 * time.Hour)) },
+			"the account to have bids left",
 		},
 	} {
 		t.Run(c.why, func(t *testing.T) {

@@ -73,6 +73,10 @@ func pausedNow(health registry.Health, now time.Time) bool {
 	return health.PausedUntil.Sub(now) > shortPause
 }
 
+func quotaSpent(health registry.Health, now time.Time) bool {
+	return health.QuotaUntil.Sub(now) > shortPause
+}
+
 func rateLimitOf(health registry.Health, was *onebidv1.RateLimitStatus, now time.Time) *onebidv1.RateLimitStatus {
 	out := &onebidv1.RateLimitStatus{}
 	switch {
@@ -87,6 +91,9 @@ func rateLimitOf(health registry.Health, was *onebidv1.RateLimitStatus, now time
 	if pausedNow(health, now) {
 		out.PausedUntil = seconds(health.PausedUntil.Add(time.Second - 1))
 		out.Reason = health.PauseReason
+	} else if quotaSpent(health, now) {
+		out.PausedUntil = seconds(health.QuotaUntil.Add(time.Second - 1))
+		out.Reason = onebidv1.ReasonQuotaExhausted
 	}
 	if *out == (onebidv1.RateLimitStatus{}) {
 		return nil
@@ -127,6 +134,10 @@ func reachable(before []metav1.Condition, health registry.Health, now time.Time)
 	case pausedNow(health, now):
 		condition.Reason = health.PauseReason
 		condition.Message = "Calls are held back until status.rateLimit.pausedUntil, as the marketplace's answers ask for"
+	case quotaSpent(health, now):
+		condition.Status, condition.Reason = metav1.ConditionTrue, onebidv1.ReasonAnswering
+		condition.Message = "The marketplace answers, and says that the account's bids are used up: bids wait, and one tries " +
+			"again at status.rateLimit.pausedUntil; withdrawals go on"
 	case health.Answered:
 		condition.Status, condition.Reason = metav1.ConditionTrue, onebidv1.ReasonAnswering
 		condition.Message = "The marketplace answers"
@@ -157,6 +168,8 @@ func (r *Reconciler) healthBack(v *visit, now time.Time) time.Duration {
 	var wait time.Duration
 	if pausedNow(health, now) {
 		wait = health.PausedUntil.Sub(now)
+	} else if quotaSpent(health, now) {
+		wait = health.QuotaUntil.Sub(now)
 	}
 	if at := health.NextProbe; !at.IsZero() && !v.deleting() {
 		probe := max(at.Sub(now), healthInterval)

@@ -79,6 +79,17 @@ func TestStatusFollowsPausesAndTheBreaker(t *testing.T) {
 	f.Expect(f.get().Status.RateLimit.PausedUntil).To(BeNil())
 
 	f.clock.Step(6 * time.Second)
+	f.healthy(registry.Health{
+		Breaker: onebidv1.BreakerClosed, Since: now, Answered: true, Told: &limit, QuotaUntil: f.clock.Now().Add(90 * time.Second),
+	})
+	f.Eventually(f.condition("Reachable")).Should(HavePrefix("True Answering: The marketplace answers, and says that the account's bids"))
+	f.Expect(f.get().Status.RateLimit.Reason).To(Equal(onebidv1.ReasonQuotaExhausted))
+	f.Expect(f.get().Status.RateLimit.PausedUntil).To(Equal(wholeSeconds(f.clock.Now().Add(90 * time.Second))))
+	f.Eventually(f.clock.HasWaiters).Should(BeTrue())
+	f.clock.Step(90 * time.Second)
+	f.Eventually(f.condition("Reachable")).Should(Equal("True Answering: The marketplace answers"))
+
+	f.clock.Step(6 * time.Second)
 	writes = f.writes()
 	few := ratelimit.State{Limit: 60, Remaining: 3}
 	f.healthy(registry.Health{Breaker: onebidv1.BreakerClosed, Since: now, Answered: true, Told: &few})

@@ -23,6 +23,8 @@ type Health struct {
 	// PausedUntil is when the latest pause ends, or ended, and PauseReason why it began; zero when there was none.
 	PausedUntil time.Time
 	PauseReason string
+	// QuotaUntil is until when nothing is placed because the account's bids are used up; zero unless they are.
+	QuotaUntil time.Time
 	// Breaker is open while the marketplace does not answer, since that time; zero when it never was.
 	Breaker onebidv1.BreakerState
 	Since   time.Time
@@ -40,7 +42,7 @@ func (l *Limiter) Health() Health {
 	defer l.mu.Unlock()
 	b := &l.breaker
 	h := Health{
-		Told: l.told, PausedUntil: l.paused.until, PauseReason: l.paused.reason,
+		Told: l.told, PausedUntil: l.paused.until, PauseReason: l.paused.reason, QuotaUntil: l.quotaUntil,
 		Breaker: b.state(), Since: b.since, Failures: b.failures, Answered: b.answered,
 	}
 	if b.open {

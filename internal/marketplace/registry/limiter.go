@@ -32,6 +32,8 @@ type Limiter struct {
 	resumed chan struct{}  // closed when a pause ends early
 	told    *ratelimit.State
 	breaker breaker
+	// quotaUntil is when a bid may try again whether the account has any left; zero unless they were used up.
+	quotaUntil time.Time
 }
 
 // pause is a time in which no call is made.

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -68,10 +69,20 @@ func do[T any](ctx context.Context, p *paced, operation string, k kind, call fun
 		p.limiter.heard(h)
 	}))
 	outcome = resultOf(err, replied.Load() || operation != "account")
-	if marketplace.ClassOf(err) == onebidv1.ErrorRateLimited {
-		p.limiter.Pause(p.clock.Now().Add(max(marketplace.RetryAfter(err), rateLimitPause)), onebidv1.ReasonRateLimited)
-	}
+	p.heed(k, err)
 	return out, err
+}
+
+// heed does what the answer to a call asks for.
+func (p *paced) heed(k kind, err error) {
+	switch class := marketplace.ClassOf(err); {
+	case class == onebidv1.ErrorRateLimited:
+		p.limiter.Pause(p.clock.Now().Add(max(marketplace.RetryAfter(err), rateLimitPause)), onebidv1.ReasonRateLimited)
+	case class == onebidv1.ErrorQuotaExhausted && k == placeCall:
+		p.limiter.SpendQuota(p.clock.Now().Add(cmp.Or(marketplace.RetryAfter(err), quotaPause)))
+	case err == nil && k == placeCall:
+		p.limiter.refill()
+	}
 }
 
 func named(err error, operation string) error {

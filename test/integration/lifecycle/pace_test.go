@@ -69,6 +69,38 @@ func TestAPauseCostsEachWaitingBidOneWrite(t *testing.T) {
 	x.G.Eventually(x.reachable).Should(Equal("True Answering"))
 }
 
+// When the account's bids are used up, nobody but the one who was told asks again, and withdrawals go on.
+func TestASpentQuotaIsNotAskedForByEveryBid(t *testing.T) {
+	const waiting = 30
+	x := newTenant(t, onebidv1.ClassIdempotencyKey)
+	x.Manager()
+	live := x.State(x.Bid("live"), onebidv1.StateActive)
+	x.Fault(marketsim.Fault{Verb: "place", Status: 403, Code: "BID_LIMIT_EXCEEDED", RetryAfter: "30", Times: 1})
+	told := x.Bid("told")
+	x.Reason(told, onebidv1.ConditionPlaced, onebidv1.ReasonQuotaExhausted)
+	x.G.Eventually(func() string {
+		if limit := x.marketplace().Status.RateLimit; limit != nil {
+			return limit.Reason
+		}
+		return ""
+	}).Should(Equal(onebidv1.ReasonQuotaExhausted))
+	x.G.Expect(x.reachable()).To(Equal("True Answering"))
+	bids := []*onebidv1.Bid{told}
+	for i := range waiting {
+		bids = append(bids, x.Bid(fmt.Sprint(i)))
+	}
+	x.Delete(live)
+	x.Gone(live)
+	for _, bid := range bids {
+		x.State(bid, onebidv1.StateActive)
+		calls := 1
+		if bid == told {
+			calls = 2
+		}
+		x.G.Expect(x.Row(bid.Spec.PostingID).PlaceCalls).To(Equal(calls), bid.Name)
+	}
+}
+
 // A marketplace that does not answer is left alone but for a probe now and then, its status says so, and all goes on by
 // itself when it is back.
 func TestAMarketplaceThatDoesNotAnswerIsLeftAlone(t *testing.T) {

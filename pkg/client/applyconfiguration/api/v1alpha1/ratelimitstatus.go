@@ -17,10 +17,11 @@ type RateLimitStatusApplyConfiguration struct {
 	// remaining is how many of them were left when this status was last written;
 	// it is not written for the sake of this number.
 	Remaining *int64 `json:"remaining,omitempty"`
-	// pausedUntil is when calls go on that are held back now; absent while none
-	// are.
+	// pausedUntil is when calls go on that are held back now, or of placing with
+	// the reason QuotaExhausted; absent while none are.
 	PausedUntil *v1.Time `json:"pausedUntil,omitempty"`
-	// reason of the pause: RateLimited or AuthenticationFailed.
+	// reason of the pause: RateLimited or AuthenticationFailed, of all calls;
+	// QuotaExhausted, of placing only: the account's bids are used up.
 	Reason *string `json:"reason,omitempty"`
 }
 
