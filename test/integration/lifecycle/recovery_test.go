@@ -98,15 +98,16 @@ func TestBidsCreatedAgainOverWhatWasLeft(t *testing.T) {
 // The key of a deleted Bid is burnt by a call that the marketplace answers for good: a refusal that may pass says
 // nothing about the call before it.
 func TestAKeyIsBurntByAnAnswerForGood(t *testing.T) {
-	x := newTenant(t, onebidv1.ClassIdempotencyKey)
-	x.Fault(marketsim.Fault{Verb: "place", Commit: "late", CommitDelayMillis: 12000, Times: 1})
+	// The longer a call may take, the longer its outcome settles: time enough to delete the Bid meanwhile.
+	x := newTenant(t, onebidv1.ClassIdempotencyKey, func(m *onebidv1.Marketplace) { m.Spec.TimeoutSeconds = 6 })
+	x.Fault(marketsim.Fault{Verb: "place", Commit: "late", CommitDelayMillis: 25000, Times: 1})
 	x.Fault(marketsim.Fault{Verb: "place", Status: 429, RetryAfter: "1", Times: 1})
 	x.Manager()
 	bid := x.Bid("1")
 	x.Reason(bid, onebidv1.ConditionPlaced, onebidv1.ReasonOutcomeUnknown)
 	x.Delete(bid)
 	x.Gone(bid)
-	x.G.Consistently(func() int { return x.Row("1").Live }).WithTimeout(12 * time.Second).WithPolling(100 * time.Millisecond).Should(BeZero())
+	x.G.Consistently(func() int { return x.Row("1").Live }).WithTimeout(25 * time.Second).WithPolling(100 * time.Millisecond).Should(BeZero())
 }
 
 func TestABidThatIsNotShownYetIsNotTakenForWithdrawn(t *testing.T) {
@@ -125,7 +126,7 @@ func TestABidThatIsNotShownYetIsNotTakenForWithdrawn(t *testing.T) {
 // Without keys only the order of events tells whose a bid is: one that appears after ours was refused is not ours.
 func TestAPersonsBidAfterARefusalIsNotOurs(t *testing.T) {
 	x := newTenant(t, onebidv1.ClassNone)
-	x.Fault(marketsim.Fault{Verb: "place", Status: 429, RetryAfter: "3", Times: 1})
+	x.Fault(marketsim.Fault{Verb: "place", Status: 429, RetryAfter: "12", Times: 1})
 	x.Manager()
 	bid := x.Bid("1", build.Price("99", "USD"))
 	x.Reason(bid, onebidv1.ConditionPlaced, onebidv1.ReasonRateLimited)
@@ -149,7 +150,7 @@ func TestAPersonIsCalledWhenLookingUpKeepsFailing(t *testing.T) {
 
 // What a person lets go without knowing its outcome may be live for a while yet: the cooldown counts for it too.
 func TestAnAbandonedUnknownCoolsDown(t *testing.T) {
-	x := newTenant(t, onebidv1.ClassNone, func(m *onebidv1.Marketplace) { m.Spec.RebidCooldownSeconds = ptr.To[int32](4) })
+	x := newTenant(t, onebidv1.ClassNone, func(m *onebidv1.Marketplace) { m.Spec.RebidCooldownSeconds = ptr.To[int32](15) })
 	x.Fault(marketsim.Fault{Verb: "place", Commit: "none", Status: 500, Times: 1})
 	x.Manager()
 	bid := x.State(x.Bid("1"), onebidv1.StateIndeterminate)
@@ -176,5 +177,5 @@ func TestAnotherReplicaWatchesWithdrawnBids(t *testing.T) {
 	for _, bid := range x.bids() {
 		x.G.Expect(world.Sim.SetState(t.Context(), x.Market, bid.Status.Remote.BidID, "rejected")).To(Succeed())
 	}
-	x.G.Eventually(x.inState(onebidv1.StateRejected)).Should(Equal(bids), x.others)
+	x.G.Eventually(x.inState(onebidv1.StateRejected)).WithTimeout(2*harness.Patience).Should(Equal(bids), x.others)
 }

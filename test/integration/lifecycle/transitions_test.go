@@ -5,8 +5,10 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	"github.com/onebid-dev/onebid/internal/marketsim"
@@ -72,7 +74,12 @@ func TestPendingToExpired(t *testing.T) {
 		x.State(bid, onebidv1.StateExpired)
 	})
 	t.Run("the posting is closed", func(t *testing.T) {
-		x.Create(build.Posting(x.NS, "rest", "shut", func(p *onebidv1.Posting) { p.Spec.Closed = ptr.To(true) }))
+		shut := build.Posting(x.NS, "rest", "shut", func(p *onebidv1.Posting) { p.Spec.Closed = ptr.To(true) })
+		x.Create(shut)
+		x.G.Eventually(func() bool {
+			_ = world.Env.Client.Get(t.Context(), client.ObjectKeyFromObject(shut), shut)
+			return meta.IsStatusConditionFalse(shut.Status.Conditions, onebidv1.ConditionFresh)
+		}).Should(BeTrue(), "Postings and Bids come by watches of their own: a Bid may be seen before a Posting that is older")
 		bid := x.Bid("shut")
 		x.Reason(bid, onebidv1.ConditionAccepted, onebidv1.ReasonPostingClosed)
 		x.State(bid, onebidv1.StateExpired)
@@ -123,15 +130,15 @@ func TestActiveToWonLostExpired(t *testing.T) {
 
 func TestRetryAfterIsHonoured(t *testing.T) {
 	x := newTenant(t, onebidv1.ClassIdempotencyKey)
-	x.Fault(marketsim.Fault{Verb: "place", Posting: "1", Status: 429, RetryAfter: "3", Times: 1})
+	x.Fault(marketsim.Fault{Verb: "place", Posting: "1", Status: 429, RetryAfter: "8", Times: 1})
 	x.Manager()
 	bid := x.Bid("1")
 	limited := x.Reason(bid, onebidv1.ConditionPlaced, onebidv1.ReasonRateLimited)
-	x.G.Expect(limited.Status.Attempts.NextTime.Time).To(BeTemporally(">=", time.Now().Add(time.Second)))
 	x.State(bid, onebidv1.StateActive)
 	records := x.Calls("place", "1")
 	x.G.Expect(records).To(HaveLen(2))
-	x.G.Expect(records[1].Time.Sub(records[0].Time)).To(BeNumerically(">=", 3*time.Second))
+	x.G.Expect(limited.Status.Attempts.NextTime.Time).To(BeTemporally(">=", records[0].Time.Add(7*time.Second)))
+	x.G.Expect(records[1].Time.Sub(records[0].Time)).To(BeNumerically(">=", 8*time.Second))
 }
 
 func TestUnknownOutcomeThatHadNoEffect(t *testing.T) {
@@ -210,12 +217,13 @@ func TestAnAcceptedWithdrawalIsReadBack(t *testing.T) {
 	x := newTenant(t, onebidv1.ClassIdempotencyKey)
 	x.Manager()
 	bid := x.State(x.Bid("1"), onebidv1.StateActive)
-	x.Fault(marketsim.Fault{Verb: "withdraw", Status: 200, Body: `{}`, Commit: "none", Times: 2})
+	x.Fault(marketsim.Fault{Verb: "withdraw", Status: 200, Body: `{}`, Commit: "none"})
 	x.Delete(bid)
 	x.Eventually(bid, "a withdrawal that goes on", func(b *onebidv1.Bid) bool {
-		return b.Status.Attempts.Operation == onebidv1.OperationWithdraw && b.Status.Attempts.Count == 2
+		return b.Status.Attempts.Operation == onebidv1.OperationWithdraw && b.Status.Attempts.Count >= 2
 	})
 	x.G.Expect(x.Row("1").Live).To(Equal(1))
+	x.NoFaults()
 	x.Gone(bid)
 	x.G.Expect(x.Row("1").Live).To(BeZero())
 }
