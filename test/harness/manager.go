@@ -52,7 +52,7 @@ func (x *Tenant) managerUser() *testenv.User {
 func startManager(t *testing.T, binary string, user *testenv.User, flags ...string) *Manager {
 	t.Helper()
 	m := &Manager{
-		t: t, log: filepath.Join(t.TempDir(), "manager.log"), health: freeAddress(t), metrics: freeAddress(t),
+		t: t, log: filepath.Join(t.TempDir(), "manager.log"), health: FreeAddress(t), metrics: FreeAddress(t),
 		done: make(chan struct{}),
 	}
 	out, err := os.Create(m.log)
@@ -186,8 +186,8 @@ const firstPort, ports = 20000, 12000
 
 var lastPort atomic.Int64
 
-// freeAddress is one that nobody listens on. Tests of other processes look elsewhere.
-func freeAddress(t *testing.T) string {
+// FreeAddress is one that nobody listens on. Tests of other processes look elsewhere.
+func FreeAddress(t *testing.T) string {
 	t.Helper()
 	lastPort.CompareAndSwap(0, int64(rand.IntN(ports)))
 	for range ports {

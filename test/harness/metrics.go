@@ -9,6 +9,7 @@ import (
 
 	"github.com/onsi/gomega"
 	authenticationv1 "k8s.io/api/authentication/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -67,6 +68,15 @@ func (x *Tenant) scraper() string {
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "onebid-metrics-reader"},
 		Subjects:   []rbacv1.Subject{{Kind: "ServiceAccount", Namespace: x.System, Name: "prometheus"}},
 	})
+	// The API server takes a moment to heed a binding, and the manager remembers a refusal for longer.
+	x.G.Eventually(func() (bool, error) {
+		review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
+			User:                  "system:serviceaccount:" + x.System + ":" + account.Name,
+			NonResourceAttributes: &authorizationv1.NonResourceAttributes{Verb: "get", Path: "/metrics"},
+		}}
+		err := x.World.Env.Client.Create(x.T.Context(), review)
+		return review.Status.Allowed, err
+	}).Should(gomega.BeTrue(), "the account may read metrics")
 	request := &authenticationv1.TokenRequest{}
 	x.G.Expect(x.World.Env.Client.SubResource("token").Create(x.T.Context(), account, request)).To(gomega.Succeed())
 	return request.Status.Token

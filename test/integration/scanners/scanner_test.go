@@ -2,7 +2,6 @@ package scanners_test
 
 import (
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -86,6 +85,12 @@ func installed(t *testing.T, x *harness.Tenant) (kubeconfig string) {
 	_, err = env.Admin().KubectlInput(t.Context(), manifests, "apply", "--server-side", "-f", "-")
 	x.G.Expect(err).NotTo(HaveOccurred())
 
+	x.G.Eventually(func() string {
+		answer, _ := env.Kubectl(t.Context(), "auth", "can-i", "--namespace", x.NS, // "no" comes with an error
+			"--as", "system:serviceaccount:"+x.NS+":onebid-scanner", "create", "bids.onebid.dev")
+		return strings.TrimSpace(answer)
+	}).Should(Equal("yes"), "the API server takes a moment to heed a binding")
+
 	admin, err := kubernetes.NewForConfig(env.Config)
 	x.G.Expect(err).NotTo(HaveOccurred())
 	token, err := admin.CoreV1().ServiceAccounts(x.NS).CreateToken(t.Context(), "onebid-scanner",
@@ -123,7 +128,7 @@ type running struct {
 
 func (p program) start(t *testing.T) *running {
 	t.Helper()
-	r := &running{t: t, metrics: freeAddress(t), health: freeAddress(t)}
+	r := &running{t: t, metrics: harness.FreeAddress(t), health: harness.FreeAddress(t)}
 	r.cmd = exec.Command(p.path, append(p.args, "--metrics-bind-address", r.metrics, "--health-probe-bind-address", r.health)...)
 	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
 	if err != nil {
@@ -143,16 +148,6 @@ func (p program) start(t *testing.T) *running {
 		}
 	})
 	return r
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().String()
 }
 
 // get returns what an endpoint says; the status is 0 when nobody answers.
@@ -218,9 +213,11 @@ func TestFromAFeedToALiveBid(t *testing.T) {
 	settled := jobSite.asked.Load()
 	x.G.Eventually(jobSite.asked.Load).Should(BeNumerically(">", settled+5))
 	for _, r := range []*running{first, second} {
-		x.G.Expect(r.ready()).To(Equal(http.StatusOK))
-		_, text := get(r.metrics, "/metrics")
-		x.G.Expect(text).To(And(ContainSubstring(`onebid_scanner_feed_readings_total{result="changed"} 1`+"\n"),
+		x.G.Eventually(r.ready).Should(Equal(http.StatusOK)) // the other one may have been much faster
+		x.G.Eventually(func() string {
+			_, text := get(r.metrics, "/metrics")
+			return text
+		}).Should(And(ContainSubstring(`onebid_scanner_feed_readings_total{result="changed"} 1`+"\n"),
 			ContainSubstring("onebid_scanner_feed_items 3\n"), ContainSubstring("onebid_lock_attempts_total")))
 		x.G.Expect(r.cmd.Process.Signal(syscall.SIGTERM)).To(Succeed())
 		x.G.Expect(r.cmd.Wait()).To(Succeed(), "it ends by itself, without an error")
@@ -248,8 +245,8 @@ func TestAFailingFeedChangesNothing(t *testing.T) {
 	x.G.Eventually(func() string {
 		_, text := get(r.metrics, "/metrics")
 		return text
-	}).Should(ContainSubstring(`onebid_scanner_feed_readings_total{result="failed"} 1`))
-	x.G.Expect(r.ready()).To(Equal(http.StatusServiceUnavailable))
+	}).Should(MatchRegexp(`onebid_scanner_feed_readings_total\{result="failed"\} [1-9]`))
+	x.G.Eventually(r.ready).Should(Equal(http.StatusServiceUnavailable))
 	x.G.Expect(names(x, &onebidv1.BidList{})).To(BeEmpty())
 	x.G.Expect(names(x, &onebidv1.PostingList{})).To(BeEmpty())
 
