@@ -85,6 +85,7 @@ func newWorld(t *testing.T, class onebidv1.MarketplaceClass, objects ...client.O
 		T: t, GomegaWithT: NewWithT(t), clock: &skippingClock{clocktesting.NewFakeClock(start)},
 		before: map[string]func(){}, errors: map[string][]error{}, events: map[string]string{},
 	}
+	w.SetDefaultEventuallyTimeout(20 * time.Second)
 	w.api = fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).WithStatusSubresource(&onebidv1.Bid{}).
 		WithIndex(&onebidv1.Bid{}, bid.IndexMarketplace, func(o client.Object) []string { return []string{o.(*onebidv1.Bid).Spec.Marketplace} }).
 		Build()

@@ -169,6 +169,7 @@ type fixture struct {
 	site    *site
 	members *members
 	clock   *clocktesting.FakeClock
+	cached  client.Client
 }
 
 func start(t *testing.T) *fixture {
@@ -178,7 +179,7 @@ func start(t *testing.T) *fixture {
 		site:  &site{tokens: map[string]string{"": "anybody", "good": "me"}, connected: map[types.NamespacedName]*driver{}},
 		clock: clocktesting.NewFakeClock(time.Now()),
 	}
-	f.SetDefaultEventuallyTimeout(10 * time.Second)
+	f.SetDefaultEventuallyTimeout(40 * time.Second)
 	f.SetDefaultEventuallyPollingInterval(10 * time.Millisecond)
 	leaks := goleak.IgnoreCurrent()
 	mgr, err := ctrl.NewManager(env.Config, ctrl.Options{
@@ -187,6 +188,7 @@ func start(t *testing.T) *fixture {
 		Cache:   cache.Options{DefaultNamespaces: map[string]cache.Config{f.ns: {}}},
 	})
 	f.Expect(err).NotTo(HaveOccurred())
+	f.cached = mgr.GetClient()
 	f.Expect(mgr.GetFieldIndexer().IndexField(t.Context(), &onebidv1.Bid{}, "spec.marketplace",
 		func(o client.Object) []string { return []string{o.(*onebidv1.Bid).Spec.Marketplace} })).To(Succeed())
 	secrets, err := metadata.NewForConfig(env.Config)

@@ -200,6 +200,8 @@ func TestRecorderRaces(t *testing.T) {
 	f.settled(p)
 
 	const bids = 8
+	patient := posting.NewRecorder(f.cached, env.Client, f.clock) // on a slow machine a write may lose more often than is usual
+	patient.Backoff = wait.Backoff{Duration: 20 * time.Millisecond, Factor: 1, Jitter: 2, Steps: 200}
 	var all sync.WaitGroup
 	errs := make(chan error, 50)
 	for i := range 50 {
@@ -208,11 +210,11 @@ func TestRecorderRaces(t *testing.T) {
 		all.Go(func() {
 			switch i % 3 {
 			case 0:
-				errs <- f.recorder.BidActive(t.Context(), bid)
+				errs <- patient.BidActive(t.Context(), bid)
 			case 1:
-				errs <- f.recorder.BidEnded(t.Context(), bid, ended(bid, onebidv1.StateWithdrawn, 1))
+				errs <- patient.BidEnded(t.Context(), bid, ended(bid, onebidv1.StateWithdrawn, 1))
 			default:
-				errs <- f.recorder.BidEnded(t.Context(), bid, ended(bid, onebidv1.StateRejected, 2))
+				errs <- patient.BidEnded(t.Context(), bid, ended(bid, onebidv1.StateRejected, 2))
 			}
 		})
 	}

@@ -68,7 +68,7 @@ func start(t *testing.T) *fixture {
 		WithT: NewWithT(t), t: t, ns: env.Namespace(t), members: &members{},
 		clock: clocktesting.NewFakeClock(time.Now().Truncate(time.Second)),
 	}
-	f.SetDefaultEventuallyTimeout(10 * time.Second)
+	f.SetDefaultEventuallyTimeout(40 * time.Second)
 	f.SetDefaultEventuallyPollingInterval(10 * time.Millisecond)
 	leaks := goleak.IgnoreCurrent()
 	mgr, err := ctrl.NewManager(env.Config, ctrl.Options{

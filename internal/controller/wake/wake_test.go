@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 	"go.uber.org/goleak"
@@ -30,6 +31,7 @@ func TestOnKeepsOneEventAndBlocksNobody(t *testing.T) {
 
 func TestKeysLosesNoneAndBlocksNobody(t *testing.T) {
 	g := NewWithT(t)
+	g.SetDefaultEventuallyTimeout(20 * time.Second)
 	keys := wake.NewKeys()
 	for range 3 {
 		for i := range 100 {
