@@ -19,24 +19,45 @@ import (
 // quiet is for how long nothing may be written once a tenant is settled.
 const quiet = 1500 * time.Millisecond
 
-// Settled waits until nothing is written any more, here or at the marketplace, and then holds the marketplace's ledger
-// against the promises: no posting had two live bids at once (I1); each live bid is that of a Bid which wants to be live
+// Settled waits until nothing is written any more, here or at the marketplace, and the marketplace's ledger agrees with
+// the promises: no posting had two live bids at once (I1); each live bid is that of a Bid which wants to be live
 // (I2, I6); each Bid is live there, ended, or says who must do what (I3); nothing is written while nothing changes (I4);
 // no Lease but tombstones is left without its Bid. I5 is about how often a place call was sent, which each test counts.
+//
+// That nothing is written for a while proves nothing alone: so it is while a call settles, or a dead replica's time runs.
 func (x *Tenant) Settled() {
 	x.T.Helper()
-	x.quiet()
+	last, since := "", time.Now()
+	var wrong []string
+	x.G.Eventually(func() time.Duration {
+		trace := x.trace()
+		if wrong = x.wrong(); trace != last || len(wrong) > 0 {
+			last, since = trace, time.Now()
+		}
+		return time.Since(since)
+	}).WithPolling(quiet/6).Should(gomega.BeNumerically(">=", quiet), func() string {
+		if len(wrong) == 0 {
+			return "something goes on being written"
+		}
+		return strings.Join(wrong, "\n")
+	})
+	x.checkInvariants()
+}
+
+// wrong is what does not agree with the promises now.
+func (x *Tenant) wrong() []string {
+	x.T.Helper()
+	var out []string
 	bids, live := x.Bids(), x.Live()
 	for posting, id := range orphans(bids, live) {
-		x.T.Errorf("no Bid accounts for bid %s on posting %q, which is live", id, posting)
+		out = append(out, fmt.Sprintf("no Bid accounts for bid %s on posting %q, which is live", id, posting))
 	}
 	for i := range bids {
 		if !accounted(&bids[i], live) {
-			x.T.Errorf("this Bid is neither live, nor ended, nor does it say what to do:\n%s", Describe(&bids[i]))
+			out = append(out, "this Bid is neither live, nor ended, nor does it say what to do:\n"+Describe(&bids[i]))
 		}
 	}
-	x.checkLeases(bids)
-	x.checkInvariants()
+	return append(out, x.lostLeases(bids)...)
 }
 
 // Bids of the tenant.
@@ -59,18 +80,6 @@ func (x *Tenant) Live() map[string]marketsim.LiveBid {
 		}
 	}
 	return out
-}
-
-// quiet waits until no object of the tenant has changed, and nothing was placed or withdrawn, for a while.
-func (x *Tenant) quiet() {
-	x.T.Helper()
-	last, since := "", time.Now()
-	x.G.Eventually(func() time.Duration {
-		if trace := x.trace(); trace != last {
-			last, since = trace, time.Now()
-		}
-		return time.Since(since)
-	}).WithPolling(quiet/6).Should(gomega.BeNumerically(">=", quiet), "something goes on being written")
 }
 
 // trace is another text after each write.
@@ -123,7 +132,8 @@ func accounted(bid *onebidv1.Bid, live map[string]marketsim.LiveBid) bool {
 		meta.IsStatusConditionFalse(bid.Status.Conditions, onebidv1.ConditionAccepted)
 }
 
-func (x *Tenant) checkLeases(bids []onebidv1.Bid) {
+// lostLeases are those that are left without their Bid.
+func (x *Tenant) lostLeases(bids []onebidv1.Bid) (out []string) {
 	x.T.Helper()
 	known := map[string]bool{}
 	for _, bid := range bids {
@@ -131,7 +141,8 @@ func (x *Tenant) checkLeases(bids []onebidv1.Bid) {
 	}
 	for _, lease := range x.PostingLeases() {
 		if lease.Annotations[onebidv1.AnnotationSettledAt] == "" && !known[lease.Annotations[onebidv1.AnnotationBidUID]] {
-			x.T.Errorf("Lease %s is left without its Bid: %v", lease.Name, lease.Annotations)
+			out = append(out, fmt.Sprintf("Lease %s is left without its Bid: %v", lease.Name, lease.Annotations))
 		}
 	}
+	return out
 }
