@@ -42,7 +42,7 @@ func start(t *testing.T, config *rest.Config, ns string) *fixture {
 		queue: workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[reconcile.Request]()),
 	}
 	f.Expect(err).NotTo(HaveOccurred())
-	f.SetDefaultEventuallyTimeout(5 * time.Second)
+	f.SetDefaultEventuallyTimeout(time.Minute) // a list that was refused is tried again at growing intervals
 	leaks := goleak.IgnoreCurrent()
 	ctx, stop := context.WithCancel(context.Background())
 	f.stop = stop
@@ -146,7 +146,7 @@ func TestWatchBeforeStart(t *testing.T) {
 	queue := workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[reconcile.Request]())
 	defer queue.ShutDown()
 	g.Expect(watcher.Start(t.Context(), queue)).To(Succeed())
-	g.Eventually(func() bool { _, known := watcher.Version(name); return known }).WithTimeout(5 * time.Second).Should(BeTrue())
+	g.Eventually(func() bool { _, known := watcher.Version(name); return known }).WithTimeout(time.Minute).Should(BeTrue())
 
 	idle := New(client)
 	g.Expect(idle.Watch(name, name)).To(Succeed())

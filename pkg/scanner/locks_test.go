@@ -117,7 +117,7 @@ func TestAcquireAndRelease(t *testing.T) {
 	_, err = other.Acquire(t.Context(), "1")
 	timeout, ok := errors.AsType[*lock.TimeoutError](err)
 	w.Expect(ok).To(BeTrue(), "%v", err)
-	w.Expect(timeout.Waited).To(BeNumerically("~", time.Second, 900*time.Millisecond))
+	w.Expect(timeout.Waited).To(BeNumerically(">=", time.Second))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	w.Expect(s.Release(ctx, held)).To(Succeed(), "also when the work was canceled")

@@ -65,7 +65,7 @@ func TestRedisStopsAndStarts(t *testing.T) {
 	reached(20)
 	server.Stop()
 	reached(50)
-	w.Expect(value(w, registry, "onebid_lock_degraded")).To(BeEquivalentTo(1))
+	w.Eventually(func() float64 { return value(w, registry, "onebid_lock_degraded") }, "60s", "5ms").Should(BeEquivalentTo(1))
 	server.Start()
 	w.Expect(group.Wait()).To(Succeed())
 
@@ -84,7 +84,7 @@ func TestRedisStopsAndStarts(t *testing.T) {
 	}
 	w.Expect(value(w, registry, "onebid_lock_degraded")).To(BeZero())
 	w.Expect(value(w, registry, "onebid_lock_fallbacks_total")).To(BeNumerically(">=", scanners))
-	w.Expect(lines).To(Receive(ContainSubstring("Redis cannot be reached")))
+	w.Eventually(lines).Should(Receive(ContainSubstring("Redis cannot be reached")), "among what else was lost with it")
 	w.Eventually(func() map[string]int { return w.reasons() }, "20s", "50ms").Should(And(
 		HaveKeyWithValue("LockBackendUnavailable", BeNumerically(">=", scanners)),
 		HaveKeyWithValue("LockBackendRestored", BeNumerically(">=", scanners)),

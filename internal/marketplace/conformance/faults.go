@@ -157,11 +157,15 @@ func (b *bench) unknownWithdrawals() {
 }
 
 func (b *bench) lateCommit() {
+	const late = 500 * time.Millisecond
 	posting := b.posting()
-	b.Market.Spoil(b.T, Fault{Operation: "place", PostingID: posting, Status: http.StatusGatewayTimeout, Late: 500 * time.Millisecond})
+	b.Market.Spoil(b.T, Fault{Operation: "place", PostingID: posting, Status: http.StatusGatewayTimeout, Late: late})
+	begun := time.Now()
 	_, err := b.driver.Place(b.Context(), b.request(posting))
 	b.failsAs(err, "place", onebidv1.ErrorUnknownOutcome)
-	b.Expect(b.lookup(posting)).To(gomega.BeEmpty(), "not there yet")
+	if found := b.lookup(posting); time.Since(begun) < late { // else the machine stood still, and it may be there
+		b.Expect(found).To(gomega.BeEmpty(), "not there yet")
+	}
 	b.Eventually(func() []string { return ids(b.lookup(posting)) }, 20*time.Second, 50*time.Millisecond).
 		Should(gomega.HaveLen(1))
 	b.Expect(b.placeCalls(posting)).To(gomega.Equal(1))
@@ -216,7 +220,8 @@ func (b *bench) deadlines() {
 	posting := b.posting()
 	const forever = time.Minute
 	b.Market.Spoil(b.T, Fault{Operation: "place", PostingID: posting, Commit: true, Delay: forever})
-	_, err := b.driver.Place(b.within(300*time.Millisecond), b.request(posting))
+	// Long enough to connect and send on a busy machine: what was not sent is another error.
+	_, err := b.driver.Place(b.within(3*time.Second), b.request(posting))
 	b.failsAs(err, "place", onebidv1.ErrorUnknownOutcome)
 	b.Expect(b.placeCalls(posting)).To(gomega.Equal(1))
 

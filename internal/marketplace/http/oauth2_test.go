@@ -238,7 +238,11 @@ func TestWithoutATokenNothingIsSent(t *testing.T) {
 		t.Run(why, func(t *testing.T) {
 			g := NewWithT(t)
 			tokens, s := serve(t, c.answer), serve(t, reply(http.StatusCreated, item("b1", "live")))
-			d := tokenDriver(t, s.URL, tokens.URL, wire.Options{Timeout: 300 * time.Millisecond}, func(o *onebidv1.HTTPOAuth2) {
+			timeout := 30 * time.Second
+			if why == "never" {
+				timeout = 300 * time.Millisecond
+			}
+			d := tokenDriver(t, s.URL, tokens.URL, wire.Options{Timeout: timeout}, func(o *onebidv1.HTTPOAuth2) {
 				o.Grant = onebidv1.GrantRefreshToken
 			})
 			_, placed := d.Place(t.Context(), bid())

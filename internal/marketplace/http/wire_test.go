@@ -265,7 +265,7 @@ func TestAReplyTakesItsTimeAtMost(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			d := driverWith(t, shop(nil), serve(t, answer).URL, wire.Options{Timeout: 200 * time.Millisecond})
+			d := driverWith(t, shop(nil), serve(t, answer).URL, wire.Options{Timeout: time.Second})
 			_, err := d.Place(t.Context(), bid())
 			g.Expect(err).To(beOf(onebidv1.ErrorUnknownOutcome), "%v", err)
 			_, err = d.List(t.Context())

@@ -231,14 +231,16 @@ func deadHolder(t *testing.T, b *bench) {
 	b.Expect(dead.Release(t.Context())).To(gomega.MatchError(lock.ErrLost))
 }
 
-// Who renews keeps it.
+// Who renews keeps it, for longer than a TTL, which is one that a busy machine can keep up with.
 func renewed(t *testing.T, b *bench) {
+	const ttl, times = 4 * short, 12
+	lasting := func(r *lock.Request) { r.TTL = ttl }
 	one, two := b.suite.Process(t), b.suite.Process(t)
-	l := b.acquire(one, b.request("1", briefly))
-	other := b.waiting(two, b.request("1", briefly))
-	ticker := time.NewTicker(short / 5)
+	l := b.acquire(one, b.request("1", lasting))
+	other := b.waiting(two, b.request("1", lasting))
+	ticker := time.NewTicker(ttl / 8)
 	defer ticker.Stop()
-	for range 12 {
+	for range times {
 		<-ticker.C
 		b.Expect(l.Renew(t.Context())).To(gomega.Succeed())
 		b.Expect(other.done).NotTo(gomega.BeClosed())
