@@ -26,6 +26,9 @@ for package in "${packages[@]}"; do
   if [[ $package =~ $not_raced ]]; then rest+=("$package"); else raced+=("$package"); fi
 done
 
+# A second, which is Gomega's own, is not long on a machine that does all of this at once.
+export GOMEGA_DEFAULT_EVENTUALLY_TIMEOUT=${GOMEGA_DEFAULT_EVENTUALLY_TIMEOUT:-30s}
+
 mkdir -p bin
 status=0
 go test "${race[@]}" -timeout 20m -covermode=atomic -coverprofile=bin/coverage.out "$@" "${raced[@]}" || status=1
