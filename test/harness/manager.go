@@ -186,7 +186,8 @@ const firstPort, ports = 20000, 12000
 
 var lastPort atomic.Int64
 
-// FreeAddress is one that nobody listens on. Tests of other processes look elsewhere.
+// FreeAddress is one that nobody listens on, and that no outgoing connection is given meanwhile. Tests of other processes
+// look elsewhere.
 func FreeAddress(t *testing.T) string {
 	t.Helper()
 	lastPort.CompareAndSwap(0, int64(rand.IntN(ports)))

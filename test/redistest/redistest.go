@@ -35,7 +35,7 @@ type Server struct {
 // Start starts a server that keeps nothing on disk. Arguments come after redis-server's own.
 func Start(t *testing.T, args ...string) *Server {
 	t.Helper()
-	_, port, err := net.SplitHostPort(freeAddress(t))
+	_, port, err := net.SplitHostPort(harness.FreeAddress(t))
 	gomega.NewWithT(t).Expect(err).NotTo(gomega.HaveOccurred())
 	s := &Server{Addr: "127.0.0.1:" + port, t: t, binary: binary(t), args: append([]string{
 		"--port", port, "--bind", "127.0.0.1", "--dir", t.TempDir(), "--save", "", "--appendonly", "no",
@@ -91,7 +91,7 @@ func (s *Server) Sentinel() *Server {
 	config := fmt.Sprintf("sentinel monitor mymaster %s %s 1\n"+
 		"sentinel down-after-milliseconds mymaster 1000\nsentinel failover-timeout mymaster 10000\n", host, port)
 	g.Expect(os.WriteFile(file, []byte(config), 0o600)).To(gomega.Succeed())
-	address := freeAddress(s.t)
+	address := harness.FreeAddress(s.t)
 	_, port, err = net.SplitHostPort(address)
 	g.Expect(err).NotTo(gomega.HaveOccurred())
 	sentinel := &Server{Addr: address, t: s.t, binary: s.binary, args: []string{
@@ -109,7 +109,7 @@ func Cluster(t *testing.T) []*Server {
 	var nodes []*Server
 	for range 3 {
 		// The cluster's bus would listen 10,000 ports higher, which may be none.
-		_, bus, err := net.SplitHostPort(freeAddress(t))
+		_, bus, err := net.SplitHostPort(harness.FreeAddress(t))
 		g.Expect(err).NotTo(gomega.HaveOccurred())
 		nodes = append(nodes, Start(t, "--cluster-enabled", "yes", "--cluster-port", bus))
 	}
@@ -144,12 +144,4 @@ func binary(t *testing.T) string {
 		t.Skip(message)
 	}
 	return strings.TrimSpace(string(out))
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	gomega.NewWithT(t).Expect(err).NotTo(gomega.HaveOccurred())
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().String()
 }
