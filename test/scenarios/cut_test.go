@@ -45,12 +45,19 @@ func cutOffInTheMiddleOfACall(x *harness.Tenant) (*onebidv1.Bid, *harness.Proxy,
 	x.T.Helper()
 	p := x.Proxy()
 	x.Fault(marketsim.Fault{Verb: "place", DelayMillis: 1500, Commit: "before", Times: 1})
+	p.Lose(harness.Loss{Wanted: func(r *http.Request) bool { return sent(r, x) }})
 	m := x.Manager("--kubeconfig", p.Kubeconfig)
 	bid := x.Bid("1")
 	x.G.Eventually(func() int { return x.Row("1").PlaceCalls }).Should(Equal(1))
-	p.Lose(harness.Loss{Wanted: func(*http.Request) bool { return true }})
 	p.Cut()
 	return bid, p, m
+}
+
+// sent is true once a place call for posting "1" has reached the marketplace. A proxy that asks it for each request loses
+// what comes after the call, and nothing before, however late the test learns of the call.
+func sent(r *http.Request, x *harness.Tenant) bool {
+	summary, err := world.Sim.Summary(r.Context(), x.Market)
+	return err == nil && summary.Row(x.Market, x.Account(), "1").PlaceCalls > 0
 }
 
 // replies of the tenant's market to one kind of call.
@@ -70,12 +77,12 @@ func TestRow08TheHolderLosesItsHeartbeat(t *testing.T) {
 	x := newTenant(t, onebidv1.ClassIdempotencyKey)
 	p := x.Proxy()
 	x.Fault(marketsim.Fault{Verb: "place", Status: 429, RetryAfter: "4", Times: 1})
+	p.Lose(harness.Loss{Silent: true, Wanted: func(r *http.Request) bool {
+		return r.Method != http.MethodGet && strings.Contains(r.URL.Path, "/namespaces/"+x.System+"/leases") && sent(r, x)
+	}})
 	holder := x.Manager("--kubeconfig", p.Kubeconfig)
 	bid := x.Bid("1")
 	x.Reason(bid, onebidv1.ConditionPlaced, onebidv1.ReasonRateLimited)
-	p.Lose(harness.Loss{Silent: true, Wanted: func(r *http.Request) bool {
-		return r.Method != http.MethodGet && strings.Contains(r.URL.Path, "/namespaces/"+x.System+"/leases")
-	}})
 	x.G.Eventually(holder.Ready).Should(BeFalse())
 	x.G.Consistently(func() int { return x.Row("1").PlaceCalls }).WithTimeout(6*time.Second).Should(Equal(1), "its turn came and went")
 	x.Manager()

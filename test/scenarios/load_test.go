@@ -33,7 +33,7 @@ func TestRow21ManyBidsAndARestart(t *testing.T) {
 		x.State(x.Bid(posting), onebidv1.StateActive)
 	}
 	postings := numbered("p", bids)
-	createAll(x, postings)
+	x.Frozen(func() { createAll(x, postings) }) // however long that takes, they wait when it is done
 	live := func() int { return totals(x).Live }
 	x.G.Eventually(live).WithPolling(rarely).Should(BeNumerically(">", bids/10))
 	first.Kill()
