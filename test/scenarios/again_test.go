@@ -52,7 +52,7 @@ func TestRow15CreatedAgainWhileAReplicaWasBlind(t *testing.T) {
 
 // 16: a withdrawn bid is created again inside the cooldown. It is held until that is over, also when who withdrew it died.
 func TestRow16CreatedAgainInsideTheCooldown(t *testing.T) {
-	const cooldown = 8
+	const cooldown = 15
 	inEachClass(t, func(x *harness.Tenant, _ onebidv1.MarketplaceClass) {
 		first := x.Manager()
 		bid := x.State(x.Bid("1"), onebidv1.StateActive)

@@ -91,7 +91,7 @@ func TestRow10TwoProcessesOfOneName(t *testing.T) {
 		x.G.Eventually(old.Ready).Should(BeTrue())
 		x.State(x.Bid("2"), onebidv1.StateActive)
 		x.G.Expect(x.Row("1").PlaceCalls).To(Equal(1))
-	})
+	}, timeout(5)) // time to pause it in
 }
 
 // 24: SIGTERM in the middle of a POST. The reply is awaited and recorded; nothing is sent again.

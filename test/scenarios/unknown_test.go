@@ -145,5 +145,5 @@ func TestRow14DeletedWhileTheOutcomeIsUnknown(t *testing.T) {
 				x.G.Expect(x.Row(fmt.Sprint(i)).PlaceCalls).To(Equal(1))
 			}
 		}
-	}, func(m *onebidv1.Marketplace) { m.Spec.LateCommitSeconds = ptr.To[int32](3) })
+	}, func(m *onebidv1.Marketplace) { m.Spec.LateCommitSeconds = ptr.To[int32](8) }) // it stays unknown until all are deleted
 }

@@ -46,7 +46,7 @@ func TestRow19AWithdrawalIsRefused(t *testing.T) {
 			}
 			x.G.Expect(x.Calls(marketsim.VerbWithdraw, posting)).To(HaveLen(want), posting)
 		}
-	})
+	}, timeout(10)) // a read that timed out would be followed by one more
 }
 
 // 19: a bid that is awarded cannot be withdrawn. A person is told, nothing is tried in a loop, and it is let go once it is won.
