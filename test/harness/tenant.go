@@ -116,6 +116,17 @@ func (x *Tenant) Bid(posting string, edit ...func(*onebidv1.Bid)) *onebidv1.Bid 
 	return bid
 }
 
+// Known creates a Posting and waits until the manager that runs knows of it, as its status says. Postings and Bids come to it
+// by watches of their own, so a Bid that is created at once may be acted on first.
+func (x *Tenant) Known(posting *onebidv1.Posting) {
+	x.T.Helper()
+	x.Create(posting)
+	x.G.Eventually(func() []metav1.Condition {
+		x.G.Expect(x.World.Env.Client.Get(x.T.Context(), client.ObjectKeyFromObject(posting), posting)).To(gomega.Succeed())
+		return posting.Status.Conditions
+	}).ShouldNot(gomega.BeEmpty())
+}
+
 // Get reads the Bid as it is now.
 func (x *Tenant) Get(bid *onebidv1.Bid) *onebidv1.Bid {
 	x.T.Helper()

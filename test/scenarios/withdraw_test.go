@@ -7,9 +7,7 @@ import (
 
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	"github.com/onebid-dev/onebid/internal/marketsim"
@@ -122,13 +120,7 @@ func TestRow25APersonWithdraws(t *testing.T) {
 		x.G.Expect(world.Sim.SetState(x.T.Context(), x.Market, closing.Status.Remote.BidID, marketsim.StateExpired)).To(Succeed())
 		x.State(bid, onebidv1.StateWithdrawn)
 		x.State(closing, onebidv1.StateExpired)
-		closed := build.Posting(x.NS, "rest", "3", func(p *onebidv1.Posting) { p.Spec.Closed = ptr.To(true) })
-		x.Create(closed)
-		// Postings and Bids come by watches of their own: the manager knows of the one before there is the other.
-		x.G.Eventually(func() []metav1.Condition {
-			x.G.Expect(world.Env.Client.Get(x.T.Context(), client.ObjectKeyFromObject(closed), closed)).To(Succeed())
-			return closed.Status.Conditions
-		}).ShouldNot(BeEmpty())
+		x.Known(build.Posting(x.NS, "rest", "3", func(p *onebidv1.Posting) { p.Spec.Closed = ptr.To(true) }))
 		x.Reason(x.Bid("3"), onebidv1.ConditionAccepted, onebidv1.ReasonPostingClosed)
 		x.Settled()
 		for posting, calls := range map[string]int{"1": 1, "2": 1, "3": 0} {

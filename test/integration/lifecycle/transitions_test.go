@@ -5,10 +5,8 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	"github.com/onebid-dev/onebid/internal/marketsim"
@@ -74,12 +72,7 @@ func TestPendingToExpired(t *testing.T) {
 		x.State(bid, onebidv1.StateExpired)
 	})
 	t.Run("the posting is closed", func(t *testing.T) {
-		shut := build.Posting(x.NS, "rest", "shut", func(p *onebidv1.Posting) { p.Spec.Closed = ptr.To(true) })
-		x.Create(shut)
-		x.G.Eventually(func() bool {
-			_ = world.Env.Client.Get(t.Context(), client.ObjectKeyFromObject(shut), shut)
-			return meta.IsStatusConditionFalse(shut.Status.Conditions, onebidv1.ConditionFresh)
-		}).Should(BeTrue(), "Postings and Bids come by watches of their own: a Bid may be seen before a Posting that is older")
+		x.Known(build.Posting(x.NS, "rest", "shut", func(p *onebidv1.Posting) { p.Spec.Closed = ptr.To(true) }))
 		bid := x.Bid("shut")
 		x.Reason(bid, onebidv1.ConditionAccepted, onebidv1.ReasonPostingClosed)
 		x.State(bid, onebidv1.StateExpired)
