@@ -5,7 +5,9 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	dto "github.com/prometheus/client_model/go"
@@ -38,7 +40,8 @@ func (r Request) String() string {
 	return name
 }
 
-// Requests counts calls to the API server since it started, whoever made them and however they ended.
+// Requests counts calls to the API server since it started, whoever made them and however they ended, but for those that a
+// conflict turned away: how many of these there are depends on who was faster, and they change nothing.
 type Requests map[Request]int
 
 // Requests reads the API server's apiserver_request_total. Subtract two readings to learn what happened between them.
@@ -58,15 +61,16 @@ func (e *Environment) Requests(ctx context.Context) (Requests, error) {
 	}
 	requests := Requests{}
 	for _, metric := range families["apiserver_request_total"].GetMetric() {
-		request, dryRun := requestOf(metric.GetLabel())
-		if !dryRun {
+		request, counts := requestOf(metric.GetLabel())
+		if counts {
 			requests[request] += int(metric.GetCounter().GetValue())
 		}
 	}
 	return requests, nil
 }
 
-func requestOf(labels []*dto.LabelPair) (request Request, dryRun bool) {
+func requestOf(labels []*dto.LabelPair) (request Request, counts bool) {
+	counts = true
 	for _, label := range labels {
 		switch label.GetName() {
 		case "verb":
@@ -78,10 +82,12 @@ func requestOf(labels []*dto.LabelPair) (request Request, dryRun bool) {
 		case "subresource":
 			request.Subresource = label.GetValue()
 		case "dry_run":
-			dryRun = label.GetValue() != ""
+			counts = counts && label.GetValue() == ""
+		case "code":
+			counts = counts && label.GetValue() != strconv.Itoa(http.StatusConflict)
 		}
 	}
-	return request, dryRun
+	return request, counts
 }
 
 // Since is what came on top of an earlier reading.

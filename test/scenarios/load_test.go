@@ -125,7 +125,7 @@ func TestRow22PoisonAmongTheBids(t *testing.T) {
 	x.G.Eventually(func() int { return totals(x).PlaceCalls }).Should(BeNumerically(">=", len(poison)))
 	among := timeToActive(x, numbered("among", 10))
 	t.Logf("10 bids, one after another: %s without poison, %s among it", without, among)
-	x.G.Expect(among).To(BeNumerically("<", 4*without+4*time.Second))
+	x.G.Expect(among).To(BeNumerically("<", 4*without+10*time.Second))
 	for posting := range poison {
 		x.State(build.Bid(x.NS, "rest", posting), onebidv1.StateActive)
 		x.G.Expect(x.Row(posting).PlaceCalls).To(Equal(1), posting)

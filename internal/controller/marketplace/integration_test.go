@@ -105,7 +105,8 @@ func (f *fixture) fastest(prepare, timed func()) time.Duration {
 	return best
 }
 
-func TestWhatIsMendedWorksWithinASecond(t *testing.T) {
+func TestWhatIsMendedWorksAtOnce(t *testing.T) {
+	const atOnce = 5 * time.Second // by an event, however busy the machine; what is only looked at again takes minutes
 	f := start(t)
 	market := build.Marketplace(f.ns, "m", "https://example.com", withSecret("token"))
 	mended := market.Spec.HTTP.Place.Request.Path
@@ -116,21 +117,21 @@ func TestWhatIsMendedWorksWithinASecond(t *testing.T) {
 	}, func() {
 		f.create(f.secret("token", "good"))
 		f.Eventually(f.condition("Ready")).Should(Equal(readyText))
-	})).To(BeNumerically("<", time.Second))
+	})).To(BeNumerically("<", atOnce))
 	f.Expect(f.fastest(func() {
 		f.update(func(m *onebidv1.Marketplace) { m.Spec.HTTP.Place.Request.Path = "'/bids/' + bid.nosuch" })
 		f.Eventually(f.condition("Ready")).Should(HavePrefix("False InvalidDriver"))
 	}, func() {
 		f.update(func(m *onebidv1.Marketplace) { m.Spec.HTTP.Place.Request.Path = mended })
 		f.Eventually(f.condition("Ready")).Should(Equal(readyText))
-	})).To(BeNumerically("<", time.Second))
+	})).To(BeNumerically("<", atOnce))
 	f.Expect(f.fastest(func() {
 		f.Expect(env.Client.Delete(t.Context(), f.get())).To(Succeed())
 		f.Eventually(f.get).Should(BeNil())
 	}, func() {
 		f.create(build.Marketplace(f.ns, "m", "https://example.com", withSecret("elsewhere")))
 		f.Eventually(f.condition("Ready")).Should(HavePrefix("False CredentialsMissing"))
-	})).To(BeNumerically("<", time.Second))
+	})).To(BeNumerically("<", atOnce))
 }
 
 func TestBrokenExpressionIsMended(t *testing.T) {

@@ -92,7 +92,6 @@ func TestAnOrphanIsWithdrawn(t *testing.T) {
 	x.G.Expect(x.Row("person").Live).To(Equal(1), "what a person placed is never touched")
 	x.G.Expect(x.Get(kept).Status.State).To(Equal(onebidv1.StateActive))
 	x.G.Expect(x.Row("kept").Live).To(Equal(1))
-	x.G.Expect(x.events("OrphanFound")).To(BeZero())
 	x.State(x.Bid("a"), onebidv1.StateActive)
 }
 
@@ -102,7 +101,7 @@ func TestAnOrphanIsReportedOnce(t *testing.T) {
 	x.strip(x.State(x.Bid("1"), onebidv1.StateActive))
 	x.G.Eventually(func() int { return x.events("OrphanFound") }).Should(Equal(1))
 	looks := len(x.Calls("lookup", "1"))
-	x.G.Eventually(func() int { return len(x.Calls("lookup", "1")) }).Should(BeNumerically(">=", looks+5), "each audit looks twice")
+	x.G.Eventually(func() int { return len(x.Calls("lookup", "1")) }).WithTimeout(2*harness.Patience).Should(BeNumerically(">=", looks+5), "each audit looks twice")
 	x.G.Expect(x.events("OrphanFound")).To(Equal(1))
 	x.G.Expect(x.Row("1").Live).To(Equal(1))
 	x.G.Expect(x.Calls("withdraw", "1")).To(BeEmpty())
@@ -113,9 +112,9 @@ func TestAnOrphanIsReportedOnce(t *testing.T) {
 // A bid that shows before its reply came back has a Bid that records nothing yet.
 func TestABidThatIsBeingPlacedIsNoOrphan(t *testing.T) {
 	x := newTenant(t, onebidv1.ClassIdempotencyKey, audited(onebidv1.OrphansWithdraw), func(m *onebidv1.Marketplace) {
-		m.Spec.TimeoutSeconds = 20
+		m.Spec.TimeoutSeconds = 25
 	})
-	x.Fault(marketsim.Fault{Verb: "place", Commit: "before", DelayMillis: 15000, Times: 1})
+	x.Fault(marketsim.Fault{Verb: "place", Commit: "before", DelayMillis: 20000, Times: 1})
 	x.Manager()
 	bid := x.Bid("1")
 	x.G.Eventually(func() int { return x.Row("1").Live }).Should(Equal(1))

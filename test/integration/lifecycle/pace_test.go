@@ -5,7 +5,11 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	"github.com/onebid-dev/onebid/internal/marketsim"
@@ -34,7 +38,7 @@ func (x *tenant) reachable() string {
 func TestAPauseCostsEachWaitingBidOneWrite(t *testing.T) {
 	const waiting = 300
 	x := alone(t, onebidv1.ClassIdempotencyKey)
-	x.Fault(marketsim.Fault{Verb: "place", Posting: "first", Status: 429, RetryAfter: "45", Times: 1})
+	x.Fault(marketsim.Fault{Verb: "place", Posting: "first", Status: 429, RetryAfter: "600", Times: 1})
 	x.Manager()
 	x.Reason(x.Bid("first"), onebidv1.ConditionPlaced, onebidv1.ReasonRateLimited)
 	x.G.Eventually(x.reachable).Should(Equal("False RateLimited"))
@@ -63,10 +67,19 @@ func TestAPauseCostsEachWaitingBidOneWrite(t *testing.T) {
 	for _, bid := range bids[:10] {
 		x.G.Expect(x.Calls("place", bid.Spec.PostingID)).To(BeEmpty(), "nothing is sent in the pause")
 	}
+	x.newCredentials()
 	for _, bid := range bids {
 		x.State(bid, onebidv1.StateActive)
 	}
 	x.G.Eventually(x.reachable).Should(Equal("True Answering"))
+}
+
+// newCredentials changes the Secret, which ends a pause.
+func (x *tenant) newCredentials() {
+	x.T.Helper()
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: x.NS, Name: "account"}}
+	patch := client.RawPatch(types.MergePatchType, []byte(`{"stringData":{"changed":"yes"}}`))
+	x.G.Expect(world.Env.Client.Patch(x.T.Context(), secret, patch)).To(Succeed())
 }
 
 // When the account's bids are used up, nobody but the one who was told asks again, and withdrawals go on.
