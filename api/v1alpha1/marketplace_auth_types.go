@@ -41,6 +41,22 @@ const (
 // +kubebuilder:validation:MaxLength=256
 type OAuth2Scope string
 
+// OAuth2Parameter is one further parameter of a token request.
+type OAuth2Parameter struct {
+	// name of the parameter, such as audience.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:XValidation:rule="!(self in ['grant_type', 'client_id', 'client_secret', 'scope', 'refresh_token'])",message="must not be grant_type, client_id, client_secret, scope or refresh_token, which have fields of their own"
+	Name string `json:"name,omitempty"`
+
+	// value of the parameter.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	Value string `json:"value,omitempty"`
+}
+
 // SecretKey names one entry of the credentials Secret.
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=253
@@ -52,6 +68,7 @@ type SecretKey string
 // withdraw never is.
 //
 // +kubebuilder:validation:XValidation:rule="self.grant != 'RefreshToken' || !has(self.scopes)",fieldPath=".scopes",message="must be left out with the grant RefreshToken: the scopes are those that were consented to"
+// +kubebuilder:validation:XValidation:rule="self.grant != 'RefreshToken' || !has(self.parameters)",fieldPath=".parameters",message="must be left out with the grant RefreshToken, which sends none"
 type HTTPOAuth2 struct {
 	// tokenURL is where tokens are given out: https, or http where the manager's flags allow private addresses.
 	// +required
@@ -76,6 +93,14 @@ type HTTPOAuth2 struct {
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=32
 	Scopes []OAuth2Scope `json:"scopes,omitempty"`
+
+	// parameters to send with the token request beside the standard ones, with the grant ClientCredentials: an audience,
+	// for some. They are no secrets.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=8
+	Parameters []OAuth2Parameter `json:"parameters,omitempty"`
 
 	// clientIDKey is the key of the Secret that holds the client's ID. Defaults to clientID.
 	// +optional

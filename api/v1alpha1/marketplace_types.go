@@ -175,8 +175,8 @@ type MarketplaceSpec struct {
 	// +default={}
 	Retry RetryPolicy `json:"retry,omitempty,omitzero"`
 
-	// auditIntervalSeconds is how often the account's bids are read to learn
-	// outcomes. Defaults to 600.
+	// auditIntervalSeconds is how often the account's bids are listed, to learn
+	// outcomes and to find bids of ours that no Bid accounts for. Defaults to 600.
 	// +optional
 	// +default=600
 	// +kubebuilder:validation:Minimum=5

@@ -181,7 +181,7 @@ func activeLimit(in GuardInput) *Hold {
 		return nil
 	}
 	return &Hold{Reason: onebidv1.ReasonTooManyActiveBids, Message: fmt.Sprintf(
-		"Marketplace %q allows %d bids at once; this one goes on when one of them ends",
+		"spec.limits.maxActiveBids of Marketplace %q is %d, and so many are active; this one goes on when one of them ends",
 		in.Marketplace.Name, limits.MaxActiveBids)}
 }
 

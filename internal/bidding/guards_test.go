@@ -114,7 +114,7 @@ func TestGuard(t *testing.T) {
 		{why: "room for one more", in: input(limits(onebidv1.MarketplaceLimits{MaxActiveBids: 2}), others(1, "0"))},
 		{
 			why: "no room", in: input(limits(onebidv1.MarketplaceLimits{MaxActiveBids: 2}), others(2, "0")),
-			reason: "TooManyActiveBids", message: "allows 2 bids at once",
+			reason: "TooManyActiveBids", message: `spec.limits.maxActiveBids of Marketplace "rest" is 2, and so many are active`,
 		},
 		{why: "money left", in: input(limits(onebidv1.MarketplaceLimits{MaxCommitted: usd("1000")}), others(3, "750"))},
 		{

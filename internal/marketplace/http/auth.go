@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"maps"
+	"net/url"
 	"slices"
 
 	"github.com/google/cel-go/cel"
@@ -75,7 +76,7 @@ func (c *compiler) secretKey(field string, key onebidv1.SecretKey, otherwise str
 func (c *compiler) oauth2(o *onebidv1.HTTPOAuth2, policy egress.Policy) *tokens {
 	field := authField + ".oauth2"
 	t := &tokens{
-		url: o.TokenURL, style: o.ClientAuthentication,
+		url: o.TokenURL, style: o.ClientAuthentication, parameters: url.Values{},
 		id:     c.secretKey(field+".clientIDKey", o.ClientIDKey, "clientID"),
 		secret: c.secretKey(field+".clientSecretKey", o.ClientSecretKey, "clientSecret"),
 	}
@@ -83,10 +84,16 @@ func (c *compiler) oauth2(o *onebidv1.HTTPOAuth2, policy egress.Policy) *tokens 
 	for _, scope := range o.Scopes {
 		t.scopes = append(t.scopes, string(scope))
 	}
+	for _, p := range o.Parameters {
+		t.parameters.Set(p.Name, p.Value)
+	}
 	if o.Grant == onebidv1.GrantRefreshToken {
 		t.refresh = c.secretKey(field+".refreshTokenKey", o.RefreshTokenKey, "refreshToken")
 		if len(o.Scopes) > 0 {
 			c.wrong(field+".scopes", "must be left out with the grant RefreshToken: the scopes are those that were consented to")
+		}
+		if len(o.Parameters) > 0 {
+			c.wrong(field+".parameters", "must be left out with the grant RefreshToken, which sends none")
 		}
 	}
 	return t

@@ -36,6 +36,7 @@ type accessToken struct {
 type tokens struct {
 	url, id, secret string
 	scopes          []string
+	parameters      url.Values // beside the standard ones
 	style           onebidv1.ClientAuthentication
 	client          *http.Client
 	now             func() time.Time
@@ -125,6 +126,7 @@ func (t *tokens) fetch(ctx context.Context) (*oauth2.Token, error) {
 	if refresh == "" {
 		own := clientcredentials.Config{
 			ClientID: t.id, ClientSecret: t.secret, TokenURL: t.url, Scopes: t.scopes, AuthStyle: style,
+			EndpointParams: t.parameters,
 		}
 		return own.Token(ctx)
 	}

@@ -188,19 +188,22 @@ func TestRefreshTokensThatChange(t *testing.T) {
 	g.Expect(tokens.requests()).To(HaveLen(3))
 }
 
-func TestScopesAndBasicCredentials(t *testing.T) {
+func TestScopesParametersAndBasicCredentials(t *testing.T) {
 	g := NewWithT(t)
 	tokens := serve(t, granted(http.StatusOK, `{"access_token": "tok-1"}`))
 	d := tokenDriver(t, serve(t, reply(http.StatusOK, last())).URL, tokens.URL, wire.Options{
 		Now: func() time.Time { return time.Now().Add(1000 * time.Hour) },
-	}, func(o *onebidv1.HTTPOAuth2) { o.Scopes = []onebidv1.OAuth2Scope{"bids:read", "bids:write"} })
+	}, func(o *onebidv1.HTTPOAuth2) {
+		o.Scopes = []onebidv1.OAuth2Scope{"bids:read", "bids:write"}
+		o.Parameters = []onebidv1.OAuth2Parameter{{Name: "audience", Value: "https://m.example/?a&b"}}
+	})
 	for range 2 {
 		_, err := d.List(t.Context())
 		g.Expect(err).NotTo(HaveOccurred())
 	}
 	g.Expect(tokens.requests()).To(HaveLen(1), "a token that does not say how long it lives is used until it is refused")
 	got := tokens.requests()[0]
-	g.Expect(got.body).To(Equal("grant_type=client_credentials&scope=bids%3Aread+bids%3Awrite"))
+	g.Expect(got.body).To(Equal("audience=https%3A%2F%2Fm.example%2F%3Fa%26b&grant_type=client_credentials&scope=bids%3Aread+bids%3Awrite"))
 	r := http.Request{Header: got.header}
 	id, secret, ok := r.BasicAuth()
 	g.Expect(ok && id == "our-client" && secret == "client-s3cr3t").To(BeTrue())

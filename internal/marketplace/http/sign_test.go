@@ -178,6 +178,9 @@ func TestWhatIsWrongWithAuth(t *testing.T) {
 		{"scopes that are not sent", oauth2(func(o *onebidv1.HTTPOAuth2) {
 			o.Grant, o.Scopes = onebidv1.GrantRefreshToken, []onebidv1.OAuth2Scope{"a"}
 		}), "spec.http.auth.oauth2.scopes: must be left out with the grant RefreshToken"},
+		{"parameters that are not sent", oauth2(func(o *onebidv1.HTTPOAuth2) {
+			o.Grant, o.Parameters = onebidv1.GrantRefreshToken, []onebidv1.OAuth2Parameter{{Name: "audience", Value: "a"}}
+		}), "spec.http.auth.oauth2.parameters: must be left out with the grant RefreshToken"},
 		{"no key", signed, `spec.http.auth.hmac.secretKey: the Secret of spec.credentialsSecretRef must have the key "signingKey"`},
 		{"no payload", func(d *onebidv1.HTTPDriver) {
 			signed(d)

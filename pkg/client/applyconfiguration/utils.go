@@ -82,6 +82,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.MarketplaceStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Money"):
 		return &apiv1alpha1.MoneyApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("OAuth2Parameter"):
+		return &apiv1alpha1.OAuth2ParameterApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Posting"):
 		return &apiv1alpha1.PostingApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("PostingBudget"):

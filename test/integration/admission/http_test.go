@@ -65,6 +65,13 @@ func TestHTTPDriversThatCannotBeRightAreRefused(t *testing.T) {
 		{"scopes that are not sent", func(d *v1alpha1.HTTPDriver) {
 			d.Auth.OAuth2.Grant, d.Auth.OAuth2.Scopes = v1alpha1.GrantRefreshToken, []v1alpha1.OAuth2Scope{"bids"}
 		}, "must be left out with the grant RefreshToken: the scopes are those that were consented to"},
+		{"a parameter that has a field of its own", func(d *v1alpha1.HTTPDriver) {
+			d.Auth.OAuth2.Parameters = []v1alpha1.OAuth2Parameter{{Name: "scope", Value: "bids"}}
+		}, "must not be grant_type, client_id, client_secret, scope or refresh_token, which have fields of their own"},
+		{"parameters that are not sent", func(d *v1alpha1.HTTPDriver) {
+			d.Auth.OAuth2.Grant, d.Auth.OAuth2.Scopes = v1alpha1.GrantRefreshToken, nil
+			d.Auth.OAuth2.Parameters = []v1alpha1.OAuth2Parameter{{Name: "audience", Value: "a"}}
+		}, "must be left out with the grant RefreshToken, which sends none"},
 		{"a grant that there is not", func(d *v1alpha1.HTTPDriver) { d.Auth.OAuth2.Grant = "Password" },
 			`spec.http.auth.oauth2.grant: Unsupported value: "Password"`},
 		{"a token endpoint with a query", func(d *v1alpha1.HTTPDriver) { d.Auth.OAuth2.TokenURL += "?tenant=1" },

@@ -101,7 +101,8 @@ func TestAnOrphanIsReportedOnce(t *testing.T) {
 	x.strip(x.State(x.Bid("1"), onebidv1.StateActive))
 	x.G.Eventually(func() int { return x.events("OrphanFound") }).Should(Equal(1))
 	looks := len(x.Calls("lookup", "1"))
-	x.G.Eventually(func() int { return len(x.Calls("lookup", "1")) }).WithTimeout(2*harness.Patience).Should(BeNumerically(">=", looks+5), "each audit looks twice")
+	x.G.Eventually(func() int { return len(x.Calls("lookup", "1")) }).WithTimeout(2*harness.Patience).
+		Should(BeNumerically(">=", looks+5), "each audit looks twice")
 	x.G.Expect(x.events("OrphanFound")).To(Equal(1))
 	x.G.Expect(x.Row("1").Live).To(Equal(1))
 	x.G.Expect(x.Calls("withdraw", "1")).To(BeEmpty())

@@ -23,6 +23,9 @@ type HTTPOAuth2ApplyConfiguration struct {
 	ClientAuthentication *apiv1alpha1.ClientAuthentication `json:"clientAuthentication,omitempty"`
 	// scopes to ask for with the grant ClientCredentials. Defaults to what the marketplace gives without asking.
 	Scopes []apiv1alpha1.OAuth2Scope `json:"scopes,omitempty"`
+	// parameters to send with the token request beside the standard ones, with the grant ClientCredentials: an audience,
+	// for some. They are no secrets.
+	Parameters []OAuth2ParameterApplyConfiguration `json:"parameters,omitempty"`
 	// clientIDKey is the key of the Secret that holds the client's ID. Defaults to clientID.
 	ClientIDKey *apiv1alpha1.SecretKey `json:"clientIDKey,omitempty"`
 	// clientSecretKey is the key of the Secret that holds the client's secret. Defaults to clientSecret.
@@ -68,6 +71,19 @@ func (b *HTTPOAuth2ApplyConfiguration) WithClientAuthentication(value apiv1alpha
 func (b *HTTPOAuth2ApplyConfiguration) WithScopes(values ...apiv1alpha1.OAuth2Scope) *HTTPOAuth2ApplyConfiguration {
 	for i := range values {
 		b.Scopes = append(b.Scopes, values[i])
+	}
+	return b
+}
+
+// WithParameters adds the given value to the Parameters field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Parameters field.
+func (b *HTTPOAuth2ApplyConfiguration) WithParameters(values ...*OAuth2ParameterApplyConfiguration) *HTTPOAuth2ApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithParameters")
+		}
+		b.Parameters = append(b.Parameters, *values[i])
 	}
 	return b
 }

@@ -54,8 +54,8 @@ type MarketplaceSpecApplyConfiguration struct {
 	Limits *MarketplaceLimitsApplyConfiguration `json:"limits,omitempty"`
 	// retry spaces attempts that failed.
 	Retry *RetryPolicyApplyConfiguration `json:"retry,omitempty"`
-	// auditIntervalSeconds is how often the account's bids are read to learn
-	// outcomes. Defaults to 600.
+	// auditIntervalSeconds is how often the account's bids are listed, to learn
+	// outcomes and to find bids of ours that no Bid accounts for. Defaults to 600.
 	AuditIntervalSeconds *int32 `json:"auditIntervalSeconds,omitempty"`
 	// orphans is Withdraw or Report: what happens to a live bid of ours that no
 	// Bid accounts for. Defaults to Report.
