@@ -188,9 +188,14 @@ func (s *scene) auditLapsed() {
 	s.create()
 	s.active()
 	s.frozen(s.killOthers)
-	s.frozen(s.strip)
+	looks := func() int { return len(s.crew.Calls(marketsim.VerbLookup, s.id)) }
+	before := 0
+	s.frozen(func() {
+		s.strip()
+		before = looks()
+	})
 	s.audits = true
-	s.await("an audit", func() bool { return len(s.crew.Calls(marketsim.VerbLookup, s.id)) > 0 })
+	s.await("an audit", func() bool { return looks() > before })
 	s.lapse(func() {})
 	s.strike()
 }
