@@ -139,8 +139,11 @@ func (r *Reconciler) leave(ctx context.Context, s *situation) {
 	r.yield(ctx, key, m)
 }
 
-// noted keeps what was just recorded of a Bid.
-func (s *situation) noted(bid *onebidv1.Bid) { s.cleared = !bidding.Counts(bid) }
+// noted keeps what was just recorded of a Bid. One that was found at the marketplace counts although this time nothing was sent.
+func (s *situation) noted(bid *onebidv1.Bid) {
+	counts := bidding.Counts(bid)
+	s.cleared, s.sent = !counts, s.sent || counts
+}
 
 // pass is for a Bid that does not wait for room, whatever else it waits for.
 func (r *Reconciler) pass(bid *onebidv1.Bid) {

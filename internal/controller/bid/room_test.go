@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
+	"github.com/onebid-dev/onebid/internal/bidding"
 )
 
 // bounded is a world with room for one bid and two Bids that want it: rest.1 and, a second younger, rest.2.
@@ -20,11 +21,17 @@ func bounded(t *testing.T) *world {
 	w := newWorld(t, onebidv1.ClassIdempotencyKey, newBid("one"), newBid("two", func(b *onebidv1.Bid) {
 		b.Name, b.Spec.PostingID, b.CreationTimestamp = "rest.2", "2", metav1.NewTime(start.Add(time.Second))
 	}))
-	mkt := newMarketplace(onebidv1.ClassIdempotencyKey)
-	w.Expect(w.api.Get(t.Context(), client.ObjectKeyFromObject(mkt), mkt)).To(Succeed())
-	mkt.Spec.Limits = &onebidv1.MarketplaceLimits{MaxActiveBids: 1}
-	w.Expect(w.api.Update(t.Context(), mkt)).To(Succeed())
+	w.change(func(m *onebidv1.Marketplace) { m.Spec.Limits = &onebidv1.MarketplaceLimits{MaxActiveBids: 1} })
 	return w
+}
+
+// change edits the Marketplace.
+func (w *world) change(edit func(*onebidv1.Marketplace)) {
+	w.Helper()
+	mkt := newMarketplace(onebidv1.ClassIdempotencyKey)
+	w.Expect(w.api.Get(w.Context(), client.ObjectKeyFromObject(mkt), mkt)).To(Succeed())
+	edit(mkt)
+	w.Expect(w.api.Update(w.Context(), mkt)).To(Succeed())
 }
 
 // second reconciles rest.2, and returns what it asked for and the reason why it waits.
@@ -145,4 +152,19 @@ func TestRoomThatWasLeftGoesToTheOldest(t *testing.T) {
 	a.step()
 	w.Expect(w.market.live()).To(Equal(1))
 	w.Expect(w.placed()).To(Equal("True/Placed"))
+}
+
+// A bid that a look-up finds before anything is sent takes its room as one that was sent does.
+func TestABidThatWasFoundTakesItsRoom(t *testing.T) {
+	w := bounded(t)
+	w.change(func(m *onebidv1.Marketplace) { m.Spec.Preflight = onebidv1.PreflightAlways })
+	a := w.process("a")
+	one := w.stored()
+	w.market.byHand("250")
+	w.market.bids[0].IdempotencyKey = bidding.IdempotencyKey(one.Namespace, bidding.KeyOf(one), one.UID)
+	a.step()
+	w.Expect(w.placed()).To(Equal("True/Adopted"))
+	requests, reason := a.second()
+	w.Expect(requests).NotTo(ContainElement("place"))
+	w.Expect(reason).To(Equal(onebidv1.ReasonTooManyActiveBids))
 }
