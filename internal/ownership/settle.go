@@ -3,6 +3,7 @@ package ownership
 import (
 	"context"
 	"errors"
+	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -72,6 +73,10 @@ func (c *Client) Release(ctx context.Context, claim *Claim) error {
 	for round := 0; ; round++ {
 		c.mu.Lock()
 		over, base := h.over || h.bidUID != claim.BidUID, h.lease
+		if !over {
+			// From now on somebody else may have it, whatever becomes of the reply: no call starts before it is asserted again.
+			h.assertedAt = time.Time{}
+		}
 		c.mu.Unlock()
 		if over {
 			return ErrLost
