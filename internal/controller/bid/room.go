@@ -22,6 +22,8 @@ type rooms struct {
 	mu    sync.Mutex
 	byKey map[types.NamespacedName]*room
 	freed *wake.Keys
+	// owed is reported, without a key, when a room could not be given up.
+	owed *wake.Keys
 }
 
 // room is one Marketplace's.
@@ -31,6 +33,8 @@ type room struct {
 	// claim is what count rests on; nil until this process has the Lease.
 	claim *ownership.Claim
 	count *bidding.Room
+	// owed is a claim that is to be given up, and could not be yet.
+	owed *ownership.Claim
 	// owner is the Marketplace that the Lease belongs to.
 	owner types.UID
 	// elsewhere is until when not to ask for the Lease, since another replica has it.
@@ -38,7 +42,7 @@ type room struct {
 }
 
 func newRooms() *rooms {
-	return &rooms{byKey: map[types.NamespacedName]*room{}, freed: wake.NewKeys()}
+	return &rooms{byKey: map[types.NamespacedName]*room{}, freed: wake.NewKeys(), owed: wake.NewKeys()}
 }
 
 func (r *rooms) of(key types.NamespacedName) *room {
@@ -119,7 +123,7 @@ func (r *Reconciler) openRoom(ctx context.Context, s *situation, m *room) error 
 		m.count = count
 		r.rooms.freed.Report(marketplaceOf(s.bid))
 	}
-	m.claim = claim
+	m.claim, m.owed = claim, nil
 	return nil
 }
 
@@ -160,14 +164,31 @@ func (r *Reconciler) pass(bid *onebidv1.Bid) {
 // yield gives the room to the replica whose turn it is. A Bid that was let through and not sent yet is not sent then; of
 // one that was sent the intent tells. The room's mutex is held.
 func (r *Reconciler) yield(ctx context.Context, key types.NamespacedName, m *room) {
-	if m.claim == nil || r.Members.Acts(roomKey(key)) {
+	if m.claim == nil && m.owed == nil || r.Members.Acts(roomKey(key)) {
 		return
+	}
+	if m.claim != nil {
+		m.owed, m.claim, m.count = m.claim, nil, nil
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
-	// Where this fails, the other replica waits until the Lease is asked for again or this process's heartbeat ends.
-	_ = r.Leases.Release(ctx, m.claim)
-	m.claim, m.count = nil, nil
+	if err := r.Leases.Release(ctx, m.owed); err != nil && !errors.Is(err, ownership.ErrLost) {
+		// While this process lives nobody else can take the Lease, and all Bids of the Marketplace wait for that.
+		r.rooms.owed.Report(types.NamespacedName{})
+		return
+	}
+	m.owed = nil
+}
+
+// yieldAgain gives up what could not be given up before.
+func (r *Reconciler) yieldAgain(ctx context.Context) {
+	r.rooms.owed.Run(ctx, func(types.NamespacedName) {
+		select {
+		case <-ctx.Done():
+		case <-r.Clock.After(roomRetry):
+			r.yieldAll(ctx)
+		}
+	})
 }
 
 // yieldAll is called when the replicas changed.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -124,6 +125,23 @@ func TestARoomIsGivenUpInTurn(t *testing.T) {
 	w.clock.Step(time.Second)
 	_, reason := b.second()
 	w.Expect(reason).To(Equal(onebidv1.ReasonTooManyActiveBids), "b has the room, and counts what a placed")
+}
+
+// A room that could not be given up is given up later: as long as this replica lives no other one can take it.
+func TestARoomThatCouldNotBeGivenUpIsGivenUpLater(t *testing.T) {
+	w := bounded(t)
+	a, b := w.process("a"), w.process("b")
+	a.step()
+	w.Expect(w.placed()).To(Equal("True/Placed"))
+	a.idle = true
+	w.errors["delete lease"] = []error{apierrors.NewTimeoutError("no answer", 1)}
+	a.step()
+	_, reason := b.second()
+	w.Expect(reason).To(BeEmpty(), "a has it still")
+	a.step()
+	w.clock.Step(time.Second)
+	_, reason = b.second()
+	w.Expect(reason).To(Equal(onebidv1.ReasonTooManyActiveBids), "b has the room")
 }
 
 // What failed for certain leaves its room, and what waits longest has it.

@@ -110,6 +110,7 @@ func (r *Reconciler) wakeups() source.Source {
 				q.Add(reconcile.Request{NamespacedName: types.NamespacedName{Namespace: key.Namespace, Name: name}})
 			}
 		})
+		go r.yieldAgain(ctx)
 		again := func(key types.NamespacedName) {
 			var opts []client.ListOption
 			if key.Name != "" {
