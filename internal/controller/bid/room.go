@@ -89,6 +89,13 @@ func (r *Reconciler) enter(ctx context.Context, s *situation, in bidding.GuardIn
 		m.count.Wait(s.bid)
 		return hold, nil
 	}
+	if in.Marketplace.Spec.Mode == onebidv1.ModeDryRun {
+		// Nothing is sent, so nothing is taken: those who are shown at the same time would be in each other's way without end.
+		if m.count.Leave(s.bid.UID) {
+			r.rooms.freed.Report(marketplaceOf(s.bid))
+		}
+		return nil, nil
+	}
 	s.room, s.took = m.claim, m.count.Take(s.bid)
 	return nil, nil
 }

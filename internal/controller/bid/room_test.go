@@ -172,6 +172,25 @@ func TestRoomThatWasLeftGoesToTheOldest(t *testing.T) {
 	w.Expect(w.placed()).To(Equal("True/Placed"))
 }
 
+// In DryRun nothing is taken, so that Bids which are shown at the same time say nothing of a limit.
+func TestADryRunTakesNoRoom(t *testing.T) {
+	w := bounded(t)
+	w.mode(onebidv1.ModeDryRun)
+	a := w.process("a")
+	w.before["update status"] = func() {
+		_, reason := a.second()
+		w.Expect(reason).To(Equal(onebidv1.ReasonAccepted))
+	}
+	a.step()
+	w.Expect(w.placed()).To(Equal("False/DryRun"))
+
+	w.mode(onebidv1.ModeLive)
+	a.step()
+	w.mode(onebidv1.ModeDryRun)
+	_, reason := a.second()
+	w.Expect(reason).To(Equal(onebidv1.ReasonTooManyActiveBids), "what is live counts")
+}
+
 // A bid that a look-up finds before anything is sent takes its room as one that was sent does.
 func TestABidThatWasFoundTakesItsRoom(t *testing.T) {
 	w := bounded(t)
