@@ -161,15 +161,15 @@ func (l *Limiter) Pause(until time.Time, reason string) {
 	}
 }
 
-// Resume ends a pause.
+// Resume ends a pause, and what was known of the bids that are left: both may have been another account's.
 func (l *Limiter) Resume() {
 	l.mu.Lock()
-	was := l.paused
-	l.paused = pause{}
+	was := !l.paused.until.IsZero() || !l.quotaUntil.IsZero()
+	l.paused, l.quotaUntil = pause{}, time.Time{}
 	close(l.resumed)
 	l.resumed = make(chan struct{})
 	l.mu.Unlock()
-	if !was.until.IsZero() {
+	if was {
 		l.changed()
 	}
 }

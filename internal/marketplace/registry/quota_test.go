@@ -51,3 +51,16 @@ func TestASpentQuotaHoldsBackPlacingAndNothingElse(t *testing.T) {
 	_ = look(t.Context(), conn)
 	g.Expect(conn.Limiter.Placing().Until).To(Equal(clock.Now().Add(time.Minute)), "a read uses up no bids")
 }
+
+// Other credentials may be those of an account that has bids left.
+func TestOtherCredentialsEndASpentQuota(t *testing.T) {
+	g := NewWithT(t)
+	clock, driver := newClock(), &fakeDriver{}
+	r := registry.New(registry.Options{Clock: clock})
+	conn := r.Connect(shop(patient), driver, time.Minute)
+	conn.Limiter.SpendQuota(clock.Now().Add(24 * time.Hour))
+	g.Expect(conn.Limiter.Placing()).NotTo(BeZero())
+	conn = r.Connect(shop(patient), driver, time.Minute)
+	g.Expect(conn.Limiter.Placing()).To(BeZero())
+	g.Expect(conn.Limiter.Health().QuotaUntil).To(BeZero())
+}
