@@ -44,15 +44,17 @@ func (b *breaker) state() onebidv1.BreakerState {
 
 // probeAt is when a call of this rank may try the marketplace; zero while the breaker is closed.
 func (b *breaker) probeAt(rank Rank, now time.Time) time.Time {
-	switch {
-	case !b.open:
+	if !b.open {
 		return time.Time{}
-	case b.probing:
-		return now.Add(b.delay)
-	case rank >= Urgent:
-		return b.tried.Add(b.delay / urgency)
 	}
-	return b.tried.Add(b.delay)
+	delay := b.delay
+	if rank >= Urgent {
+		delay /= urgency
+	}
+	if b.probing {
+		return now.Add(delay)
+	}
+	return b.tried.Add(delay)
 }
 
 // begin is true when a call may be made; what it is told of the call is to be given to end.

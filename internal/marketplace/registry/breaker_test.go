@@ -123,6 +123,8 @@ func TestOneProbeTriesAMarketplaceThatDidNotAnswer(t *testing.T) {
 	g.Expect(conn.Limiter.Health().Breaker).To(Equal(onebidv1.BreakerHalfOpen))
 	g.Expect(registry.Unsent(look(t.Context(), conn))).To(BeTrue(), "one probe at a time")
 	g.Expect(registry.Unsent(conn.Driver.Withdraw(urgent(t.Context()), marketplace.Ref{}, ""))).To(BeTrue(), "a withdrawal too")
+	g.Expect(conn.Limiter.Blocked(registry.Normal).Until).To(Equal(clock.Now().Add(4 * time.Second)))
+	g.Expect(conn.Limiter.Blocked(registry.Urgent).Until).To(Equal(clock.Now().Add(time.Second)), "but it asks again sooner")
 	close(driver.blocked)
 	g.Eventually(probe).Should(Receive(BeNil()))
 	g.Expect(conn.Limiter.Health().Breaker).To(Equal(onebidv1.BreakerClosed))
