@@ -14,7 +14,7 @@ var pacing = []Mutant{
 	},
 	{
 		Name: "probes come all at once", Rule: "breaker", File: "internal/marketplace/registry/breaker.go",
-		Old: "case b.probing:\n\t\treturn now.Add(b.delay)", New: "case false:",
+		Old: "if b.probing {", New: "if false {",
 		Seen: by(registry, "TestOneProbeTriesAMarketplaceThatDidNotAnswer"),
 	},
 	{
@@ -49,7 +49,7 @@ var pacing = []Mutant{
 	},
 	{
 		Name: "every wait is written", Rule: "quiet", File: "internal/controller/bid/pace.go",
-		Old: "!bidding.Silent(s.bid) || ", New: "",
+		Old: " || !bidding.Silent(s.bid)", New: "",
 		Seen: by(bids, "TestAMarketplaceThatDoesNotAnswerIsTriedBeforeABidIsPlaced"),
 	},
 	{

@@ -106,7 +106,7 @@ const (
 // thousand writes, however often the account is paused. The Marketplace's status has the times.
 func (r *Reconciler) waits(ctx context.Context, s *situation, pause reconcile.Result, why string) (reconcile.Result, error) {
 	long := pause.RequeueAfter >= worthTelling || r.Wall.Now().Sub(s.bid.CreationTimestamp.Time) >= wondering
-	if !long || !bidding.Silent(s.bid) || r.flights.open(s.bid.UID) {
+	if !long || !bidding.Silent(s.bid) {
 		return pause, nil
 	}
 	result, err := r.report(ctx, s, bidding.Waiting(s.bid.Spec.Marketplace, why))

@@ -6,8 +6,10 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 
@@ -140,6 +142,19 @@ func TestOneBidAsksForAllWhetherTheAccountHasBidsLeft(t *testing.T) {
 	w.delete()
 	p.step()
 	w.Expect(w.market.live()).To(BeZero(), "withdrawals go on")
+}
+
+// What was placed and could not be recorded is no bid that is still to be placed.
+func TestABidThatWasSentDoesNotWaitForBidsToBeLeft(t *testing.T) {
+	w := newWorld(t, onebidv1.ClassIdempotencyKey, newBid("a"))
+	p := w.process("one")
+	w.errors["update status"] = []error{apierrors.NewForbidden(schema.GroupResource{}, "a", nil)}
+	_, err := p.try(t.Context())
+	w.Expect(err).To(HaveOccurred())
+	w.Expect(w.market.live()).To(Equal(1))
+	p.limiter.SpendQuota(start.Add(time.Hour))
+	p.step()
+	w.Expect(w.placed()).To(Equal("True/Placed"))
 }
 
 func TestAWithdrawalThatBurnsItsKeyDoesNotWaitForBidsToBeLeft(t *testing.T) {

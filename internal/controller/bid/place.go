@@ -19,11 +19,11 @@ import (
 // place claims the posting with the intent in the same write, makes sure on a live read that the Bid still wants to be
 // placed and that nothing unresolved is in the way, sends once and records the outcome. Two API-server writes.
 func (r *Reconciler) place(ctx context.Context, s *situation) (reconcile.Result, error) {
+	if r.flights.open(s.bid.UID) { // that may be live: it waits for nothing that a new place waits for
+		return r.resolve(ctx, s)
+	}
 	if result, why := r.rationed(ctx, s); why != "" {
 		return r.waits(ctx, s, result, why)
-	}
-	if r.flights.open(s.bid.UID) {
-		return r.resolve(ctx, s)
 	}
 	if err := ctx.Err(); err != nil {
 		return reconcile.Result{}, err
