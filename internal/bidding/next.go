@@ -160,6 +160,9 @@ func pending(f Facts, now time.Time) Step {
 		return Step{Action: ActionPreview}
 	}
 	if at := NextAttempt(f.Bid, onebidv1.OperationPlace); at.After(now) {
+		if outdated(f.Bid) {
+			return Step{Action: ActionReport, Change: LetThrough()}
+		}
 		return Step{Action: ActionNone, At: at}
 	}
 	return Step{Action: ActionPlace}

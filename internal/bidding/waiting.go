@@ -28,6 +28,22 @@ func Waiting(marketplace, why string) Change {
 	}}
 }
 
+// outdated is true for a Bid between two attempts whose status calls a guard as being in the way that is not any more. The
+// cooldown is no guard's, but what the Bid waits for.
+func outdated(bid *onebidv1.Bid) bool {
+	accepted := meta.FindStatusCondition(bid.Status.Conditions, onebidv1.ConditionAccepted)
+	return accepted != nil && accepted.Status == metav1.ConditionFalse && accepted.Reason != onebidv1.ReasonCooldown
+}
+
+// LetThrough notes that no guard is in the way of a Bid any more, whose next attempt is not due yet.
+func LetThrough() Change {
+	return Change{apply: func(e *edit) {
+		e.accept()
+		text := "Placing is tried again at status.attempts.nextTime: " + e.condition(onebidv1.ConditionPlaced).Message
+		e.reconciling = &note{onebidv1.ReasonRetrying, text}
+	}}
+}
+
 var waitingFor = map[string]string{
 	onebidv1.ReasonAwaitingTurn:  "has a rate limit, and others go first",
 	onebidv1.ReasonAccountPaused: "is paused",
