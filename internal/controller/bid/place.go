@@ -69,19 +69,25 @@ func placeable(cached, live *onebidv1.Bid) bool {
 		bidding.Attempts(live, onebidv1.OperationPlace) == bidding.Attempts(cached, onebidv1.OperationPlace)
 }
 
-// unplaceable takes back an intent that was not used, so that nobody has to resolve it. One whose outcome the live Bid
-// has, or calls unknown, was used: only the cache did not show that yet.
+// unplaceable leaves a Bid that is not to be placed now.
 func (r *Reconciler) unplaceable(ctx context.Context, o *owned) error {
+	if err := r.unintend(ctx, o); err != nil {
+		return err
+	}
+	return errMoved
+}
+
+// unintend takes back an intent that was not used, so that nobody has to resolve it. One whose outcome the live Bid has, or
+// calls unknown, was used: only the cache did not show that yet.
+func (r *Reconciler) unintend(ctx context.Context, o *owned) error {
 	intent, noted := o.claim.Intents.Of(o.bid.UID)
 	_, inherited := o.claim.Prior.Of(o.bid.UID)
 	unused := bidding.PlacedStatus(o.live) == metav1.ConditionFalse &&
 		intent.Attempt > bidding.Attempts(o.live, onebidv1.OperationPlace)
 	if noted && !inherited && unused {
-		if err := r.Leases.SetIntents(ctx, o.claim, o.claim.Intents.Without(o.bid.UID)); err != nil {
-			return err
-		}
+		return r.Leases.SetIntents(ctx, o.claim, o.claim.Intents.Without(o.bid.UID))
 	}
-	return errMoved
+	return nil
 }
 
 // unclaim leaves a posting whose Bid went away before anything was sent for it. Where a call may have had its effect, or

@@ -245,5 +245,8 @@ func (r *Reconciler) notLetIn(ctx context.Context, s *situation) (reconcile.Resu
 	if o.claim == nil || again.RequeueAfter > 0 {
 		return again, nil
 	}
+	if err := r.unintend(ctx, o); err != nil {
+		return again, err
+	}
 	return again, r.Leases.Release(ctx, o.claim)
 }

@@ -17,9 +17,9 @@ import (
 )
 
 // bounded is a world with room for one bid and two Bids that want it: rest.1 and, a second younger, rest.2.
-func bounded(t *testing.T) *world {
+func bounded(t *testing.T, class ...onebidv1.MarketplaceClass) *world {
 	t.Helper()
-	w := newWorld(t, onebidv1.ClassIdempotencyKey, newBid("one"), newBid("two", func(b *onebidv1.Bid) {
+	w := newWorld(t, append(class, onebidv1.ClassIdempotencyKey)[0], newBid("one"), newBid("two", func(b *onebidv1.Bid) {
 		b.Name, b.Spec.PostingID, b.CreationTimestamp = "rest.2", "2", metav1.NewTime(start.Add(time.Second))
 	}))
 	w.change(func(m *onebidv1.Marketplace) { m.Spec.Limits = &onebidv1.MarketplaceLimits{MaxActiveBids: 1} })
@@ -125,6 +125,25 @@ func TestARoomIsGivenUpInTurn(t *testing.T) {
 	w.clock.Step(time.Second)
 	_, reason := b.second()
 	w.Expect(reason).To(Equal(onebidv1.ReasonTooManyActiveBids), "b has the room, and counts what a placed")
+}
+
+// A Bid whose room was given up between its claim and its call is placed by the next replica: nothing was sent, so there is nothing
+// that a person would have to look for.
+func TestABidThatLostItsRoomIsNoOpenQuestion(t *testing.T) {
+	w := bounded(t, onebidv1.ClassNone)
+	a, b := w.process("a"), w.process("b")
+	w.before["look"] = func() {
+		a.idle = true
+		room, held := a.leases.Held(bidName.Namespace, "bid-room.rest")
+		w.Expect(held).To(BeTrue())
+		w.Expect(a.leases.Release(t.Context(), room)).To(Succeed())
+	}
+	a.step()
+	w.Expect(w.market.keys).To(BeEmpty())
+	a.step()
+	w.Expect(w.intents()).To(BeEmpty())
+	b.step()
+	w.Expect(w.placed()).To(Equal("True/Placed"))
 }
 
 // A room that could not be given up is given up later: as long as this replica lives no other one can take it.
