@@ -124,7 +124,7 @@ var drivers = []Mutant{
 	},
 	{
 		Name: "an answer of too many does not pause the account", Rule: "rate limit", File: "internal/marketplace/registry/paced.go",
-		Old: "marketplace.ClassOf(err) == onebidv1.ErrorRateLimited {", New: "marketplace.ClassOf(err) == onebidv1.ErrorAuth {",
+		Old: "case class == onebidv1.ErrorRateLimited:", New: "case class == onebidv1.ErrorAuth:",
 		Seen: by(registry, "TestAnAnswerOfTooManyPausesTheAccount"),
 	},
 	{

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
@@ -144,6 +145,23 @@ func TestNextReportsWhatGuardSaid(t *testing.T) {
 	gone := newBid(withdrawing)
 	bidding.Next(bidding.Facts{Bid: gone}, now).Change.Apply(gone, now)
 	g.Expect(gone.Status.Outcome).To(Equal(onebidv1.StateWithdrawn))
+}
+
+// Between two attempts a Bid is let alone, but not with a guard in its status that is not in the way any more.
+func TestWhatIsNotInTheWayIsNotSaid(t *testing.T) {
+	g := NewWithT(t)
+	failed := noted(bidding.PlaceFailed(bidding.Failure{Class: onebidv1.ErrorTransient, Attempt: 1, Next: now.Add(time.Hour)}))
+	held := func(reason string) func(*onebidv1.Bid) { return noted(bidding.Held(bidding.Hold{Reason: reason})) }
+	g.Expect(bidding.Next(bidding.Facts{Bid: newBid(failed)}, now).Action).To(Equal(bidding.ActionNone))
+	cooling := newBid(failed, held(onebidv1.ReasonCooldown))
+	g.Expect(bidding.Next(bidding.Facts{Bid: cooling}, now).Action).To(Equal(bidding.ActionNone), "that is what it waits for")
+
+	bid := newBid(failed, held(onebidv1.ReasonMarketplaceSuspended))
+	step := bidding.Next(bidding.Facts{Bid: bid}, now)
+	g.Expect(step.Action).To(Equal(bidding.ActionReport))
+	step.Change.Apply(bid, now)
+	g.Expect(meta.IsStatusConditionTrue(bid.Status.Conditions, onebidv1.ConditionAccepted)).To(BeTrue())
+	g.Expect(bidding.Next(bidding.Facts{Bid: bid}, now)).To(Equal(bidding.Step{Action: bidding.ActionNone, At: now.Add(time.Hour)}))
 }
 
 func TestNextAttempt(t *testing.T) {
