@@ -34,6 +34,7 @@ type Limiter struct {
 	breaker breaker
 	// quotaUntil is when a bid may try again whether the account has any left; zero unless they were used up.
 	quotaUntil time.Time
+	leading    bool // since then one bid tries
 }
 
 // pause is a time in which no call is made.
@@ -165,7 +166,7 @@ func (l *Limiter) Pause(until time.Time, reason string) {
 func (l *Limiter) Resume() {
 	l.mu.Lock()
 	was := !l.paused.until.IsZero() || !l.quotaUntil.IsZero()
-	l.paused, l.quotaUntil = pause{}, time.Time{}
+	l.paused, l.quotaUntil, l.leading = pause{}, time.Time{}, false
 	close(l.resumed)
 	l.resumed = make(chan struct{})
 	l.mu.Unlock()

@@ -127,7 +127,7 @@ func (o *Outcomes) read() {
 		return
 	}
 	begun := o.clock.Now()
-	bids, err := o.driver.List(o.ctx)
+	bids, err := o.driver.List(WithTurn(o.ctx, Turn{Rank: Idle}))
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.failure = err

@@ -82,6 +82,8 @@ func (p *paced) heed(k kind, err error) {
 		p.limiter.SpendQuota(p.clock.Now().Add(cmp.Or(marketplace.RetryAfter(err), quotaPause)))
 	case err == nil && k == placeCall:
 		p.limiter.refill()
+	case k == placeCall:
+		p.limiter.nextLeads()
 	}
 }
 

@@ -22,7 +22,7 @@ func (l *Limiter) SpendQuota(until time.Time) {
 		if l.quotaUntil.IsZero() {
 			l.pauses[onebidv1.ReasonQuotaExhausted]++
 		}
-		l.quotaUntil = until
+		l.quotaUntil, l.leading = until, false
 	}
 	l.mu.Unlock()
 	if longer {
@@ -34,7 +34,7 @@ func (l *Limiter) SpendQuota(until time.Time) {
 func (l *Limiter) refill() {
 	l.mu.Lock()
 	spent := !l.quotaUntil.IsZero()
-	l.quotaUntil = time.Time{}
+	l.quotaUntil, l.leading = time.Time{}, false
 	l.mu.Unlock()
 	if spent {
 		l.changed()
@@ -51,7 +51,20 @@ func (l *Limiter) Placing() Block {
 		return Block{l.quotaUntil, onebidv1.ReasonQuotaExhausted}
 	}
 	if !l.quotaUntil.IsZero() {
-		l.quotaUntil = now.Add(leadFor)
+		l.quotaUntil, l.leading = now.Add(leadFor), true
 	}
 	return Block{}
+}
+
+// nextLeads ends the lead of a bid that was refused for a reason of its own, so that the next one tries at once.
+func (l *Limiter) nextLeads() {
+	l.mu.Lock()
+	led := l.leading
+	if led {
+		l.quotaUntil, l.leading = l.clock.Now(), false
+	}
+	l.mu.Unlock()
+	if led {
+		l.changed()
+	}
 }

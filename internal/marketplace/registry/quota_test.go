@@ -37,6 +37,11 @@ func TestASpentQuotaHoldsBackPlacingAndNothingElse(t *testing.T) {
 	g.Expect(conn.Limiter.Placing()).To(BeZero())
 	g.Expect(conn.Limiter.Placing().Until).To(Equal(clock.Now().Add(30*time.Second)), "one asks for all")
 
+	driver.fail("place", failure(onebidv1.ErrorPostingClosed, 0))
+	g.Expect(place()).NotTo(Succeed())
+	g.Expect(conn.Limiter.Placing()).To(BeZero(), "that says nothing of bids, so the next one asks")
+	g.Expect(conn.Limiter.Placing()).NotTo(BeZero())
+
 	var told []types.NamespacedName
 	r.SubscribeHealth(func(key types.NamespacedName) { told = append(told, key) })
 	g.Expect(place()).To(Succeed())

@@ -53,6 +53,47 @@ func TestTheMostUrgentGoesFirst(t *testing.T) {
 	g.Expect(conn.Limiter.Waiting()).To(BeZero())
 }
 
+// TestAListOfOutcomesLetsBidsGoFirst: it only learns something, however long it is.
+func TestAListOfOutcomesLetsBidsGoFirst(t *testing.T) {
+	g := NewWithT(t)
+	clock := newClock()
+	r := registry.New(registry.Options{Clock: clock})
+	conn := r.Connect(shop(func(m *onebidv1.Marketplace) {
+		m.Spec.RateLimit = &onebidv1.RateLimit{RequestsPerSecond: 1}
+	}), &fakeDriver{}, time.Minute)
+	g.Expect(conn.Limiter.Wait(t.Context())).To(Succeed())
+	order := make(chan string, 3)
+	for i, waiting := range []struct {
+		name string
+		wait func() error
+	}{
+		{"first there", func() error { return conn.Limiter.Wait(context.Background()) }},
+		{"list", func() error {
+			_, err := conn.Outcomes.Snapshot(context.Background())
+			return err
+		}},
+		{"bid", func() error { return conn.Limiter.Wait(context.Background()) }},
+	} {
+		go func() {
+			if waiting.wait() == nil {
+				order <- waiting.name
+			}
+		}()
+		g.Eventually(conn.Limiter.Waiting).Should(Equal(i + 1))
+	}
+	for _, want := range []string{"first there", "bid", "list"} {
+		g.Eventually(func() string {
+			clock.Step(time.Second)
+			select {
+			case name := <-order:
+				return name
+			default:
+				return ""
+			}
+		}).Should(Equal(want))
+	}
+}
+
 func TestWhoCannotHaveATurnInTimeDoesNotQueue(t *testing.T) {
 	g := NewWithT(t)
 	clock := newClock()
