@@ -102,8 +102,12 @@ func TestAnExpressionIsBounded(t *testing.T) {
 		"response.body.list.filter(a, response.body.list.all(b, response.body.list.exists(c, c == 2) || a == b))",
 		"response.body.list.filter(a, response.body.list.all(b, !(7 in response.body.list)))",
 		"response.body.list.filter(a, response.body.list.all(b, response.body.list == response.body.list))",
+		onebidv1.CELExpression("[response.body.list]" + strings.Repeat(".map(a, a + a)", 11) + "[0]"),
+		onebidv1.CELExpression("[response.body.list]" + strings.Repeat(".map(a, [a, a])", 11)),
+		onebidv1.CELExpression("[response.body.list]" + strings.Repeat(".map(a, {'b': a, 'c': a})", 11)),
+		onebidv1.CELExpression("[response.body.text]" + strings.Repeat(".map(a, [a, a])", 6)),
 	} {
-		t.Run(string(bomb), func(t *testing.T) {
+		t.Run(string(bomb)[:min(len(bomb), 64)], func(t *testing.T) {
 			g := NewWithT(t)
 			spec := shop(func(d *onebidv1.HTTPDriver) {
 				d.Lookup.Items = onebidv1.CELExpression(strings.ReplaceAll(string(bomb), "NINES", nines))
@@ -114,6 +118,19 @@ func TestAnExpressionIsBounded(t *testing.T) {
 			g.Expect(err).To(MatchError(Or(ContainSubstring("cost limit exceeded"), ContainSubstring("interrupted"))))
 		})
 	}
+}
+
+// TestMacrosOfOptionalValuesAreFew: each writes its target out twice, so that a chain of 30 would fill the memory before it
+// is an expression.
+func TestMacrosOfOptionalValuesAreFew(t *testing.T) {
+	g := NewWithT(t)
+	of := func(n int) onebidv1.CELExpression {
+		return onebidv1.CELExpression("[optional.of(1)" + strings.Repeat(".optMap(a, a)", n) + ".value()]")
+	}
+	driver(t, shop(func(d *onebidv1.HTTPDriver) { d.Lookup.Items = of(4) }), "http://127.0.0.1:1")
+	spec := shop(func(d *onebidv1.HTTPDriver) { d.Lookup.Items = of(9) })
+	_, err := httpdriver.New(t.Context(), spec, map[string][]byte{"token": []byte(token)}, wire.Options{Egress: inside(t)})
+	g.Expect(err).To(MatchError(ContainSubstring("spec.http.lookup.items: must use optMap and optFlatMap 8 times at the most")))
 }
 
 func TestCapabilities(t *testing.T) {

@@ -11,6 +11,12 @@ import (
 // bytesPerCost is what CEL itself assumes for reading strings.
 const bytesPerCost = 10
 
+// Functions that the macros of optional values are made of.
+const (
+	functionOptional = "optional.of"
+	functionNonZero  = "optional.ofNonZeroValue"
+)
+
 // bySize makes every call cost what it reads and writes. CEL counts so too where it knows the types when it compiles;
 // a reply's are not known then, and each call would cost 1.
 type bySize struct{}
@@ -30,8 +36,40 @@ func (bySize) CallCost(function, _ string, args []ref.Val, result ref.Val) *uint
 		cost += elements(args)
 	case functionSplit:
 		cost += elements([]ref.Val{result})
+	case operators.Add, functionOptional, functionNonZero:
+		// What is appended to a list, each element that a macro makes, and what an optional value holds: without this
+		// [x].map(a, [a, a]).map(a, [a, a])… would double for nothing.
+		cost += extent(args[len(args)-1], costLimit)
 	}
 	return &cost
+}
+
+// extent is what it takes to read a value with all that is in it, however often the same thing is in it. Counting ends
+// soon after the limit.
+func extent(value ref.Val, limit uint64) uint64 {
+	n := 1 + weight(value)
+	inside := func(v ref.Val) {
+		if n <= limit {
+			n += extent(v, limit-n)
+		}
+	}
+	switch v := value.(type) {
+	case traits.Mapper:
+		for it := v.Iterator(); n <= limit && it.HasNext() == types.True; {
+			key := it.Next()
+			inside(key)
+			inside(v.Get(key))
+		}
+	case traits.Lister:
+		for it := v.Iterator(); n <= limit && it.HasNext() == types.True; {
+			inside(it.Next())
+		}
+	case *types.Optional:
+		if v.HasValue() {
+			inside(v.GetValue())
+		}
+	}
+	return n
 }
 
 func weight(value ref.Val) uint64 {

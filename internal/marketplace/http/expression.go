@@ -24,6 +24,8 @@ const (
 	costLimit = 1_000_000
 	// evalTime bounds it once more, for what costs more time than the limit knows.
 	evalTime = 2 * time.Second
+	// maxOptionalMacros bounds optMap and optFlatMap: each writes what stands before it out twice.
+	maxOptionalMacros = 8
 )
 
 // kind of value that an expression must give.
@@ -58,6 +60,10 @@ type expression struct {
 func compile(s scope, field string, source onebidv1.CELExpression, want kind) (*expression, error) {
 	if source == "" {
 		return nil, nil //nolint:nilnil // an expression that was not given is not an error
+	}
+	if n := strings.Count(string(source), "optMap") + strings.Count(string(source), "optFlatMap"); n > maxOptionalMacros {
+		return nil, &marketplace.FieldError{Field: field, Reason: fmt.Sprintf(
+			"must use optMap and optFlatMap %d times at the most, not %d times", maxOptionalMacros, n)}
 	}
 	env, err := s.environment()
 	if err != nil {
