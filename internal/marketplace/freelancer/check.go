@@ -20,9 +20,9 @@ var contacts = []struct {
 	what    string
 	pattern *regexp.Regexp
 }{
-	{"an e-mail address", regexp.MustCompile(`[\pL\pN._%+-]+@[\pL\pN-]+(\.[\pL\pN-]+)+`)},
+	{"an e-mail address", regexp.MustCompile(`[\pL\pN._%+-]+@([\pL\pN-]+\.)+(\pL{2,}|xn--)`)},
 	{"a URL", regexp.MustCompile(`(?i)\b(https?://|www\.)[\pL\pN]`)},
-	{"a telephone number", regexp.MustCompile(`\+[0-9][0-9 ().-]{6,}[0-9]|\(?\b[0-9]{3}\)?[ .-][0-9]{3}[ .-][0-9]{4}\b`)},
+	{"a telephone number", regexp.MustCompile(`(^|[^\pL\pN+])\+[0-9][0-9 ().-]{6,}[0-9]|\(?\b[0-9]{3}\)?[ .-][0-9]{3}[ .-][0-9]{4}\b`)},
 }
 
 // check says what is wrong with a bid, by the fields of the Bid. It does not quote the proposal.

@@ -104,7 +104,7 @@ func TestWhatLooksLikeContactsIsSent(t *testing.T) {
 	d := driver(t, s)
 	for _, words := range []string{
 		"Node.js, ASP.NET 4.8", "from 2019-01-01 to 2026-11-23", "1.000.000 rows at 99.95 %", "10 - 12 days @ 3 a day", "C++ 17 2020",
-		"10,000,000,000 and 555-1234", "we use http and wwwroot",
+		"10,000,000,000 and 555-1234", "we use http and wwwroot", "next@14.1 with @types/node@18.2.1", "C++11 - 14 - 17 and C++20 (2020-2023)",
 	} {
 		p := request()
 		p.Proposal += " " + words
