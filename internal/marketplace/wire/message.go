@@ -58,9 +58,22 @@ func (m *Message) request(ctx context.Context, i Intent) (*http.Request, error) 
 	if err != nil {
 		return nil, errors.New("the request cannot be built") // the cause may quote the query
 	}
-	if body != nil {
+	if len(m.Body) == 0 && i == Writing && m.saysItsLength() {
+		r.Body = http.NoBody
+	} else if body != nil {
 		r.ContentLength = int64(len(m.Body))
 	}
 	r.Header = m.Header
 	return r, nil
+}
+
+// saysItsLength is true for a request without a body that needs a Content-Length of 0, or some servers refuse it with 411:
+// net/http would send an empty body in chunks. One that its headers let net/http repeat keeps what nobody can rewind.
+func (m *Message) saysItsLength() bool {
+	for _, name := range []string{"Idempotency-Key", "X-Idempotency-Key"} {
+		if _, there := m.Header[name]; there {
+			return false
+		}
+	}
+	return m.Method == http.MethodPost || m.Method == http.MethodPut || m.Method == http.MethodPatch
 }

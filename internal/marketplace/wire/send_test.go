@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -19,6 +20,25 @@ func TestNothingCanRewindAWrite(t *testing.T) {
 		g.Expect(r.GetBody).To(BeNil())
 		g.Expect(r.Body).NotTo(Or(BeNil(), BeIdenticalTo(http.NoBody)))
 		g.Expect(r.ContentLength).To(BeEquivalentTo(len(body)))
+	}
+}
+
+// TestAWriteWithoutABodySaysItsLength: some servers answer 411 to an empty body in chunks.
+func TestAWriteWithoutABodySaysItsLength(t *testing.T) {
+	for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodPatch} {
+		g := NewWithT(t)
+		m := &Message{Method: method, URL: &url.URL{Scheme: "https", Host: "m.example"}, Header: http.Header{}}
+		r, err := m.request(t.Context(), Writing)
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(r.GetBody).To(BeNil())
+		var sent strings.Builder
+		g.Expect(r.Write(&sent)).To(Succeed())
+		g.Expect(sent.String()).To(And(ContainSubstring("Content-Length: 0\r\n"), Not(ContainSubstring("chunked"))))
+
+		m.Header.Set("Idempotency-Key", "k")
+		r, err = m.request(t.Context(), Writing)
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(r.Body).NotTo(BeIdenticalTo(http.NoBody), "net/http would repeat it")
 	}
 }
 
