@@ -19,7 +19,7 @@ var pacing = []Mutant{
 	},
 	{
 		Name: "every bid asks whether the account has any left", Rule: "quota", File: "internal/marketplace/registry/quota.go",
-		Old: "l.quotaUntil = now.Add(leadFor)", New: "_ = leadFor",
+		Old: "l.quotaUntil, l.leading = now.Add(leadFor), true", New: "_ = leadFor",
 		Seen: by(registry, "TestASpentQuotaHoldsBackPlacingAndNothingElse"),
 	},
 	{

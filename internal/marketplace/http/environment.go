@@ -156,8 +156,8 @@ func scale(value, digits ref.Val) ref.Val {
 	return types.String(d.Shift(int32(n)).String())
 }
 
-// queryOf gives the first value of each query parameter of a URL, nothing of "". A URL without a query is an error: as the
-// address of a next page it would end the list.
+// queryOf gives the query parameters of a URL, nothing of "". A URL without a query is an error: as the address of a next
+// page it would end the list. So is one that names a parameter twice: without the second value the list would be another.
 func queryOf(value ref.Val) ref.Val {
 	s, ok := value.(types.String)
 	if !ok {
@@ -172,8 +172,11 @@ func queryOf(value ref.Val) ref.Val {
 		return types.NewErr("queryOf(): must be given a URL with a query, and one that can be read")
 	}
 	out := map[string]string{}
-	for name := range query {
-		out[name] = query.Get(name)
+	for name, values := range query {
+		if len(values) > 1 {
+			return types.NewErr("queryOf(): must be given a URL that names each query parameter once, and %q is there %d times", name, len(values))
+		}
+		out[name] = values[0]
 	}
 	return types.DefaultTypeAdapter.NativeToValue(out)
 }

@@ -129,9 +129,11 @@ func (m *draft) setHeader(ctx context.Context, p parameter, vars map[string]any)
 	if !httpguts.ValidHeaderFieldValue(value) {
 		return fmt.Errorf("%s: must give a value without line breaks and control characters", p.value.field)
 	}
-	if value != "" {
-		m.Header.Set(p.name, value)
+	if value == "" {
+		m.Header.Del(p.name) // as given for all requests
+		return nil
 	}
+	m.Header.Set(p.name, value)
 	return nil
 }
 

@@ -50,7 +50,8 @@ func (r Redactor) Clean(s string) string {
 	for _, secret := range r.secrets {
 		s = strings.ReplaceAll(s, secret, mark)
 	}
-	s = r.withoutProposal(s)
+	s = without(s, r.proposal)
+	s = without(s, url.QueryEscape(r.proposal)) // as forms have it
 	s = strings.Map(func(c rune) rune {
 		if unicode.IsControl(c) {
 			return ' '
@@ -60,19 +61,19 @@ func (r Redactor) Clean(s string) string {
 	return Cut(strings.Join(strings.Fields(s), " "), maxMessage)
 }
 
-// withoutProposal marks every stretch of the text that the proposal holds too.
-func (r Redactor) withoutProposal(s string) string {
-	if r.proposal == "" {
+// without marks every stretch of the text that the proposal holds too.
+func without(s, proposal string) string {
+	if proposal == "" {
 		return s
 	}
-	if len(r.proposal) <= stretch {
-		return strings.ReplaceAll(s, r.proposal, mark)
+	if len(proposal) <= stretch {
+		return strings.ReplaceAll(s, proposal, mark)
 	}
 	s = Cut(s, 4*maxMessage)
 	var out strings.Builder
 	for i := 0; i < len(s); {
 		n := 0
-		for i+n+stretch <= len(s) && strings.Contains(r.proposal, s[i+n:i+n+stretch]) {
+		for i+n+stretch <= len(s) && strings.Contains(proposal, s[i+n:i+n+stretch]) {
 			n++
 		}
 		if n > 0 {
