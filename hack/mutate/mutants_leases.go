@@ -9,6 +9,11 @@ const (
 // leases are who owns a posting, and what its Lease remembers.
 var leases = []Mutant{
 	{
+		Name: "calls start under a claim whose release may have worked", Rule: "release", File: "internal/ownership/settle.go",
+		Old: "h.assertedAt = time.Time{}", New: "_ = time.Time{}",
+		Seen: by(owning, "TestNoCallStartsUnderAClaimThatWasToBeReleased"),
+	},
+	{
 		Name: "an intent erases those of other Bids", Rule: "rule 1", File: "internal/ownership/intent.go",
 		Old: "return append(s.Without(intent.BidUID), intent)", New: "return Intents{intent}",
 		Seen: by(owning, "TestIntentsOfOthersStay|TestTakeOverKeepsWhatIsUnresolved"),

@@ -53,4 +53,19 @@ var limits = []Mutant{
 		Old: "if m.claim == nil || m.claim.Token != claim.Token {", New: "if m.count == nil {",
 		Seen: by(bids, "TestARoomThatWasLostLetsNothingThrough"),
 	},
+	{
+		Name: "a bid that was found takes no room", Rule: "limits", File: "internal/controller/bid/room.go",
+		Old: "s.cleared, s.sent = !counts, s.sent || counts", New: "s.cleared = !counts",
+		Seen: by(bids, "TestABidThatWasFoundTakesItsRoom"),
+	},
+	{
+		Name: "a room that could not be given up is forgotten", Rule: "limits", File: "internal/controller/bid/room.go",
+		Old: "m.owed, m.claim, m.count = m.claim, nil, nil", New: "defer func() { m.owed, m.claim, m.count = nil, nil, nil }()\n\t\tm.owed = m.claim",
+		Seen: by(bids, "TestARoomThatCouldNotBeGivenUpIsGivenUpLater"),
+	},
+	{
+		Name: "an intent that a lost room left unused stays", Rule: "limits", File: "internal/controller/bid/room.go",
+		Old: "if err := r.unintend(ctx, o); err != nil {", New: "if err := ctx.Err(); err != nil {",
+		Seen: by(bids, "TestABidThatLostItsRoomIsNoOpenQuestion"),
+	},
 }

@@ -57,4 +57,9 @@ var pacing = []Mutant{
 		Old: "if m.preview && (p.value.private() || p.value.late()) {", New: "if false {",
 		Seen: by(httpsite, "TestConformance"),
 	},
+	{
+		Name: "what was sent waits for bids to be left", Rule: "quota", File: "internal/controller/bid/place.go",
+		Old: "if r.flights.open(s.bid.UID) { // that", New: "if false { // that",
+		Seen: by(bids, "TestABidThatWasSentDoesNotWaitForBidsToBeLeft"),
+	},
 }

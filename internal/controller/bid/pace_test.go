@@ -144,10 +144,14 @@ func TestOneBidAsksForAllWhetherTheAccountHasBidsLeft(t *testing.T) {
 	w.Expect(w.market.live()).To(BeZero(), "withdrawals go on")
 }
 
-// What was placed and could not be recorded is no bid that is still to be placed.
+// What was placed and could not be recorded is no bid that is still to be placed, also where its status says already why an
+// earlier attempt failed.
 func TestABidThatWasSentDoesNotWaitForBidsToBeLeft(t *testing.T) {
 	w := newWorld(t, onebidv1.ClassIdempotencyKey, newBid("a"))
 	p := w.process("one")
+	w.errors["place"] = []error{refused(onebidv1.ErrorRateLimited)}
+	p.step()
+	p.clock.SetTime(w.stored().Status.Attempts.NextTime.Time)
 	w.errors["update status"] = []error{apierrors.NewForbidden(schema.GroupResource{}, "a", nil)}
 	_, err := p.try(t.Context())
 	w.Expect(err).To(HaveOccurred())
