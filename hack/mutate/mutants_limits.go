@@ -60,7 +60,8 @@ var limits = []Mutant{
 	},
 	{
 		Name: "a room that could not be given up is forgotten", Rule: "limits", File: "internal/controller/bid/room.go",
-		Old: "m.owed, m.claim, m.count = m.claim, nil, nil", New: "defer func() { m.owed, m.claim, m.count = nil, nil, nil }()\n\t\tm.owed = m.claim",
+		Old:  "m.owed, m.claim, m.count = m.claim, nil, nil",
+		New:  "defer func() { m.owed, m.claim, m.count = nil, nil, nil }()\n\t\tm.owed = m.claim",
 		Seen: by(bids, "TestARoomThatCouldNotBeGivenUpIsGivenUpLater"),
 	},
 	{

@@ -44,7 +44,7 @@ type Outcomes struct {
 }
 
 func newOutcomes(ctx context.Context, d marketplace.Driver, interval time.Duration, c clock.Clock) *Outcomes {
-	return &Outcomes{ctx: ctx, driver: d, interval: max(interval, minInterval), clock: c}
+	return &Outcomes{ctx: WithTurn(ctx, Turn{Rank: Idle}), driver: d, interval: max(interval, minInterval), clock: c}
 }
 
 // Live says whether the list shows the bid as live, and how. A bid that is not in the list is not live, unless it was
@@ -127,7 +127,7 @@ func (o *Outcomes) read() {
 		return
 	}
 	begun := o.clock.Now()
-	bids, err := o.driver.List(WithTurn(o.ctx, Turn{Rank: Idle}))
+	bids, err := o.driver.List(o.ctx)
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.failure = err
