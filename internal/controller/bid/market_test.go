@@ -150,7 +150,10 @@ func (c leaseClient) Create(ctx context.Context, lease *coordinationv1.Lease, _ 
 	}
 	out := lease.DeepCopy()
 	out.UID = c.w.nextUID()
-	return out, c.w.api.Create(ctx, out)
+	if err := c.w.api.Create(ctx, out); err != nil {
+		return nil, err
+	}
+	return out, c.w.fails("reply to create lease")
 }
 
 func (c leaseClient) Update(ctx context.Context, lease *coordinationv1.Lease, _ metav1.UpdateOptions) (*coordinationv1.Lease, error) {

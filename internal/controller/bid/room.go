@@ -33,8 +33,8 @@ type room struct {
 	// claim is what count rests on; nil until this process has the Lease.
 	claim *ownership.Claim
 	count *bidding.Room
-	// owed is a claim that is to be given up, and could not be yet.
-	owed *ownership.Claim
+	// asked is what the Lease was asked for with, until it is certain that this process has it no more.
+	asked *ownership.Request
 	// owner is the Marketplace that the Lease belongs to.
 	owner types.UID
 	// elsewhere is until when not to ask for the Lease, since another replica has it.
@@ -111,7 +111,8 @@ func (r *Reconciler) openRoom(ctx context.Context, s *situation, m *room) error 
 		r.Leases.Forget(mkt.Namespace, wanted.LeaseName()) // what a Marketplace of the same name left
 		m.owner = mkt.UID
 	}
-	claim, err := r.Leases.Acquire(ctx, ownership.Request{Namespace: mkt.Namespace, Room: wanted, TTL: s.leaseTTL()})
+	m.asked = &ownership.Request{Namespace: mkt.Namespace, Room: wanted, TTL: s.leaseTTL()}
+	claim, err := r.Leases.Acquire(ctx, *m.asked)
 	if err == nil {
 		err = r.Leases.Assert(ctx, claim)
 	}
@@ -130,7 +131,7 @@ func (r *Reconciler) openRoom(ctx context.Context, s *situation, m *room) error 
 		m.count = count
 		r.rooms.freed.Report(marketplaceOf(s.bid))
 	}
-	m.claim, m.owed = claim, nil
+	m.claim = claim
 	return nil
 }
 
@@ -171,20 +172,43 @@ func (r *Reconciler) pass(bid *onebidv1.Bid) {
 // yield gives the room to the replica whose turn it is. A Bid that was let through and not sent yet is not sent then; of
 // one that was sent the intent tells. The room's mutex is held.
 func (r *Reconciler) yield(ctx context.Context, key types.NamespacedName, m *room) {
-	if m.claim == nil && m.owed == nil || r.Members.Acts(roomKey(key)) {
+	if m.asked == nil || r.Members.Acts(roomKey(key)) {
 		return
 	}
-	if m.claim != nil {
-		m.owed, m.claim, m.count = m.claim, nil, nil
-	}
+	m.claim, m.count = nil, nil
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
-	if err := r.Leases.Release(ctx, m.owed); err != nil && !errors.Is(err, ownership.ErrLost) {
+	if err := r.giveUp(ctx, *m.asked); err != nil {
 		// While this process lives nobody else can take the Lease, and all Bids of the Marketplace wait for that.
 		r.rooms.owed.Report(types.NamespacedName{})
 		return
 	}
-	m.owed = nil
+	m.asked = nil
+}
+
+// giveUp lets a room's Lease go, also one that this process may have taken without hearing so.
+func (r *Reconciler) giveUp(ctx context.Context, asked ownership.Request) error {
+	name := asked.Room.LeaseName()
+	if !r.Leases.MayHold(asked.Namespace, name) {
+		return nil
+	}
+	claim, sure := r.Leases.Held(asked.Namespace, name)
+	if !sure {
+		var held *ownership.HeldError
+		var terminating *ownership.TerminatingError
+		var err error
+		claim, err = r.Leases.Acquire(ctx, asked)
+		switch {
+		case errors.As(err, &held), errors.As(err, &terminating):
+			return nil // it is another one's, or goes with its namespace
+		case err != nil:
+			return err
+		}
+	}
+	if err := r.Leases.Release(ctx, claim); !errors.Is(err, ownership.ErrLost) {
+		return err
+	}
+	return nil
 }
 
 // yieldAgain gives up what could not be given up before.

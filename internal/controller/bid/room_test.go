@@ -153,7 +153,7 @@ func TestARoomThatCouldNotBeGivenUpIsGivenUpLater(t *testing.T) {
 	a.step()
 	w.Expect(w.placed()).To(Equal("True/Placed"))
 	a.idle = true
-	w.errors["delete lease"] = []error{apierrors.NewTimeoutError("no answer", 1)}
+	w.errors["delete lease"] = []error{errNoAnswer}
 	a.step()
 	_, reason := b.second()
 	w.Expect(reason).To(BeEmpty(), "a has it still")
@@ -161,6 +161,28 @@ func TestARoomThatCouldNotBeGivenUpIsGivenUpLater(t *testing.T) {
 	w.clock.Step(time.Second)
 	_, reason = b.second()
 	w.Expect(reason).To(Equal(onebidv1.ReasonTooManyActiveBids), "b has the room")
+}
+
+var errNoAnswer = apierrors.NewTimeoutError("no answer", 1)
+
+// So is one that was taken and never used: without hearing so, or without counting what is live.
+func TestARoomThatWasNeverUsedIsGivenUp(t *testing.T) {
+	for _, failing := range []string{"reply to create lease", "list"} {
+		t.Run(failing, func(t *testing.T) {
+			w := bounded(t)
+			a, b := w.process("a"), w.process("b")
+			w.errors[failing] = []error{errNoAnswer}
+			_, err := a.try(t.Context())
+			w.Expect(err).To(HaveOccurred())
+			a.idle = true
+			_, reason := b.second()
+			w.Expect(reason).To(BeEmpty(), "a has it still")
+			a.reconciler.ReplicasChanged(t.Context())
+			w.clock.Step(time.Second)
+			_, reason = b.second()
+			w.Expect(reason).To(Equal(onebidv1.ReasonAccepted), "b has the room")
+		})
+	}
 }
 
 // What failed for certain leaves its room, and what waits longest has it.

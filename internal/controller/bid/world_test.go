@@ -185,6 +185,11 @@ func (w *world) request(name string) error {
 		hook()
 	}
 	w.journal = append(w.journal, name)
+	return w.fails(name)
+}
+
+// fails gives the next of the errors of this name.
+func (w *world) fails(name string) error {
 	if failing := w.errors[name]; len(failing) > 0 {
 		w.errors[name] = failing[1:]
 		return failing[0]
@@ -302,6 +307,12 @@ func (w *world) live() client.Reader {
 				return err
 			}
 			return api.Get(ctx, key, into, opts...)
+		},
+		List: func(ctx context.Context, api client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
+			if err := w.fails("list"); err != nil {
+				return err
+			}
+			return api.List(ctx, list, opts...)
 		},
 	})
 }
