@@ -193,13 +193,13 @@ func TestASettledSystemIsQuiet(t *testing.T) {
 		}
 		return *mkt.Status.ActiveBids
 	}).Should(BeEquivalentTo(1))
-	before, err := world.Env.Requests(t.Context())
-	x.G.Expect(err).NotTo(HaveOccurred())
+	x.G.Eventually(func() testenv.Requests {
+		writes := x.written(2 * time.Second)
+		delete(writes, updateLease)
+		return writes
+	}).Should(BeEmpty(), "events, and the finalizer on the Secret, come a moment after the status that they are about")
 	calls := len(x.Ledger())
-	idle(t.Context(), time.Minute)
-	after, err := world.Env.Requests(t.Context())
-	x.G.Expect(err).NotTo(HaveOccurred())
-	writes := after.Since(before).Writes()
+	writes := x.written(time.Minute)
 	x.G.Expect(writes[updateLease]).To(BeNumerically(">", 100), "two replicas' heartbeats, so the count counts")
 	delete(writes, updateLease)
 	for _, leases := range x.PostingLeases() {
@@ -208,6 +208,17 @@ func TestASettledSystemIsQuiet(t *testing.T) {
 	}
 	x.G.Expect(writes).To(BeEmpty(), "in a quiet minute:\n%s", writes)
 	x.G.Expect(x.Ledger()).To(HaveLen(calls), "nothing was sent")
+}
+
+// written is what is written in so long a time.
+func (x *tenant) written(d time.Duration) testenv.Requests {
+	x.T.Helper()
+	before, err := world.Env.Requests(x.T.Context())
+	x.G.Expect(err).NotTo(HaveOccurred())
+	idle(x.T.Context(), d)
+	after, err := world.Env.Requests(x.T.Context())
+	x.G.Expect(err).NotTo(HaveOccurred())
+	return after.Since(before).Writes()
 }
 
 // idle lets time pass: what is tested is that nothing happens in it.
