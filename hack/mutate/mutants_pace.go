@@ -18,6 +18,16 @@ var pacing = []Mutant{
 		Seen: by(registry, "TestOneProbeTriesAMarketplaceThatDidNotAnswer"),
 	},
 	{
+		Name: "a withdrawal counts who comes after it", Rule: "order", File: "internal/marketplace/registry/limiter.go",
+		Old: "ahead := l.estimate(others)", New: "ahead := l.estimate(max(len(l.queue)-1, others))",
+		Seen: by(registry, "TestWhoCannotHaveATurnInTimeDoesNotQueue"),
+	},
+	{
+		Name: "a process that begins calls every Marketplace not Ready", Rule: "quiet", File: "internal/controller/bid/reconciler.go",
+		Old: "if s.connecting() {", New: "if false {",
+		Seen: by(bids, "TestAProcessThatIsNotConnectedYetSaysNothing"),
+	},
+	{
 		Name: "every bid asks whether the account has any left", Rule: "quota", File: "internal/marketplace/registry/quota.go",
 		Old: "l.quotaUntil, l.leading = now.Add(leadFor), true", New: "_ = leadFor",
 		Seen: by(registry, "TestASpentQuotaHoldsBackPlacingAndNothingElse"),

@@ -14,6 +14,7 @@ import (
 	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -109,6 +110,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		return reconcile.Result{}, nil
 	}
 	defer r.leave(ctx, s)
+	if s.connecting() {
+		return reconcile.Result{RequeueAfter: connectFor}, nil
+	}
 	hold, err := r.guard(ctx, s)
 	if err != nil {
 		return r.notGuarded(ctx, s, err)
@@ -166,6 +170,16 @@ func (r *Reconciler) gather(ctx context.Context, bid *onebidv1.Bid) (*situation,
 	}
 	s.freshness = r.freshness(s)
 	return s, nil
+}
+
+// connectFor is after how long to look again for a connection, which brings the Bids itself when it is there.
+const connectFor = 10 * time.Second
+
+// connecting is true while the Marketplace is Ready, and only this process has no connection to it yet: one that has just
+// begun, mostly. That is over in a moment, and not worth a write for each of its Bids.
+func (s *situation) connecting() bool {
+	return s.conn == nil && s.marketplace != nil && s.marketplace.DeletionTimestamp.IsZero() &&
+		meta.IsStatusConditionTrue(s.marketplace.Status.Conditions, onebidv1.ConditionReady)
 }
 
 func (r *Reconciler) facts(s *situation, hold *bidding.Hold) bidding.Facts {

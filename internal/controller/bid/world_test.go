@@ -126,6 +126,8 @@ type process struct {
 	leases     *ownership.Client
 	postings   *postings
 	limiter    *registry.Limiter
+	// connections to the marketplaces.
+	connections *registry.Registry
 	// idle is true when the members agree on another one to act.
 	idle bool
 }
@@ -136,6 +138,7 @@ func (w *world) process(host string) *process {
 	connections := registry.New(registry.Options{Clock: w.clock})
 	mkt := &onebidv1.Marketplace{}
 	w.Expect(w.api.Get(w.Context(), types.NamespacedName{Namespace: bidName.Namespace, Name: "rest"}, mkt)).To(Succeed())
+	p.connections = connections
 	p.limiter = connections.Connect(mkt, w.market, settle).Limiter
 	w.Cleanup(func() { connections.Forget(client.ObjectKeyFromObject(mkt)) })
 	p.leases = ownership.NewClient(leases{w: w}, ownership.NewIdentity(ownership.RoleController, host), nil, w.clock, logr.Discard())

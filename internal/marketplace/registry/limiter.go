@@ -66,8 +66,8 @@ func (l *Limiter) configure(spec *onebidv1.MarketplaceSpec) {
 // then at once, with how long it would have taken as the error's RetryAfter. The error is Transient; nothing was sent.
 func (l *Limiter) Wait(ctx context.Context) error {
 	l.mu.Lock()
-	ahead := l.estimate(len(l.queue))
-	w := l.queue.join(turnOf(ctx))
+	w, others := l.queue.join(turnOf(ctx))
+	ahead := l.estimate(others)
 	l.mu.Unlock()
 	defer func() {
 		l.mu.Lock()

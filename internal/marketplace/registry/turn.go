@@ -57,19 +57,20 @@ type waiter struct {
 // queue holds those who wait. The one at its head takes the account's next turn; who is there already stays there.
 type queue []*waiter
 
-func (q *queue) join(turn Turn) *waiter {
-	w := &waiter{turn: turn, first: make(chan struct{})}
+// join says how many go before the new one, too.
+func (q *queue) join(turn Turn) (w *waiter, ahead int) {
+	w = &waiter{turn: turn, first: make(chan struct{})}
 	if len(*q) == 0 {
 		close(w.first)
 		*q = append(*q, w)
-		return w
+		return w, 0
 	}
 	at := 1
 	for at < len(*q) && !turn.before((*q)[at].turn) {
 		at++
 	}
 	*q = slices.Insert(*q, at, w)
-	return w
+	return w, at
 }
 
 // leave makes room for the next one.

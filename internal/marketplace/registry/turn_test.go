@@ -2,6 +2,7 @@ package registry_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
@@ -94,6 +95,8 @@ func TestAListOfOutcomesLetsBidsGoFirst(t *testing.T) {
 	}
 }
 
+var errWaiting = errors.New("it waits")
+
 func TestWhoCannotHaveATurnInTimeDoesNotQueue(t *testing.T) {
 	g := NewWithT(t)
 	clock := newClock()
@@ -109,6 +112,19 @@ func TestWhoCannotHaveATurnInTimeDoesNotQueue(t *testing.T) {
 	err := conn.Limiter.Wait(soon)
 	g.Expect(registry.Unsent(err)).To(BeTrue())
 	g.Expect(marketplace.RetryAfter(err)).To(BeNumerically("~", 90*time.Second, 2*time.Second))
+
+	withdrawal := make(chan error, 1)
+	go func() { withdrawal <- conn.Limiter.Wait(registry.WithTurn(soon, registry.Turn{Rank: registry.Urgent})) }()
+	g.Eventually(func() error {
+		clock.Step(time.Second)
+		select {
+		case err := <-withdrawal:
+			return err
+		default:
+			return errWaiting
+		}
+	}).Should(Succeed(), "only those count who go before it")
+	g.Expect(conn.Limiter.Waiting()).To(BeNumerically(">", 0), "it did not wait for all of them")
 	cancel()
 	g.Eventually(conn.Limiter.Waiting).Should(BeZero())
 }

@@ -2,6 +2,7 @@ package lifecycle_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -85,8 +86,10 @@ func TestBidsCreatedAgainOverWhatWasLeft(t *testing.T) {
 	}
 	x.Manager()
 	for _, id := range ids {
-		hindered := x.Reason(x.Bid(id), onebidv1.ConditionPlaced, onebidv1.ReasonMarketplaceError)
-		x.G.Expect(harness.MessageOf(hindered, onebidv1.ConditionReady)).To(ContainSubstring("an earlier Bid on this posting left"))
+		x.Eventually(x.Bid(id), "what is in the way", func(b *onebidv1.Bid) bool {
+			return harness.ReasonOf(b, onebidv1.ConditionPlaced) == onebidv1.ReasonMarketplaceError &&
+				strings.Contains(harness.MessageOf(b, onebidv1.ConditionReady), "an earlier Bid on this posting left")
+		})
 	}
 	x.NoFaults()
 	for _, id := range ids {
