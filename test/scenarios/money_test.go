@@ -41,7 +41,7 @@ func TestLimitsHoldUnderRacesAndKills(t *testing.T) {
 		x.G.Eventually(live).WithTimeout(2 * harness.Patience).WithPolling(rarely).Should(BeNumerically(">", most/3))
 		active := x.Bids(client.MatchingFields{"status.state": string(onebidv1.StateActive)})
 		for i := range active {
-			if i%2 == round {
+			if i%2 == round && active[i].DeletionTimestamp.IsZero() { // else it is on its way out since the first round
 				x.Delete(&active[i])
 			}
 		}
