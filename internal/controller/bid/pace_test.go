@@ -180,6 +180,7 @@ func TestAWithdrawalThatBurnsItsKeyDoesNotWaitForBidsToBeLeft(t *testing.T) {
 }
 
 func TestABidThatMissedItsPostingSaysWhatItWaitedFor(t *testing.T) {
+	const closes = 20 * time.Minute
 	for _, c := range []struct {
 		why     string
 		hinder  func(*world, *process)
@@ -195,16 +196,20 @@ func TestABidThatMissedItsPostingSaysWhatItWaitedFor(t *testing.T) {
 			"a spent quota", func(_ *world, p *process) { p.limiter.SpendQuota(start.Add(2 * time.Hour)) },
 			"the account to have bids left",
 		},
+		{
+			"failed attempts", func(w *world, _ *process) { w.errors["place"] = []error{refused(onebidv1.ErrorQuotaExhausted)} },
+			"the account to have bids left",
+		},
 	} {
 		t.Run(c.why, func(t *testing.T) {
-			w := newWorld(t, onebidv1.ClassUniquePerPosting, newBid("a"), closing(time.Hour))
+			w := newWorld(t, onebidv1.ClassUniquePerPosting, newBid("a"), closing(closes))
 			p := w.process("one")
 			c.hinder(w, p)
 			wait, _ := p.step()
-			if wait == 0 || wait > time.Hour {
+			if wait == 0 || wait > closes {
 				wait, _ = p.step() // the write of its status brings it back
 			}
-			w.Expect(wait).To(Equal(time.Hour), "it comes back when the posting closes, whatever else it waits for")
+			w.Expect(wait).To(Equal(closes), "it comes back when the posting closes, whatever else it waits for")
 			p.clock.Step(wait)
 			p.step()
 			w.Expect(w.stored().Status.Outcome).To(Equal(onebidv1.StateExpired))
