@@ -305,7 +305,7 @@ type BidStatus struct {
 	SettlingSince *metav1.Time `json:"settlingSince,omitempty"`
 
 	// lastHandledReconcileAt acknowledges the value of the annotation
-	// onebid.dev/requestedAt.
+	// onebid.dev/reconcile-requested-at.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256

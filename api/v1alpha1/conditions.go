@@ -26,14 +26,14 @@ const (
 	// TooManyActiveBids, BudgetExhausted, Cooldown, LeaseHeld.
 	ConditionAccepted = "Accepted"
 
-	// ConditionPlaced is True when a bid of ours was put on the marketplace: Placed, Adopted. False: NotYet, DryRun,
-	// AwaitingTurn (the account's rate limit), AccountPaused and NotAnswering (see the Marketplace's status),
-	// RateLimited, QuotaExhausted, AuthenticationFailed, Forbidden, Invalid, PostingClosed, AlreadyExists,
+	// ConditionPlaced is True when a bid of ours was put on the marketplace: Placed, Adopted. False: NotPlaced, DryRun,
+	// RateLimited (the account's rate limit, ours or the marketplace's), AccountPaused and CircuitOpen (see the
+	// Marketplace's status), QuotaExhausted, AuthenticationFailed, Forbidden, Invalid, PostingClosed, AlreadyExists,
 	// MarketplaceError, NotNeeded. Unknown: OutcomeUnknown, LeaseLost, Indeterminate.
 	ConditionPlaced = "Placed"
 
 	// ConditionDuplicate is True when the account already has another bid on the posting, which we never touch:
-	// ForeignBid. False: NoneFound.
+	// ExistingBid. False: NoneFound.
 	ConditionDuplicate = "Duplicate"
 
 	// ConditionWithdrawn is True when the marketplace was read back and shows no live bid of ours: Withdrawn,
@@ -54,8 +54,8 @@ const (
 // ConditionSuspended of a Marketplace is True when its mode stops placing: ModeSuspended. False: ModeLive, ModeDryRun.
 const ConditionSuspended = "Suspended"
 
-// ConditionReachable of a Marketplace is True while calls of the account are made: Answering. False: NotAnswering (the
-// circuit breaker is open), RateLimited or AuthenticationFailed (the account is paused). Unknown: NotAsked.
+// ConditionReachable of a Marketplace is True while calls of the account are made: Answering. False: CircuitOpen (the
+// circuit breaker is open), RateLimited or AuthenticationFailed (the account is paused). Unknown: NotProbed.
 const ConditionReachable = "Reachable"
 
 // Reasons that conditions and events carry; each is documented at its condition.
@@ -69,7 +69,6 @@ const (
 	ReasonApprovalMismatch     = "ApprovalMismatch"
 	ReasonAuthenticationFailed = "AuthenticationFailed"
 	ReasonAwaitingApproval     = "AwaitingApproval"
-	ReasonAwaitingTurn         = "AwaitingTurn"
 	ReasonBidActive            = "BidActive"
 	ReasonBudgetExhausted      = "BudgetExhausted"
 	ReasonClosed               = "Closed"
@@ -79,7 +78,7 @@ const (
 	ReasonCurrencyMismatch     = "CurrencyMismatch"
 	ReasonDryRun               = "DryRun"
 	ReasonForbidden            = "Forbidden"
-	ReasonForeignBid           = "ForeignBid"
+	ReasonExistingBid          = "ExistingBid"
 	ReasonFresh                = "Fresh"
 	ReasonIndeterminate        = "Indeterminate"
 	ReasonLeaseLost            = "LeaseLost"
@@ -101,12 +100,12 @@ const (
 	ReasonNoTimestamp          = "NoTimestamp"
 	ReasonNonCanonicalName     = "NonCanonicalName"
 	ReasonNoneFound            = "NoneFound"
-	ReasonNotAnswering         = "NotAnswering"
-	ReasonNotAsked             = "NotAsked"
+	ReasonCircuitOpen          = "CircuitOpen"
+	ReasonNotProbed            = "NotProbed"
 	ReasonNotNeeded            = "NotNeeded"
 	ReasonNotRequested         = "NotRequested"
 	ReasonNotWithdrawable      = "NotWithdrawable"
-	ReasonNotYet               = "NotYet"
+	ReasonNotPlaced            = "NotPlaced"
 	ReasonObserved             = "Observed"
 	ReasonOutcomeUnknown       = "OutcomeUnknown"
 	ReasonPending              = "Pending"
@@ -136,14 +135,14 @@ const (
 	// FinalizerInUse keeps a Marketplace while unsettled Bids name it, and the Secret with its credentials.
 	FinalizerInUse = "onebid.dev/in-use"
 
-	// LabelLease marks the Leases that onebid wrote: LeaseKindPosting, LeaseKindHeartbeat or LeaseKindRoom.
+	// LabelLease marks the Leases that onebid wrote: LeaseKindPosting, LeaseKindHeartbeat or LeaseKindCapacity.
 	LabelLease = "onebid.dev/lease"
 	// LeaseKindPosting is LabelLease's value on a posting's Lease.
 	LeaseKindPosting = "posting"
 	// LeaseKindHeartbeat is LabelLease's value on a manager replica's heartbeat.
 	LeaseKindHeartbeat = "heartbeat"
-	// LeaseKindRoom is LabelLease's value on the Lease whose holder lets Bids through a Marketplace's limits.
-	LeaseKindRoom = "room"
+	// LeaseKindCapacity is LabelLease's value on the Lease whose holder lets Bids through a Marketplace's limits.
+	LeaseKindCapacity = "capacity"
 
 	// AnnotationLockKey on a posting's Lease is Key.LockKey.
 	AnnotationLockKey = "onebid.dev/lock-key"
@@ -153,15 +152,15 @@ const (
 	AnnotationHeartbeat = "onebid.dev/heartbeat"
 	// AnnotationIntent on a posting's Lease lists, as JSON, the calls that may be about to happen.
 	AnnotationIntent = "onebid.dev/intent"
-	// AnnotationSettledAt on a posting's Lease makes it a tombstone: RFC 3339 time of the settlement.
-	AnnotationSettledAt = "onebid.dev/settled-at"
+	// AnnotationEndedAt on a posting's Lease makes it a tombstone: RFC 3339 time of the settlement.
+	AnnotationEndedAt = "onebid.dev/ended-at"
 	// AnnotationCooldownUntil on a tombstone is the RFC 3339 time before which no new bid may be placed.
 	AnnotationCooldownUntil = "onebid.dev/cooldown-until"
 	// AnnotationOutcome on a tombstone is the BidState that the Bid ended in.
 	AnnotationOutcome = "onebid.dev/outcome"
-	// AnnotationRequestedAt on any onebid object asks for a reconcile now; any new value does. It is acknowledged in
+	// AnnotationReconcileRequestedAt on any onebid object asks for a reconcile now; any new value does. It is acknowledged in
 	// status.lastHandledReconcileAt.
-	AnnotationRequestedAt = "onebid.dev/requestedAt"
+	AnnotationReconcileRequestedAt = "onebid.dev/reconcile-requested-at"
 	// AnnotationAbandon on a Bid, with a reason as its value, gives up on withdrawing it. Needs the verb "abandon".
 	AnnotationAbandon = "onebid.dev/abandon"
 	// AnnotationResolve on an Indeterminate Bid is a person's answer to what look-up could not tell: ResolvePlaced or

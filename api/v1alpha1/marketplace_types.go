@@ -266,7 +266,7 @@ type MarketplaceStatus struct {
 	SettleSeconds *int32 `json:"settleSeconds,omitempty"`
 
 	// lastHandledReconcileAt acknowledges the value of the annotation
-	// onebid.dev/requestedAt.
+	// onebid.dev/reconcile-requested-at.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
@@ -286,8 +286,8 @@ type MarketplaceStatus struct {
 // +kubebuilder:printcolumn:name="Active",type=integer,JSONPath=`.status.activeBids`
 // +kubebuilder:printcolumn:name="Committed",type=string,JSONPath=`.status.committed`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
-// +kubebuilder:printcolumn:name="Bids-Left",type=integer,priority=1,JSONPath=`.status.remainingBids`
-// +kubebuilder:printcolumn:name="Money-Left",type=string,priority=1,JSONPath=`.status.remaining`
+// +kubebuilder:printcolumn:name="Remaining-Bids",type=integer,priority=1,JSONPath=`.status.remainingBids`
+// +kubebuilder:printcolumn:name="Remaining-Budget",type=string,priority=1,JSONPath=`.status.remaining`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$') && size(self.metadata.name) <= 40",fieldPath=".spec",message="metadata.name must be a DNS label of at most 40 characters: it begins the name of every Bid"
 type Marketplace struct {

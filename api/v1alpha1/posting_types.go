@@ -245,7 +245,7 @@ type PostingStatus struct {
 	History []BidRecord `json:"history,omitempty"`
 
 	// lastHandledReconcileAt acknowledges the value of the annotation
-	// onebid.dev/requestedAt.
+	// onebid.dev/reconcile-requested-at.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256

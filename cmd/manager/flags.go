@@ -45,10 +45,10 @@ func parse(args []string) (*options, error) {
 	flags.StringSliceVar(&o.allowPrivate, "allow-private-addresses", nil,
 		"let marketplaces be at private and loopback addresses (true), or at those in the given CIDRs only")
 	flags.Lookup("allow-private-addresses").NoOptDefVal = "true"
-	flags.IntVar(&o.concurrency, "concurrent-bids", 32, "how many Bids are worked on at once")
+	flags.IntVar(&o.concurrency, "max-concurrent-reconciles", 32, "how many Bids are worked on at once")
 	flags.DurationVar(&o.timing.Heartbeat, "heartbeat-duration", o.timing.Heartbeat,
 		"how long a replica counts as alive after its last heartbeat")
-	flags.DurationVar(&o.timing.Renew, "heartbeat-renew", o.timing.Renew, "time between two heartbeats")
+	flags.DurationVar(&o.timing.Renew, "heartbeat-renew-interval", o.timing.Renew, "time between two heartbeats")
 	flags.DurationVar(&o.timing.Margin, "heartbeat-margin", o.timing.Margin,
 		"no call to a marketplace starts once less than this is left of the heartbeat's duration")
 	flags.DurationVar(&o.timing.Pause, "max-pause", o.timing.Pause,
@@ -57,7 +57,7 @@ func parse(args []string) (*options, error) {
 		"how much faster or slower a host's clock may run than time goes, as a fraction")
 	flags.DurationVar(&o.tombstoneRetention, "tombstone-retention", time.Hour, "how long the Lease of an ended bid is kept at least")
 	flags.DurationVar(&o.sweepInterval, "sweep-interval", 5*time.Minute, "time between two sweeps of Leases past their time")
-	flags.DurationVar(&o.shutdownGrace, "shutdown-grace", 45*time.Second,
+	flags.DurationVar(&o.shutdownGrace, "graceful-shutdown-timeout", 45*time.Second,
 		"how long to wait at shutdown for calls in flight and for their outcomes to be recorded")
 	flags.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
 	flags.StringVar(&o.logFormat, "log-format", "json", "json or console")
@@ -88,7 +88,7 @@ func (o *options) complete() error {
 	}
 	o.egress = policy
 	if o.concurrency < 1 {
-		errs = append(errs, fmt.Errorf("--concurrent-bids: %d must be at least 1", o.concurrency))
+		errs = append(errs, fmt.Errorf("--max-concurrent-reconciles: %d must be at least 1", o.concurrency))
 	}
 	if o.namespace == "" {
 		errs = append(errs, errors.New("--namespace: must not be empty"))

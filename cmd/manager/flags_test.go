@@ -16,7 +16,7 @@ func TestBadFlagsAreRefused(t *testing.T) {
 	}{
 		{"--watch-namespaces=Team_A", `--watch-namespaces: "Team_A" is no name of a namespace: `},
 		{"--watch-namespaces=", "--watch-namespaces: is empty"},
-		{"--concurrent-bids=0", "--concurrent-bids: 0 must be at least 1"},
+		{"--max-concurrent-reconciles=0", "--max-concurrent-reconciles: 0 must be at least 1"},
 		{"--namespace=", "--namespace: must not be empty"},
 		{"--pod-name=", "--pod-name: must not be empty"},
 		{"--allow-private-addresses=10.0.0.0", "10.0.0.0"},

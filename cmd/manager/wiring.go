@@ -133,7 +133,7 @@ func secondsOf(value *int32) time.Duration {
 // nobody waits for it, and the Leases of many thousand bids need not be kept in memory for it.
 func (p *process) sweeper() *ownership.Sweeper {
 	return &ownership.Sweeper{
-		Leases: p.leases.CoordinationV1(), List: p.listAllLeases, Acts: p.members.Acts,
+		Leases: p.leases.CoordinationV1(), List: p.listAllLeases, Owns: p.members.Owns,
 		Retention: p.tombstoneRetention, Interval: p.sweepInterval, Pause: 50 * time.Millisecond,
 		Clock: clock.RealClock{}, Wall: p.wall, Log: p.log.WithName("sweeper"),
 	}

@@ -42,7 +42,7 @@ func parse(args []string) (*options, error) {
 	flags.BoolVar(&o.rebid, "rebid", false,
 		"bid again on postings whose last bid was withdrawn or refused, once the Bid was deleted and the cooldown is over")
 	flags.IntVar(&o.concurrency, "concurrency", 8, "how many postings are processed at once")
-	flags.DurationVar(&o.shutdownGrace, "shutdown-grace", 15*time.Second, "how long postings under way may take at shutdown")
+	flags.DurationVar(&o.shutdownGrace, "graceful-shutdown-timeout", 15*time.Second, "how long postings under way may take at shutdown")
 	flags.StringVar(&o.metricsAddress, "metrics-bind-address", ":8080", "address of /metrics; 0 turns it off")
 	flags.StringVar(&o.healthAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz; 0 turns it off")
 	flags.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
@@ -75,7 +75,7 @@ func (o *options) check() error {
 		errs = append(errs, fmt.Errorf("--concurrency: %d must be at least 1", o.concurrency))
 	}
 	if o.shutdownGrace < 0 {
-		errs = append(errs, fmt.Errorf("--shutdown-grace: %s must not be negative", o.shutdownGrace))
+		errs = append(errs, fmt.Errorf("--graceful-shutdown-timeout: %s must not be negative", o.shutdownGrace))
 	}
 	if feed.Once(o.feed) {
 		o.once = true

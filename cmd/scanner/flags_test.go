@@ -25,7 +25,7 @@ func TestBadFlagsAreRefused(t *testing.T) {
 		{nil, "--config: must be the path of a file"},
 		{[]string{"--config", config, "--namespace", "Team_A"}, `--namespace: "Team_A" is no name of a namespace`},
 		{[]string{"--config", config, "--concurrency", "0"}, "--concurrency: 0 must be at least 1"},
-		{[]string{"--config", config, "--shutdown-grace", "-1s"}, "--shutdown-grace: -1s must not be negative"},
+		{[]string{"--config", config, "--graceful-shutdown-timeout", "-1s"}, "--graceful-shutdown-timeout: -1s must not be negative"},
 		{[]string{"--config", config, "--log-level", "loud"}, `--log-level: "loud" must be debug, info, warn or error`},
 		{[]string{"--config", config, "--log-format", "xml"}, `--log-format: "xml" must be json or console`},
 		{[]string{"--config", config, "--feed", "ftp://x/y", "--dry-run"}, `feed.location: invalid value "ftp://x/y": must be an http`},

@@ -107,9 +107,9 @@ func TestVerdictBroken(t *testing.T) {
 			name: "never placed", why: "a Bid that nobody withdrew must not get lost",
 			spoil: func(l *ledger, notes map[string]note) {
 				*l = *(&ledger{}).place("a", "1").place("c", "3").place("d", "4").withdraw("c").withdraw("d")
-				notes["b"] = note{Acks: 1, Seen: true, State: "Pending", Reason: "NotYet", Message: "waiting"}
+				notes["b"] = note{Acks: 1, Seen: true, State: "Pending", Reason: "NotPlaced", Message: "waiting"}
 			},
-			posting: "b", says: "lost: no bid was ever placed; the Bid is Pending (NotYet: waiting)",
+			posting: "b", says: "lost: no bid was ever placed; the Bid is Pending (NotPlaced: waiting)",
 		},
 		{
 			name: "withdrawn without a wish", why: "the cluster says Active and the marketplace has nothing",

@@ -27,12 +27,12 @@ var placing = []Mutant{
 	},
 	{
 		Name: "a Bid that is to be withdrawn is placed", Rule: "place 4", File: "internal/controller/bid/place.go",
-		Old: "!bidding.Withdrawing(live) && !bidding.Settled(live) &&", New: "!bidding.Settled(live) &&",
+		Old: "!bidding.Withdrawing(live) && !bidding.Terminal(live) &&", New: "!bidding.Terminal(live) &&",
 		Seen: by(bids, "TestOnlyTheLiveBidAuthorises"),
 	},
 	{
 		Name: "a Bid that ended is placed", Rule: "place 4", File: "internal/controller/bid/place.go",
-		Old: "!bidding.Withdrawing(live) && !bidding.Settled(live) &&", New: "!bidding.Withdrawing(live) &&",
+		Old: "!bidding.Withdrawing(live) && !bidding.Terminal(live) &&", New: "!bidding.Withdrawing(live) &&",
 		Seen: by(bids, "TestOnlyTheLiveBidAuthorises"),
 	},
 	{
@@ -193,7 +193,7 @@ var placing = []Mutant{
 		Name: "only who is chosen acts, and not the holder", Rule: "rule 17", File: "internal/controller/bid/reconciler.go",
 		Old: "func (r *Reconciler) responsible(s *situation) bool {\n",
 		New: "func (r *Reconciler) responsible(s *situation) bool {\n" +
-			"	if s != nil {\n		return r.Members.Acts(s.bid.Namespace + \"/\" + s.bid.Name)\n	}\n",
+			"	if s != nil {\n		return r.Members.Owns(s.bid.Namespace + \"/\" + s.bid.Name)\n	}\n",
 		Seen: by(bids, "TestTheHolderActs"),
 	},
 	{

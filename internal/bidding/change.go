@@ -58,7 +58,7 @@ func (e *edit) init() {
 		},
 		{
 			Type: onebidv1.ConditionPlaced, Status: metav1.ConditionFalse,
-			Reason: onebidv1.ReasonNotYet, Message: "Not placed yet",
+			Reason: onebidv1.ReasonNotPlaced, Message: "Not placed yet",
 		},
 		{
 			Type: onebidv1.ConditionDuplicate, Status: metav1.ConditionFalse,

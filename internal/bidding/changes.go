@@ -216,7 +216,7 @@ func Absent(attempt int32, class onebidv1.MarketplaceClass) Change {
 }
 
 func (e *edit) absent(attempt int32, why string) {
-	e.set(onebidv1.ConditionPlaced, metav1.ConditionFalse, onebidv1.ReasonNotYet, why)
+	e.set(onebidv1.ConditionPlaced, metav1.ConditionFalse, onebidv1.ReasonNotPlaced, why)
 	e.status.SettlingSince = nil
 	e.attempts(onebidv1.OperationPlace, max(attempt, Attempts(e.bid, onebidv1.OperationPlace)), time.Time{}, "")
 	e.reconciling = &note{onebidv1.ReasonProgressing, "Nothing was placed; trying again"}
@@ -227,7 +227,7 @@ func Foreign(remoteID string, attempt int32) Change {
 	return Change{apply: func(e *edit) {
 		e.accept()
 		message := fmt.Sprintf("The account already has bid %q on this posting, which was not placed by this Bid; it is left alone", remoteID)
-		e.set(onebidv1.ConditionDuplicate, metav1.ConditionTrue, onebidv1.ReasonForeignBid, message)
+		e.set(onebidv1.ConditionDuplicate, metav1.ConditionTrue, onebidv1.ReasonExistingBid, message)
 		e.set(onebidv1.ConditionPlaced, metav1.ConditionFalse, onebidv1.ReasonAlreadyExists, message)
 		e.attempts(onebidv1.OperationPlace, max(attempt, Attempts(e.bid, onebidv1.OperationPlace)), time.Time{}, "")
 		e.end(onebidv1.StateDuplicate)

@@ -92,7 +92,7 @@ func TestChanges(t *testing.T) {
 			newBid(noted(bidding.Hindered(onebidv1.ErrorNotWithdrawable, "m"))),
 			"Pending", "", "False/NotWithdrawable", "NotWithdrawable",
 		},
-		{"looked up and absent", newBid(noted(unknown, bidding.Absent(1, onebidv1.ClassUniquePerPosting))), "Pending", "", "False/NotYet", ""},
+		{"looked up and absent", newBid(noted(unknown, bidding.Absent(1, onebidv1.ClassUniquePerPosting))), "Pending", "", "False/NotPlaced", ""},
 		{
 			"nobody can tell",
 			newBid(noted(unknown, bidding.Undecidable("no trace"))),
@@ -232,7 +232,7 @@ func TestPlaceRecorded(t *testing.T) {
 func TestEveryChangeAnswersARequest(t *testing.T) {
 	g := NewWithT(t)
 	bid := newBid(func(b *onebidv1.Bid) {
-		b.Annotations = map[string]string{onebidv1.AnnotationRequestedAt: strings.Repeat("x", 100)}
+		b.Annotations = map[string]string{onebidv1.AnnotationReconcileRequestedAt: strings.Repeat("x", 100)}
 	}, noted(live))
 	g.Expect(bid.Status.LastHandledReconcileAt).To(Equal(bidding.Requested(bid)))
 	g.Expect(bid.Status.LastHandledReconcileAt).To(HaveLen(64))

@@ -7,20 +7,20 @@ import (
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 )
 
-// Settled is true once the Bid ended: nothing of it is live, nothing more will be sent for it.
-func Settled(bid *onebidv1.Bid) bool { return bid.Status.Outcome != "" }
+// Terminal is true once the Bid ended: nothing of it is live, nothing more will be sent for it.
+func Terminal(bid *onebidv1.Bid) bool { return bid.Status.Outcome != "" }
 
 // Withdrawing is true when the Bid's owner wants it gone from the marketplace.
 func Withdrawing(bid *onebidv1.Bid) bool {
 	return !bid.DeletionTimestamp.IsZero() || bid.Spec.Withdraw != nil
 }
 
-// maxRequested is how much of the annotation onebid.dev/requestedAt is looked at and repeated in the status, in bytes.
+// maxRequested is how much of the annotation onebid.dev/reconcile-requested-at is looked at and repeated in the status, in bytes.
 const maxRequested = 64
 
 // Requested is the value of the annotation that asks for a reconcile now.
 func Requested(bid *onebidv1.Bid) string {
-	value := bid.Annotations[onebidv1.AnnotationRequestedAt]
+	value := bid.Annotations[onebidv1.AnnotationReconcileRequestedAt]
 	return value[:min(len(value), maxRequested)]
 }
 

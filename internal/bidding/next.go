@@ -77,7 +77,7 @@ func Next(f Facts, now time.Time) Step {
 		return Step{Action: ActionNone}
 	case deleting && bid.Annotations[onebidv1.AnnotationAbandon] != "":
 		return Step{Action: ActionAbandon}
-	case Settled(bid):
+	case Terminal(bid):
 		return settled(f, now)
 	case !finalized:
 		return Step{Action: ActionAddFinalizer}

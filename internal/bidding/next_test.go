@@ -16,7 +16,7 @@ import (
 func TestNext(t *testing.T) {
 	later := now.Add(time.Hour)
 	requested := func(bid *onebidv1.Bid) {
-		bid.Annotations = map[string]string{onebidv1.AnnotationRequestedAt: "now"}
+		bid.Annotations = map[string]string{onebidv1.AnnotationReconcileRequestedAt: "now"}
 	}
 	withdrawFailed := bidding.WithdrawFailed(bidding.Failure{
 		Class: onebidv1.ErrorTransient, Message: "503", Attempt: 1, Next: now.Add(time.Minute), ReviewAfter: 10,

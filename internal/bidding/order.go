@@ -30,7 +30,7 @@ type Order struct {
 // OrderOf tells it from a Bid and its Posting, which may be nil.
 func OrderOf(bid *onebidv1.Bid, posting *onebidv1.Posting) Order {
 	switch {
-	case Settled(bid) && bid.DeletionTimestamp.IsZero():
+	case Terminal(bid) && bid.DeletionTimestamp.IsZero():
 		return Order{}
 	case Withdrawing(bid):
 		return Order{Urgency: UrgencyWithdraw}

@@ -38,7 +38,7 @@ func TestOrderOf(t *testing.T) {
 
 func TestAWaitIsToldOnceAndInWords(t *testing.T) {
 	for why, words := range map[string]string{
-		onebidv1.ReasonAwaitingTurn: "rate limit", onebidv1.ReasonAccountPaused: "is paused", onebidv1.ReasonNotAnswering: "does not answer",
+		onebidv1.ReasonRateLimited: "rate limit", onebidv1.ReasonAccountPaused: "is paused", onebidv1.ReasonCircuitOpen: "does not answer",
 	} {
 		g := NewWithT(t)
 		bid := newBid()
@@ -75,9 +75,9 @@ func TestAPostingThatClosedWhileTheBidWaitedIsMissed(t *testing.T) {
 		{"a wrong approval", newBid(created(closed.Add(-time.Hour)), held(onebidv1.ReasonApprovalMismatch)), "its approval"},
 		{"the mode", newBid(created(closed.Add(-time.Hour)), held(onebidv1.ReasonMarketplaceSuspended)), "spec.mode"},
 		{"a limit", newBid(created(closed.Add(-time.Hour)), held(onebidv1.ReasonTooManyActiveBids)), "TooManyActiveBids"},
-		{"the rate", newBid(noted(bidding.Waiting("rest", onebidv1.ReasonAwaitingTurn))), "rate limit"},
+		{"the rate", newBid(noted(bidding.Waiting("rest", onebidv1.ReasonRateLimited))), "rate limit"},
 		{"a pause", newBid(noted(bidding.Waiting("rest", onebidv1.ReasonAccountPaused))), "pause"},
-		{"the breaker", newBid(noted(bidding.Waiting("rest", onebidv1.ReasonNotAnswering))), "to answer again"},
+		{"the breaker", newBid(noted(bidding.Waiting("rest", onebidv1.ReasonCircuitOpen))), "to answer again"},
 		{"a quota", newBid(noted(bidding.PlaceFailed(bidding.Failure{Class: onebidv1.ErrorQuotaExhausted, Attempt: 1}))), "to have bids left"},
 		{"a failure", newBid(noted(bidding.PlaceFailed(bidding.Failure{Class: onebidv1.ErrorForbidden, Attempt: 1}))), "Forbidden"},
 		{"another attempt", newBid(noted(bidding.Absent(1, onebidv1.ClassNone))), "its turn"},

@@ -29,7 +29,7 @@ type waiter struct {
 
 // Counts is true for a Bid that is live or may be, as far as its status knows.
 func Counts(bid *onebidv1.Bid) bool {
-	return !Settled(bid) && PlacedStatus(bid) != metav1.ConditionFalse
+	return !Terminal(bid) && PlacedStatus(bid) != metav1.ConditionFalse
 }
 
 // NewRoom returns a Room of which nothing is taken.

@@ -27,7 +27,7 @@ func TestALostLeaseIsUnknownAndNoMore(t *testing.T) {
 	g.Expect(bidding.LosesLease(bid)).To(BeFalse())
 
 	rejected := newBid(noted(bidding.NeverPlaced()), deleted, noted(bidding.LeaseLost()))
-	g.Expect(bidding.Settled(rejected)).To(BeFalse(), "a verdict hides no call")
+	g.Expect(bidding.Terminal(rejected)).To(BeFalse(), "a verdict hides no call")
 	g.Expect(bidding.LosesLease(newBid(noted(unknown)))).To(BeFalse())
 }
 

@@ -13,11 +13,11 @@ import (
 // stays: a further reason to wait is not worth a write.
 func Silent(bid *onebidv1.Bid) bool {
 	placed := meta.FindStatusCondition(bid.Status.Conditions, onebidv1.ConditionPlaced)
-	return placed == nil || placed.Status == metav1.ConditionFalse && (placed.Reason == onebidv1.ReasonNotYet)
+	return placed == nil || placed.Status == metav1.ConditionFalse && (placed.Reason == onebidv1.ReasonNotPlaced)
 }
 
-// Waiting notes that a Bid passed all guards and waits for its account: AwaitingTurn, AccountPaused,
-// QuotaExhausted or NotAnswering.
+// Waiting notes that a Bid passed all guards and waits for its account: RateLimited, AccountPaused,
+// QuotaExhausted or CircuitOpen.
 func Waiting(marketplace, why string) Change {
 	return Change{apply: func(e *edit) {
 		e.accept()
@@ -45,9 +45,9 @@ func LetThrough() Change {
 }
 
 var waitingFor = map[string]string{
-	onebidv1.ReasonAwaitingTurn:  "has a rate limit, and others go first",
+	onebidv1.ReasonRateLimited:   "has a rate limit, and others go first",
 	onebidv1.ReasonAccountPaused: "is paused",
-	onebidv1.ReasonNotAnswering:  "does not answer",
+	onebidv1.ReasonCircuitOpen:   "does not answer",
 	// Of a bid that did not ask itself; see PlaceFailed for one that did.
 	onebidv1.ReasonQuotaExhausted: "has no bids left for the account",
 }
@@ -76,15 +76,15 @@ func awaited(reason string) string {
 		return "its approval"
 	case onebidv1.ReasonMarketplaceSuspended, onebidv1.ReasonDryRun:
 		return "the Marketplace's spec.mode to be Live"
-	case onebidv1.ReasonAwaitingTurn:
+	case onebidv1.ReasonRateLimited:
 		return "its turn at the account's rate limit"
 	case onebidv1.ReasonAccountPaused:
 		return "the end of the account's pause"
-	case onebidv1.ReasonNotAnswering:
+	case onebidv1.ReasonCircuitOpen:
 		return "the marketplace to answer again"
 	case onebidv1.ReasonQuotaExhausted:
 		return "the account to have bids left"
-	case onebidv1.ReasonNotYet, onebidv1.ReasonAccepted:
+	case onebidv1.ReasonNotPlaced, onebidv1.ReasonAccepted:
 		return "its turn"
 	default: // limits, cooldown, credentials, failed attempts
 		return "what its status called " + reason

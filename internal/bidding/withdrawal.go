@@ -62,7 +62,7 @@ func Stuck(reason, message string) Change {
 	}}
 }
 
-// Seen changes nothing but the answer to the annotation onebid.dev/requestedAt, which every change gives.
+// Seen changes nothing but the answer to the annotation onebid.dev/reconcile-requested-at, which every change gives.
 func Seen() Change {
 	return Change{apply: func(e *edit) { e.asBefore() }}
 }

@@ -24,8 +24,8 @@ func TestAbandonedLeases(t *testing.T) {
 		return lease
 	}
 	const dead = "scanner/pod_1"
-	old := Tombstone{SettledAt: epochStart.Add(-2 * time.Hour), CooldownUntil: epochStart.Add(-time.Hour)}
-	recent := Tombstone{SettledAt: epochStart.Add(-time.Minute), CooldownUntil: epochStart.Add(time.Minute)}
+	old := Tombstone{EndedAt: epochStart.Add(-2 * time.Hour), CooldownUntil: epochStart.Add(-time.Hour)}
+	recent := Tombstone{EndedAt: epochStart.Add(-time.Minute), CooldownUntil: epochStart.Add(time.Minute)}
 	renewed := func(lease *coordinationv1.Lease) { lease.ResourceVersion = "2" }
 	anew := func(lease *coordinationv1.Lease) { lease.UID = "another" }
 	noted := func(name string) func(*coordinationv1.Lease) {
@@ -93,7 +93,7 @@ func TestSweeperDeletesWhatScannersLeft(t *testing.T) {
 				w.api.Lease(namespace + "/somebody-elses"),
 			}, nil
 		},
-		Acts: func(string) bool { return true }, Interval: 5 * time.Minute, Pause: time.Second,
+		Owns: func(string) bool { return true }, Interval: 5 * time.Minute, Pause: time.Second,
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error)

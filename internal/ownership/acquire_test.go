@@ -134,7 +134,7 @@ func TestTakeOverKeepsWhatIsUnresolved(t *testing.T) {
 		}, Intents{*placing("uid-a", 3)}, true},
 		{"a Bid that was let go with nobody knowing what became of it", func(l *coordinationv1.Lease) {
 			*l = *buried(l, Tombstone{
-				SettledAt: epochStart.Add(-time.Hour), CooldownUntil: epochStart, BidUID: "uid-old", Outcome: onebidv1.StateIndeterminate,
+				EndedAt: epochStart.Add(-time.Hour), CooldownUntil: epochStart, BidUID: "uid-old", Outcome: onebidv1.StateIndeterminate,
 			})
 		}, nil, true},
 		{"an unreadable intent", func(l *coordinationv1.Lease) {
@@ -148,7 +148,7 @@ func TestTakeOverKeepsWhatIsUnresolved(t *testing.T) {
 			l.Annotations = map[string]string{onebidv1.AnnotationBidUID: "uid-a"}
 		}, nil, true},
 		{"a tombstone past its cooldown", func(l *coordinationv1.Lease) {
-			*l = *buried(l, Tombstone{SettledAt: epochStart.Add(-time.Hour), CooldownUntil: epochStart, BidUID: "uid-old"})
+			*l = *buried(l, Tombstone{EndedAt: epochStart.Add(-time.Hour), CooldownUntil: epochStart, BidUID: "uid-old"})
 		}, nil, false},
 		{"a scanner makes no calls", func(l *coordinationv1.Lease) {
 			l.Spec.HolderIdentity = ptr.To(scannerC.String())
@@ -175,7 +175,7 @@ func TestTakeOverKeepsWhatIsUnresolved(t *testing.T) {
 		w.Expect(intentsOf(w.lease()).Format()).To(Equal(claim.Intents.Format()), c.why)
 		w.Expect(claim.Token.Transitions).To(BeEquivalentTo(5), c.why)
 		w.Expect(w.lease().Annotations).To(HaveKeyWithValue(onebidv1.AnnotationBidUID, "uid-a"), c.why)
-		w.Expect(w.lease().Annotations).NotTo(HaveKey(onebidv1.AnnotationSettledAt), c.why)
+		w.Expect(w.lease().Annotations).NotTo(HaveKey(onebidv1.AnnotationEndedAt), c.why)
 	}
 }
 

@@ -96,11 +96,11 @@ type Claim struct {
 // Request is what Acquire is asked for.
 type Request struct {
 	Namespace string
-	// Key of the posting; not used when Room is given.
+	// Key of the posting; not used when Capacity is given.
 	Key onebidv1.Key
-	// Room is for the Lease of what a whole Marketplace has room for, instead of a posting's: see RoomOf. It has no Bid and
-	// no intents.
-	Room *Room
+	// Capacity, when set, asks for a Marketplace's capacity Lease instead of a posting's; see CapacityLeaseOf. It has no Bid
+	// and no intents.
+	Capacity *CapacityLease
 	// BidUID is the Bid to act for; a scanner has none.
 	BidUID types.UID
 	// TTL is the Lease's own duration; zero means DefaultTTL.

@@ -97,12 +97,12 @@ func TestDecide(t *testing.T) {
 		{
 			"a tombstone that this process took for its own Bid is no hold for the next Bid",
 			buried(heldBy(controllerA.String(), ""), stone), controllerA,
-			Facts{Wall: stone.SettledAt, BidExists: true, BidUID: "another"}, Cooldown, stone.CooldownUntil,
+			Facts{Wall: stone.EndedAt, BidExists: true, BidUID: "another"}, Cooldown, stone.CooldownUntil,
 		},
 		{
 			"but it is for what is still owed to its own",
 			buried(heldBy(controllerA.String(), ""), stone), controllerA,
-			Facts{Wall: stone.SettledAt, BidExists: true, BidUID: stone.BidUID, IgnoreCooldown: true}, Mine, never,
+			Facts{Wall: stone.EndedAt, BidExists: true, BidUID: stone.BidUID, IgnoreCooldown: true}, Mine, never,
 		},
 		{"a cooldown, for scanners too", tombstoned(stone), scannerC, Facts{Wall: stone.CooldownUntil.Add(-1)}, Cooldown, stone.CooldownUntil},
 		{
@@ -129,11 +129,11 @@ func TestDecide(t *testing.T) {
 		},
 		{
 			"a late bid must be taken back although it cools down",
-			tombstoned(stone), controllerA, Facts{Wall: stone.SettledAt, IgnoreCooldown: true}, Take, never,
+			tombstoned(stone), controllerA, Facts{Wall: stone.EndedAt, IgnoreCooldown: true}, Take, never,
 		},
 		{
 			"a scanner on a tombstone is still in the way of nobody, but the cooldown is",
-			buried(byC, stone), controllerA, Facts{Wall: stone.SettledAt, BidExists: true}, Cooldown, stone.CooldownUntil,
+			buried(byC, stone), controllerA, Facts{Wall: stone.EndedAt, BidExists: true}, Cooldown, stone.CooldownUntil,
 		},
 	} {
 		got := Decide(c.lease, c.me, c.facts, now)

@@ -7,9 +7,9 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 )
 
-// MayHold is true for a Lease that this process holds, and for one that it tried to take without learning whether it did.
+// HeldOrUnconfirmed is true for a Lease that this process holds, and for one that it tried to take without learning whether it did.
 // To everybody else it is the holder then, so nobody else will act, and Acquire is what finds out. No request.
-func (c *Client) MayHold(namespace, name string) bool {
+func (c *Client) HeldOrUnconfirmed(namespace, name string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	key := lockName(namespace, name)

@@ -12,7 +12,7 @@ import (
 func TestMayHold(t *testing.T) {
 	w := newWorld(t)
 	r := w.replica("a")
-	may := func() bool { return r.MayHold(namespace, leaseName) }
+	may := func() bool { return r.HeldOrUnconfirmed(namespace, leaseName) }
 	w.Expect(may()).To(BeFalse())
 
 	w.api.Failing("create", apierrors.NewForbidden(leaseResource, leaseName, nil))
@@ -47,11 +47,11 @@ func TestMayHoldNoLonger(t *testing.T) {
 	w.api.Failing("update", apierrors.NewTimeoutError("no answer", 1))
 	_, err = a.Acquire(t.Context(), request("bid-1", nil))
 	w.Expect(err).To(HaveOccurred())
-	w.Expect(a.MayHold(namespace, leaseName)).To(BeTrue())
+	w.Expect(a.HeldOrUnconfirmed(namespace, leaseName)).To(BeTrue())
 
 	_, err = b.Acquire(t.Context(), request("bid-1", nil))
 	w.Expect(err).NotTo(HaveOccurred())
 	_, err = a.Acquire(t.Context(), request("bid-1", nil))
 	w.Expect(err).To(HaveOccurred())
-	w.Expect(a.MayHold(namespace, leaseName)).To(BeFalse())
+	w.Expect(a.HeldOrUnconfirmed(namespace, leaseName)).To(BeFalse())
 }

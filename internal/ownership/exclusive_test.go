@@ -48,7 +48,7 @@ func TestAcquireWaitsForAnotherGoroutineOnlyAsLongAsItsContext(t *testing.T) {
 	claim := &Claim{Namespace: namespace, Name: leaseName}
 	w.Expect(s.Assert(canceled, claim)).To(MatchError(context.Canceled))
 	w.Expect(s.SetIntents(canceled, claim, nil)).To(MatchError(context.Canceled))
-	w.Expect(s.Settle(canceled, claim, stone)).To(MatchError(context.Canceled))
+	w.Expect(s.WriteTombstone(canceled, claim, stone)).To(MatchError(context.Canceled))
 	w.Expect(s.Release(canceled, claim)).To(MatchError(context.Canceled))
 	unlock()
 	w.Expect(s.locks.byName).To(BeEmpty(), "locks of names nobody uses must not pile up")

@@ -208,7 +208,7 @@ func TestSetIntentsErasesNothingUnseen(t *testing.T) {
 	})
 	for _, write := range []func() error{
 		func() error { return a.SetIntents(t.Context(), claim, nil) },
-		func() error { return a.Settle(t.Context(), claim, stone) },
+		func() error { return a.WriteTombstone(t.Context(), claim, stone) },
 	} {
 		err := write()
 		unseen, ok := errors.AsType[*UnseenIntentsError](err)
@@ -221,7 +221,7 @@ func TestSetIntentsErasesNothingUnseen(t *testing.T) {
 	w.Expect(again.Intents).To(HaveLen(2), "to be resolved now that it is seen")
 	w.Expect(again.Prior).To(Equal(Intents{*placing("uid-x", 1)}))
 	w.Expect(again.Inherited).To(BeTrue())
-	w.Expect(a.Settle(t.Context(), again, stone)).To(Succeed())
+	w.Expect(a.WriteTombstone(t.Context(), again, stone)).To(Succeed())
 
 	w.Expect(a.SetIntents(t.Context(), again, nil)).To(MatchError(ErrLost))
 }
@@ -249,7 +249,7 @@ func TestSettle(t *testing.T) {
 	claim := w.claimed(a, placing("uid-a", 1))
 	s := stone
 	s.BidUID = ""
-	w.Expect(a.Settle(t.Context(), claim, s)).To(Succeed())
+	w.Expect(a.WriteTombstone(t.Context(), claim, s)).To(Succeed())
 	w.Expect(w.api.Requests()).To(Equal([]string{"update"}))
 	lease := w.lease()
 	w.Expect(HolderOf(lease)).To(BeEmpty())
@@ -260,7 +260,7 @@ func TestSettle(t *testing.T) {
 	w.Expect(ok).To(BeTrue())
 	w.Expect(read).To(Equal(stone), "the claim's Bid, unless another is named")
 	w.Expect(a.Authorize(claim, time.Second)).To(MatchError(ErrLost))
-	w.Expect(a.Settle(t.Context(), claim, stone)).To(MatchError(ErrLost))
+	w.Expect(a.WriteTombstone(t.Context(), claim, stone)).To(MatchError(ErrLost))
 }
 
 func TestSettleSurvivesALostReply(t *testing.T) {
@@ -268,8 +268,8 @@ func TestSettleSurvivesALostReply(t *testing.T) {
 	a := w.replica("a")
 	claim := w.claimed(a, nil)
 	w.api.Losing("update")
-	w.Expect(a.Settle(t.Context(), claim, stone)).To(MatchError(context.DeadlineExceeded))
-	w.Expect(a.Settle(t.Context(), claim, stone)).To(Succeed())
+	w.Expect(a.WriteTombstone(t.Context(), claim, stone)).To(MatchError(context.DeadlineExceeded))
+	w.Expect(a.WriteTombstone(t.Context(), claim, stone)).To(Succeed())
 
 	for _, c := range []struct {
 		why  string
@@ -285,7 +285,7 @@ func TestSettleSurvivesALostReply(t *testing.T) {
 		a := w.replica("a")
 		claim := w.claimed(a, nil)
 		w.api.Edit(namespace+"/"+leaseName, c.edit)
-		w.Expect(a.Settle(t.Context(), claim, stone)).To(MatchError(ErrLost), c.why)
+		w.Expect(a.WriteTombstone(t.Context(), claim, stone)).To(MatchError(ErrLost), c.why)
 	}
 }
 

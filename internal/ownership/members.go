@@ -104,9 +104,9 @@ func (m *Members) Live() []string {
 	return slices.Clone(m.live)
 }
 
-// Acts reports whether this replica is the one to act first on the key. It only divides the work; the Lease decides. No
+// Owns reports whether this replica is the one to act first on the key. It only divides the work; the Lease decides. No
 // request.
-func (m *Members) Acts(key string) bool {
+func (m *Members) Owns(key string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return Rendezvous(m.live, key) == m.me.String()

@@ -229,7 +229,7 @@ func TestLiveSet(t *testing.T) {
 		}
 	}
 	w.Expect(a.members.Live()).To(Equal([]string{a.me.String()}))
-	w.Expect(a.members.Acts("tenant/freelancer.1")).To(BeTrue())
+	w.Expect(a.members.Owns("tenant/freelancer.1")).To(BeTrue())
 
 	w.sees(a, b)
 	tell()
@@ -239,7 +239,7 @@ func TestLiveSet(t *testing.T) {
 	w.Expect(told).To(Equal(1))
 	tell()
 	w.Expect(told).To(Equal(1), "nothing changed")
-	w.Expect(a.members.Acts("tenant/freelancer.1")).To(Equal(Rendezvous(both, "tenant/freelancer.1") == a.me.String()))
+	w.Expect(a.members.Owns("tenant/freelancer.1")).To(Equal(Rendezvous(both, "tenant/freelancer.1") == a.me.String()))
 
 	w.clock.Step(5 * time.Second)
 	tell()
@@ -272,7 +272,7 @@ func TestNotReadyBeforeTheFirstHeartbeat(t *testing.T) {
 	w.Expect(dead).To(BeEmpty())
 	w.Expect(tell).To(BeEmpty())
 	w.Expect(m.Live()).To(BeEmpty())
-	w.Expect(m.Acts("k")).To(BeFalse())
+	w.Expect(m.Owns("k")).To(BeFalse())
 	w.Expect(m.beat(t.Context())).To(Succeed())
 	w.Expect(m.Ready()).To(Succeed())
 }

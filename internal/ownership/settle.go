@@ -12,13 +12,13 @@ import (
 	"github.com/onebid-dev/onebid/internal/failpoint"
 )
 
-// Settle ends the claim for good: the Lease becomes a tombstone, with no holder and no intents. The caller says by it
+// WriteTombstone ends the claim for good: the Lease becomes a tombstone, with no holder and no intents. The caller says by it
 // that every intent in claim.Intents is resolved; the tombstone's BidUID is the claim's unless it is set.
 //
 // Requests: one update; a read and perhaps an update more after a conflict. Errors: ErrLost, *UnseenIntentsError, and
 // those of the API server, after which it may be called again: a tombstone that was written although its reply was lost
 // counts as success.
-func (c *Client) Settle(ctx context.Context, claim *Claim, stone Tombstone) error {
+func (c *Client) WriteTombstone(ctx context.Context, claim *Claim, stone Tombstone) error {
 	unlock, err := c.locks.lock(ctx, claim.lockName())
 	if err != nil {
 		return err

@@ -21,8 +21,8 @@ type Sweeper struct {
 	Leases coordinationv1client.LeasesGetter
 	// List returns postings' Leases. Stale ones do no harm: deletes are for the very version listed.
 	List func(ctx context.Context) ([]*coordinationv1.Lease, error)
-	// Acts reports whether this replica sweeps a posting, by "<namespace>/<name of the posting>".
-	Acts func(key string) bool
+	// Owns reports whether this replica sweeps a posting, by "<namespace>/<name of the posting>".
+	Owns func(key string) bool
 	// Retention is how long after its settlement a tombstone is kept at least, to convict late arrivals.
 	Retention time.Duration
 	// Interval is the time between two sweeps.
@@ -70,7 +70,7 @@ func Swept(leases []*coordinationv1.Lease, now time.Time, retention time.Duratio
 
 func (s *Sweeper) sweep(ctx context.Context, leases []*coordinationv1.Lease) {
 	for _, lease := range leases {
-		if !s.Acts(lease.Namespace + "/" + strings.TrimPrefix(lease.Name, onebidv1.LeasePrefix)) {
+		if !s.Owns(lease.Namespace + "/" + strings.TrimPrefix(lease.Name, onebidv1.LeasePrefix)) {
 			continue
 		}
 		err := s.Leases.Leases(lease.Namespace).Delete(ctx, lease.Name, exactly(lease))

@@ -39,7 +39,7 @@ func TestSweeperDeletesTombstonesSlowly(t *testing.T) {
 	s := &Sweeper{
 		Leases: w.api, Clock: w.clock, Wall: w.clock, Log: logr.Discard(),
 		List: func(context.Context) ([]*coordinationv1.Lease, error) { return listed, <-lists },
-		Acts: func(key string) bool {
+		Owns: func(key string) bool {
 			swept = append(swept, key)
 			return key != namespace+"/m.other"
 		},

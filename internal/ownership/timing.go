@@ -56,7 +56,7 @@ func (t Timing) Validate() error {
 	case t.Margin >= t.Heartbeat:
 		return fmt.Errorf("--heartbeat-margin=%v: must be less than --heartbeat-duration=%v, or no call may ever start", t.Margin, t.Heartbeat)
 	case t.Renew <= 0 || 2*t.Renew >= t.Heartbeat-t.Margin:
-		return fmt.Errorf("--heartbeat-renew=%v: must be more than 0 and less than %v, so that one lost renewal is no lapse",
+		return fmt.Errorf("--heartbeat-renew-interval=%v: must be more than 0 and less than %v, so that one lost renewal is no lapse",
 			t.Renew, (t.Heartbeat-t.Margin)/2)
 	}
 	return nil

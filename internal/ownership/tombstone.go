@@ -17,7 +17,7 @@ const unreadableCooldown = time.Hour
 // Tombstone is what a posting's Lease says once its Bid is settled: nobody holds it, and until the cooldown is over no
 // new bid may be placed. It stays longer than that, to convict late arrivals.
 type Tombstone struct {
-	SettledAt     time.Time
+	EndedAt       time.Time
 	CooldownUntil time.Time
 	// Outcome is the state in which the Bid ended.
 	Outcome onebidv1.BidState
@@ -28,7 +28,7 @@ type Tombstone struct {
 // ParseTombstone reads a Lease's annotations; ok is false when there is no tombstone. With an error the tombstone is
 // still one, whose unreadable times are zero.
 func ParseTombstone(annotations map[string]string) (stone Tombstone, ok bool, err error) {
-	settled, ok := annotations[onebidv1.AnnotationSettledAt]
+	settled, ok := annotations[onebidv1.AnnotationEndedAt]
 	if !ok {
 		return Tombstone{}, false, nil
 	}
@@ -36,8 +36,8 @@ func ParseTombstone(annotations map[string]string) (stone Tombstone, ok bool, er
 		Outcome: onebidv1.BidState(annotations[onebidv1.AnnotationOutcome]),
 		BidUID:  types.UID(annotations[onebidv1.AnnotationBidUID]),
 	}
-	if stone.SettledAt, err = time.Parse(time.RFC3339Nano, settled); err != nil {
-		return stone, true, fmt.Errorf("annotation %s: %w", onebidv1.AnnotationSettledAt, err)
+	if stone.EndedAt, err = time.Parse(time.RFC3339Nano, settled); err != nil {
+		return stone, true, fmt.Errorf("annotation %s: %w", onebidv1.AnnotationEndedAt, err)
 	}
 	cooldown := annotations[onebidv1.AnnotationCooldownUntil]
 	if stone.CooldownUntil, err = time.Parse(time.RFC3339Nano, cooldown); err != nil {
@@ -49,7 +49,7 @@ func ParseTombstone(annotations map[string]string) (stone Tombstone, ok bool, er
 // Format writes the tombstone as annotations, which ParseTombstone reads.
 func (t Tombstone) Format() map[string]string {
 	return map[string]string{
-		onebidv1.AnnotationSettledAt:     t.SettledAt.UTC().Format(time.RFC3339Nano),
+		onebidv1.AnnotationEndedAt:       t.EndedAt.UTC().Format(time.RFC3339Nano),
 		onebidv1.AnnotationCooldownUntil: t.CooldownUntil.UTC().Format(time.RFC3339Nano),
 		onebidv1.AnnotationOutcome:       string(t.Outcome),
 		onebidv1.AnnotationBidUID:        string(t.BidUID),
@@ -65,7 +65,7 @@ func tombstoneOf(lease *coordinationv1.Lease) (Tombstone, bool) {
 		if lease.Spec.RenewTime != nil {
 			settled = lease.Spec.RenewTime.Time
 		}
-		stone.SettledAt, stone.CooldownUntil = settled, settled.Add(unreadableCooldown)
+		stone.EndedAt, stone.CooldownUntil = settled, settled.Add(unreadableCooldown)
 	}
 	return stone, ok
 }
@@ -80,5 +80,5 @@ func Sweepable(lease *coordinationv1.Lease, now time.Time, retention time.Durati
 func pastItsTime(lease *coordinationv1.Lease, now time.Time, retention time.Duration) bool {
 	stone, ok := tombstoneOf(lease)
 	return ok && lease.Annotations[onebidv1.AnnotationIntent] == "" &&
-		now.After(stone.CooldownUntil) && now.After(stone.SettledAt.Add(retention))
+		now.After(stone.CooldownUntil) && now.After(stone.EndedAt.Add(retention))
 }

@@ -14,19 +14,19 @@ import (
 )
 
 var stone = Tombstone{
-	SettledAt: epochStart, CooldownUntil: epochStart.Add(5 * time.Minute), Outcome: onebidv1.StateLost, BidUID: "uid-a",
+	EndedAt: epochStart, CooldownUntil: epochStart.Add(5 * time.Minute), Outcome: onebidv1.StateLost, BidUID: "uid-a",
 }
 
 func tombstoned(stone Tombstone) *coordinationv1.Lease {
-	return settled(&coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Name: leaseName}}, stone, stone.SettledAt)
+	return settled(&coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Name: leaseName}}, stone, stone.EndedAt)
 }
 
 func TestTombstoneRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		g := NewWithT(t)
 		s := stone
-		s.SettledAt = s.SettledAt.Add(time.Duration(rapid.Int64Range(-1e18, 1e18).Draw(t, "settled")))
-		s.CooldownUntil = s.SettledAt.Add(time.Duration(rapid.Int64Range(0, 1e15).Draw(t, "cooldown")))
+		s.EndedAt = s.EndedAt.Add(time.Duration(rapid.Int64Range(-1e18, 1e18).Draw(t, "settled")))
+		s.CooldownUntil = s.EndedAt.Add(time.Duration(rapid.Int64Range(0, 1e15).Draw(t, "cooldown")))
 		parsed, ok, err := ParseTombstone(s.Format())
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(ok).To(BeTrue())
@@ -40,7 +40,7 @@ func TestTombstoneNone(t *testing.T) {
 }
 
 func TestUnreadableTombstoneStillForbids(t *testing.T) {
-	for _, broken := range []string{onebidv1.AnnotationSettledAt, onebidv1.AnnotationCooldownUntil} {
+	for _, broken := range []string{onebidv1.AnnotationEndedAt, onebidv1.AnnotationCooldownUntil} {
 		g := NewWithT(t)
 		lease := tombstoned(stone)
 		lease.Annotations[broken] = "yesterday"

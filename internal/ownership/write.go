@@ -40,7 +40,7 @@ type history struct {
 // intent, since the Lease's one place for a Bid's UID is about to be reused.
 func historyOf(lease *coordinationv1.Lease, t *tenure) history {
 	intents := intentsOf(lease)
-	_, settled := lease.Annotations[onebidv1.AnnotationSettledAt]
+	_, settled := lease.Annotations[onebidv1.AnnotationEndedAt]
 	named := types.UID(lease.Annotations[onebidv1.AnnotationBidUID])
 	claimed := named != "" && !settled
 	if _, noted := intents.Of(named); claimed && !noted && t.bidUID != "" && named != t.bidUID {
@@ -102,7 +102,7 @@ func occupy(lease *coordinationv1.Lease, t *tenure, intents Intents) {
 			intents = intents.With(*t.intent)
 		}
 		setIntents(lease, intents)
-		_, dead := lease.Annotations[onebidv1.AnnotationSettledAt]
+		_, dead := lease.Annotations[onebidv1.AnnotationEndedAt]
 		if !dead || !t.keepTombstone {
 			dropTombstone(lease)
 			metav1.SetMetaDataAnnotation(&lease.ObjectMeta, onebidv1.AnnotationBidUID, string(t.bidUID))
@@ -137,7 +137,7 @@ func setIntents(lease *coordinationv1.Lease, intents Intents) {
 
 func dropTombstone(lease *coordinationv1.Lease) {
 	for _, name := range []string{
-		onebidv1.AnnotationSettledAt, onebidv1.AnnotationCooldownUntil, onebidv1.AnnotationOutcome,
+		onebidv1.AnnotationEndedAt, onebidv1.AnnotationCooldownUntil, onebidv1.AnnotationOutcome,
 	} {
 		delete(lease.Annotations, name)
 	}
@@ -178,7 +178,7 @@ func mergeInto(into, from map[string]string) map[string]string {
 // so it must outlive its holder.
 func protected(lease *coordinationv1.Lease) bool {
 	for _, name := range []string{
-		onebidv1.AnnotationIntent, onebidv1.AnnotationSettledAt, onebidv1.AnnotationBidUID,
+		onebidv1.AnnotationIntent, onebidv1.AnnotationEndedAt, onebidv1.AnnotationBidUID,
 	} {
 		if lease.Annotations[name] != "" {
 			return true

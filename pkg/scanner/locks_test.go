@@ -232,7 +232,7 @@ func TestMetrics(t *testing.T) {
 	w.Expect(s.Release(t.Context(), held)).To(Succeed())
 	for name, want := range map[string]int{
 		"onebid_lock_attempts_total": 5, "onebid_lock_successes_total": 3, "onebid_lock_conflicts_total": 1,
-		"onebid_lock_timeouts_total": 1, "onebid_lock_acquisition_seconds": 3, "onebid_bids_created_total": 1,
+		"onebid_lock_timeouts_total": 1, "onebid_lock_acquisition_duration_seconds": 3, "onebid_bids_created_total": 1,
 		"onebid_duplicates_prevented_total": 2, "onebid_lock_degraded": 0,
 	} {
 		w.Expect(value(w, registry, name)).To(BeEquivalentTo(want), name)

@@ -29,7 +29,7 @@ func NewMetrics() *Metrics {
 		conflicts: counter("lock_conflicts_total", "Locks on postings that somebody else had when they were asked for."),
 		timeouts:  counter("lock_timeouts_total", "Locks on postings that somebody else kept for too long."),
 		acquisition: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "onebid_lock_acquisition_seconds", Help: "Time until a lock on a posting was obtained.",
+			Name: "onebid_lock_acquisition_duration_seconds", Help: "Time until a lock on a posting was obtained.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 2.5, 12),
 		}, labels),
 		created:    counter("bids_created_total", "Bids that were created."),

@@ -233,7 +233,7 @@ func (w *world) tombstone(id string, until time.Time) *coordinationv1.Lease {
 	return &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{
 		Namespace: w.ns, Name: onebidv1.LeasePrefix + build.Name(marketName, id),
 		Annotations: map[string]string{
-			onebidv1.AnnotationSettledAt:     until.Add(-time.Minute).Format(time.RFC3339Nano),
+			onebidv1.AnnotationEndedAt:       until.Add(-time.Minute).Format(time.RFC3339Nano),
 			onebidv1.AnnotationCooldownUntil: until.Format(time.RFC3339Nano),
 			onebidv1.AnnotationOutcome:       string(onebidv1.StateWithdrawn),
 			onebidv1.AnnotationBidUID:        "uid",

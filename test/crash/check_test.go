@@ -40,7 +40,7 @@ func (s *scene) tidyUp() {
 func (s *scene) buried() bool {
 	lease, err := s.lease()
 	s.must(err)
-	return ownership.HolderOf(lease) == "" && lease.Annotations[onebidv1.AnnotationSettledAt] != "" &&
+	return ownership.HolderOf(lease) == "" && lease.Annotations[onebidv1.AnnotationEndedAt] != "" &&
 		lease.Annotations[onebidv1.AnnotationIntent] == ""
 }
 

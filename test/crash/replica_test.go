@@ -31,8 +31,8 @@ func startReplica(t *testing.T, name string, environment []string, flags ...stri
 	}
 	r.cmd = exec.Command(world.Binary, append([]string{
 		"--pod-name", name, "--metrics-bind-address", "0", "--health-probe-bind-address", "0", "--allow-private-addresses",
-		"--log-level", "debug", "--concurrent-bids", "4",
-		"--heartbeat-duration", "2s", "--heartbeat-renew", "400ms", "--heartbeat-margin", "500ms", "--max-pause", "500ms",
+		"--log-level", "debug", "--max-concurrent-reconciles", "4",
+		"--heartbeat-duration", "2s", "--heartbeat-renew-interval", "400ms", "--heartbeat-margin", "500ms", "--max-pause", "500ms",
 	}, flags...)...)
 	r.cmd.Env = append(os.Environ(), environment...)
 	r.cmd.Stdout, r.cmd.Stderr = log, log

@@ -303,5 +303,5 @@ func annotation(name, value string) client.Patch {
 func (c *crew) audit(ctx context.Context) {
 	market := &onebidv1.Marketplace{}
 	market.Namespace, market.Name = c.NS, "rest"
-	_ = world.Env.Client.Patch(ctx, market, annotation(onebidv1.AnnotationRequestedAt, time.Now().Format(time.RFC3339Nano)))
+	_ = world.Env.Client.Patch(ctx, market, annotation(onebidv1.AnnotationReconcileRequestedAt, time.Now().Format(time.RFC3339Nano)))
 }

@@ -62,7 +62,7 @@ func startManager(t *testing.T, binary string, user *testenv.User, flags ...stri
 	m.cmd = exec.Command(binary, append([]string{
 		"--kubeconfig", user.Kubeconfig, "--pod-name", "manager", "--metrics-bind-address", m.metrics,
 		"--health-probe-bind-address", m.health, "--log-level", "debug",
-		"--heartbeat-duration", "2s", "--heartbeat-renew", "400ms", "--heartbeat-margin", "500ms", "--max-pause", "500ms",
+		"--heartbeat-duration", "2s", "--heartbeat-renew-interval", "400ms", "--heartbeat-margin", "500ms", "--max-pause", "500ms",
 	}, flags...)...)
 	m.cmd.Stdout, m.cmd.Stderr = out, out
 	DieWithParent(m.cmd)

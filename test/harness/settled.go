@@ -128,7 +128,7 @@ func accounted(bid *onebidv1.Bid, live map[string]marketsim.LiveBid) bool {
 	if bid.Status.State == onebidv1.StateActive {
 		return live[bid.Status.Remote.BidID].Posting == bid.Spec.PostingID
 	}
-	return bidding.Settled(bid) || meta.IsStatusConditionTrue(bid.Status.Conditions, onebidv1.ConditionStalled) ||
+	return bidding.Terminal(bid) || meta.IsStatusConditionTrue(bid.Status.Conditions, onebidv1.ConditionStalled) ||
 		meta.IsStatusConditionFalse(bid.Status.Conditions, onebidv1.ConditionAccepted)
 }
 
@@ -140,7 +140,7 @@ func (x *Tenant) lostLeases(bids []onebidv1.Bid) (out []string) {
 		known[string(bid.UID)] = true
 	}
 	for _, lease := range x.PostingLeases() {
-		if lease.Annotations[onebidv1.AnnotationSettledAt] == "" && !known[lease.Annotations[onebidv1.AnnotationBidUID]] {
+		if lease.Annotations[onebidv1.AnnotationEndedAt] == "" && !known[lease.Annotations[onebidv1.AnnotationBidUID]] {
 			out = append(out, fmt.Sprintf("Lease %s is left without its Bid: %v", lease.Name, lease.Annotations))
 		}
 	}

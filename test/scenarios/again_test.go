@@ -38,7 +38,7 @@ func TestRow15CreatedAgainWhileAReplicaWasBlind(t *testing.T) {
 		// What belonged to the dead replica is the blind one's now, by what it last saw of it.
 		x.G.Consistently(func() int { return x.Row("1").Live }).WithTimeout(4 * time.Second).Should(Equal(1))
 		p.Events(harness.EventsTwice)
-		x.Annotate(second, onebidv1.AnnotationRequestedAt, "now")
+		x.Annotate(second, onebidv1.AnnotationReconcileRequestedAt, "now")
 		x.Eventually(second, "an answer", func(b *onebidv1.Bid) bool { return b.Status.LastHandledReconcileAt == "now" })
 		x.G.Expect(x.Row("1").Live).To(Equal(1))
 		x.G.Expect(x.Row("1").PlaceCalls).To(Equal(2))

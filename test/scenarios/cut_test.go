@@ -97,7 +97,7 @@ func TestRow08TheHolderLosesItsHeartbeat(t *testing.T) {
 func TestRow08AMarketplaceIsLost(t *testing.T) {
 	x := newTenant(t, onebidv1.ClassIdempotencyKey, timeout(5))
 	market := second(x, "other")
-	x.Manager("--concurrent-bids", "4")
+	x.Manager("--max-concurrent-reconciles", "4")
 	warm := build.Bid(x.NS, "other", "warm")
 	x.Create(warm)
 	x.State(warm, onebidv1.StateActive)

@@ -157,7 +157,7 @@ func TestRow26ASecretOfAnotherNamespace(t *testing.T) {
 // that could not be read is found.
 func TestRow26AnExpressionThatExplodes(t *testing.T) {
 	x := newTenant(t, onebidv1.ClassIdempotencyKey)
-	x.Manager("--concurrent-bids", "2")
+	x.Manager("--max-concurrent-reconciles", "2")
 	numbers := "[" + strings.TrimSuffix(strings.Repeat("1,", 40), ",") + "]"
 	nested := numbers
 	for range 5 {

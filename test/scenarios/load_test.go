@@ -116,7 +116,7 @@ func TestRow22PoisonAmongTheBids(t *testing.T) {
 		x.Fault(marketsim.Fault{Verb: "place", Posting: posting, Status: 201, Body: body, Commit: "before", Times: 3})
 		x.Fault(marketsim.Fault{Verb: "lookup", Posting: posting, Status: 200, Body: body, Times: 3})
 	}
-	x.Manager("--concurrent-bids", "4")
+	x.Manager("--max-concurrent-reconciles", "4")
 	x.State(x.Bid("warm"), onebidv1.StateActive)
 	without := timeToActive(x, numbered("without", 10))
 	for posting := range poison {

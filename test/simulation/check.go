@@ -105,7 +105,7 @@ func resting(bid *onebidv1.Bid) bool {
 		return bidding.Indeterminate(bid) && bidding.Answer(bid) == ""
 	case !bid.DeletionTimestamp.IsZero():
 		return false
-	case bidding.Settled(bid):
+	case bidding.Terminal(bid):
 		return true
 	}
 	return bidding.PlacedStatus(bid) == metav1.ConditionTrue && !bidding.Withdrawing(bid)
@@ -138,7 +138,7 @@ func (w *world) excused() bool { return w.plan.Beyond && w.plan.Class != onebidv
 func accounted(b *remote, bids []*onebidv1.Bid) bool {
 	for _, bid := range bids {
 		switch {
-		case bidding.Settled(bid):
+		case bidding.Terminal(bid):
 		case bid.Status.Remote != nil && bid.Status.Remote.BidID == b.id && string(bid.UID) == b.uid,
 			bidding.Indeterminate(bid) && bid.Spec.PostingID == b.posting:
 			return true

@@ -116,7 +116,7 @@ func (w *world) invalid(key string) bool {
 func (w *world) wanted(uid string) bool {
 	for _, bid := range w.api.all() {
 		if string(bid.UID) == uid {
-			return !bidding.Withdrawing(bid) && !bidding.Settled(bid)
+			return !bidding.Withdrawing(bid) && !bidding.Terminal(bid)
 		}
 	}
 	return false

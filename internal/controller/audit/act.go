@@ -109,8 +109,8 @@ func (s *sweep) bury(ctx context.Context, held, f *finding, withdrawn bool) erro
 	if seconds := s.mkt.Spec.RebidCooldownSeconds; withdrawn && seconds != nil {
 		until = now.Add(time.Duration(*seconds) * time.Second)
 	}
-	err := s.Leases.Settle(ctx, claim, ownership.Tombstone{
-		SettledAt: now, CooldownUntil: until, Outcome: onebidv1.StateWithdrawn, BidUID: claim.BidUID,
+	err := s.Leases.WriteTombstone(ctx, claim, ownership.Tombstone{
+		EndedAt: now, CooldownUntil: until, Outcome: onebidv1.StateWithdrawn, BidUID: claim.BidUID,
 	})
 	if err == nil || errors.Is(err, ownership.ErrLost) {
 		held.claim = nil

@@ -129,7 +129,7 @@ func know(s Snapshot) *knowledge {
 		if bid.Status.Remote != nil {
 			k.byID[bid.Status.Remote.BidID] = append(k.byID[bid.Status.Remote.BidID], bid)
 		}
-		if !bidding.Settled(bid) {
+		if !bidding.Terminal(bid) {
 			k.busy[key] = true
 		}
 	}
@@ -184,7 +184,7 @@ func (k *knowledge) judge(remote marketplace.Bid) (Verdict, owner) {
 
 // answers is true for a Bid that is not over, or that won: what it has at the marketplace is wanted.
 func answers(bid *onebidv1.Bid) bool {
-	return !bidding.Settled(bid) || bid.Status.Outcome == onebidv1.StateWon
+	return !bidding.Terminal(bid) || bid.Status.Outcome == onebidv1.StateWon
 }
 
 // on is false when the marketplace says that the bid is on another posting.

@@ -34,7 +34,7 @@ const (
 
 // Members tells which replica acts on a key. See ownership.Members.
 type Members interface {
-	Acts(key string) bool
+	Owns(key string) bool
 	Subscribe(changed func())
 }
 
@@ -96,8 +96,8 @@ type account struct {
 	told map[string]bool
 }
 
-// ActsKey is the key by which replicas share audits.
-func ActsKey(namespace, name string) string { return "audit/" + namespace + "/" + name }
+// ShardKey is the key by which replicas share audits.
+func ShardKey(namespace, name string) string { return "audit/" + namespace + "/" + name }
 
 // Reconcile audits one Marketplace when that is due.
 func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
@@ -107,7 +107,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
 	stray, wait := r.letGo(ctx, req.NamespacedName)
-	leads := r.Members.Acts(ActsKey(req.Namespace, req.Name))
+	leads := r.Members.Owns(ShardKey(req.Namespace, req.Name))
 	if !leads {
 		r.Metrics.forget(req.NamespacedName)
 	}
@@ -120,7 +120,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		return reconcile.Result{RequeueAfter: wait}, nil // a new connection brings it back
 	}
 	a := r.account(mkt)
-	requested := mkt.Annotations[onebidv1.AnnotationRequestedAt]
+	requested := mkt.Annotations[onebidv1.AnnotationReconcileRequestedAt]
 	if until := r.notBefore(a, conn, stray || requested != a.requested); until > 0 {
 		return reconcile.Result{RequeueAfter: sooner(until, wait)}, nil
 	}
@@ -157,7 +157,7 @@ func (r *Reconciler) account(mkt *onebidv1.Marketplace) *account {
 	a := r.accounts[key]
 	if a == nil {
 		first := time.Duration(r.Jitter() * float64(interval(mkt)))
-		a = &account{next: r.Clock.Now().Add(first), requested: mkt.Annotations[onebidv1.AnnotationRequestedAt]}
+		a = &account{next: r.Clock.Now().Add(first), requested: mkt.Annotations[onebidv1.AnnotationReconcileRequestedAt]}
 		r.accounts[key] = a
 	}
 	return a

@@ -233,4 +233,4 @@ func (s *sweep) sleep(ctx context.Context, d time.Duration) bool {
 }
 
 // unsettled is true while the Bid that has the posting is not over.
-func (f *finding) unsettled() bool { return f.bid != nil && !bidding.Settled(f.bid) }
+func (f *finding) unsettled() bool { return f.bid != nil && !bidding.Terminal(f.bid) }

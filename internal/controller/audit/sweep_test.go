@@ -73,7 +73,7 @@ func TestAPostingThatSomebodyHoldsIsLeftToThem(t *testing.T) {
 	w.Expect(w.api.Update(t.Context(), lease)).To(Succeed())
 	w.audit()
 	w.Expect(w.market.calls).NotTo(HaveKey("withdraw b-1"))
-	w.Expect(w.lease().Annotations).NotTo(HaveKey(onebidv1.AnnotationSettledAt))
+	w.Expect(w.lease().Annotations).NotTo(HaveKey(onebidv1.AnnotationEndedAt))
 }
 
 func TestAPostingThatWasTakenDuringTheWaitIsLeftToThem(t *testing.T) {
@@ -109,7 +109,7 @@ func TestAnOrphanIsReadBack(t *testing.T) {
 	w.market.stubborn = true
 	w.audit()
 	w.Expect(w.market.calls).To(HaveKey("withdraw b-1"))
-	w.Expect(w.lease().Annotations).NotTo(HaveKey(onebidv1.AnnotationSettledAt))
+	w.Expect(w.lease().Annotations).NotTo(HaveKey(onebidv1.AnnotationEndedAt))
 	w.Expect(w.reasons).To(Equal([]string{EventOrphanFound}))
 }
 
@@ -150,7 +150,7 @@ func TestAReplicaLooksAfterWhatItHolds(t *testing.T) {
 	w.Expect(w.market.calls).NotTo(HaveKey("withdraw b-1"))
 	w.Expect(w.market.bids[1].State).To(Equal(onebidv1.RemoteWithdrawn))
 	w.Expect(w.reasons).To(Equal([]string{EventOrphanWithdrawn}))
-	w.Expect(w.lease().Annotations).NotTo(HaveKey(onebidv1.AnnotationSettledAt), "its Bid lives")
+	w.Expect(w.lease().Annotations).NotTo(HaveKey(onebidv1.AnnotationEndedAt), "its Bid lives")
 }
 
 func TestAReplicaThatDoesNotLeadListsNothingWhereOrphansAreReported(t *testing.T) {

@@ -114,8 +114,8 @@ func (w *world) listLeases(ctx context.Context, namespace string) ([]*coordinati
 	return out, err
 }
 
-// Acts, Subscribe and Eventf are the fleet's and the people's.
-func (w *world) Acts(string) bool { return !w.follows }
+// Owns, Subscribe and Eventf are the fleet's and the people's.
+func (w *world) Owns(string) bool { return !w.follows }
 
 func (*world) Subscribe(func()) {}
 

@@ -227,7 +227,7 @@ func (r *Reconciler) bury(ctx context.Context, o *owned, outcome onebidv1.BidSta
 		// Only what was live at the marketplace, or may have been, makes a second bid look odd there.
 		until = now.Add(o.cooldown())
 	}
-	return r.Leases.Settle(ctx, o.claim, ownership.Tombstone{
-		SettledAt: now, CooldownUntil: until, Outcome: outcome, BidUID: o.live.UID,
+	return r.Leases.WriteTombstone(ctx, o.claim, ownership.Tombstone{
+		EndedAt: now, CooldownUntil: until, Outcome: outcome, BidUID: o.live.UID,
 	})
 }

@@ -33,7 +33,7 @@ func (r *Reconciler) countLive(ctx context.Context, mkt *onebidv1.Marketplace) (
 			bid := &list.Items[i]
 			attempt, intended := intents[bid.UID]
 			switch {
-			case bidding.Settled(bid):
+			case bidding.Terminal(bid):
 			case bidding.Counts(bid), intended && !bidding.PlaceRecorded(bid, attempt):
 				count.Take(bid)
 			case waits(bid):
@@ -91,7 +91,7 @@ func (r *Reconciler) eachPage(ctx context.Context, list client.ObjectList, opts 
 // waits is true for a Bid that waits for room.
 func waits(bid *onebidv1.Bid) bool {
 	c := meta.FindStatusCondition(bid.Status.Conditions, onebidv1.ConditionAccepted)
-	return !bidding.Settled(bid) && !bidding.Withdrawing(bid) && c != nil && c.Status == metav1.ConditionFalse &&
+	return !bidding.Terminal(bid) && !bidding.Withdrawing(bid) && c != nil && c.Status == metav1.ConditionFalse &&
 		(c.Reason == onebidv1.ReasonTooManyActiveBids || c.Reason == onebidv1.ReasonBudgetExhausted)
 }
 
@@ -113,8 +113,8 @@ func (r *Reconciler) counted(o client.Object) {
 	bid, ok := o.(*onebidv1.Bid)
 	switch {
 	case !ok:
-	case bidding.Settled(bid), bidding.Withdrawing(bid) && !bidding.Counts(bid):
-		r.uncount(bid, bidding.Settled(bid))
+	case bidding.Terminal(bid), bidding.Withdrawing(bid) && !bidding.Counts(bid):
+		r.uncount(bid, bidding.Terminal(bid))
 	case bidding.Counts(bid):
 		if m := r.rooms.known(marketplaceOf(bid)); m != nil {
 			m.mu.Lock()

@@ -125,7 +125,7 @@ func (r *Reconciler) leaseIsOurs(ctx context.Context, s *situation) (bool, error
 	}
 	_, intended := intents.Of(s.bid.UID)
 	claimed := lease.Annotations[onebidv1.AnnotationBidUID] == string(s.bid.UID)
-	return intended || claimed && lease.Annotations[onebidv1.AnnotationSettledAt] == "", nil
+	return intended || claimed && lease.Annotations[onebidv1.AnnotationEndedAt] == "", nil
 }
 
 // release lets a Bid go: the tombstone first, then the finalizer.

@@ -91,7 +91,7 @@ func watched(bid *onebidv1.Bid) bool {
 	if bid.Status.Remote == nil || !bid.DeletionTimestamp.IsZero() {
 		return false
 	}
-	return !bidding.Settled(bid) && !bidding.Withdrawing(bid) || bid.Status.Outcome == onebidv1.StateWithdrawn
+	return !bidding.Terminal(bid) && !bidding.Withdrawing(bid) || bid.Status.Outcome == onebidv1.StateWithdrawn
 }
 
 func (p *schedule) asked(s *situation, now time.Time) {

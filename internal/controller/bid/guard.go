@@ -17,7 +17,7 @@ func (r *Reconciler) guard(ctx context.Context, s *situation) (*bidding.Hold, er
 	in := bidding.GuardInput{Bid: s.bid, Marketplace: s.marketplace, Connected: s.conn != nil, Freshness: s.freshness}
 	hold := bidding.Guard(in)
 	switch {
-	case !bidding.Bounded(s.marketplace), bidding.Settled(s.bid), bidding.Counts(s.bid):
+	case !bidding.Bounded(s.marketplace), bidding.Terminal(s.bid), bidding.Counts(s.bid):
 		return hold, nil
 	case hold != nil, bidding.Withdrawing(s.bid):
 		r.pass(s.bid)

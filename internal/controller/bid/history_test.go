@@ -44,7 +44,7 @@ func TestTheClaimOfABidThatIsGoneStaysWhereACallMayBeOpen(t *testing.T) {
 		w.cache = w.stored()
 		w.strip()
 		w.process("b").takeOver()
-		w.Expect(w.lease().Annotations).NotTo(HaveKey(onebidv1.AnnotationSettledAt))
+		w.Expect(w.lease().Annotations).NotTo(HaveKey(onebidv1.AnnotationEndedAt))
 	})
 	t.Run("a bid that only the cache does not show yet", func(t *testing.T) {
 		w := newWorld(t, onebidv1.ClassIdempotencyKey, newBid("one"))
@@ -54,14 +54,14 @@ func TestTheClaimOfABidThatIsGoneStaysWhereACallMayBeOpen(t *testing.T) {
 		w.Expect(w.placed()).To(Equal("True/Placed"))
 		w.strip()
 		a.step()
-		w.Expect(w.lease().Annotations).NotTo(HaveKey(onebidv1.AnnotationSettledAt))
+		w.Expect(w.lease().Annotations).NotTo(HaveKey(onebidv1.AnnotationEndedAt))
 	})
 	t.Run("but not where nothing was ever sent", func(t *testing.T) {
 		w := newWorld(t, onebidv1.ClassIdempotencyKey, newBid("one"))
 		w.cache = w.stored()
 		w.strip()
 		w.process("a").step()
-		w.Expect(w.lease().Annotations).To(HaveKey(onebidv1.AnnotationSettledAt))
+		w.Expect(w.lease().Annotations).To(HaveKey(onebidv1.AnnotationEndedAt))
 	})
 }
 

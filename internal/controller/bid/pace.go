@@ -49,8 +49,8 @@ func (r *Reconciler) paced(ctx context.Context, s *situation) (result reconcile.
 		block = r.answering(ctx, s)
 	}
 	switch {
-	case block.Reason == onebidv1.ReasonNotAnswering:
-		return r.unblocked(block), onebidv1.ReasonNotAnswering
+	case block.Reason == onebidv1.ReasonCircuitOpen:
+		return r.unblocked(block), onebidv1.ReasonCircuitOpen
 	case !block.Until.IsZero():
 		return r.unblocked(block), onebidv1.ReasonAccountPaused
 	}
@@ -58,7 +58,7 @@ func (r *Reconciler) paced(ctx context.Context, s *situation) (result reconcile.
 	defer cancel()
 	if err := s.conn.Limiter.Wait(ctx); err != nil {
 		wait := max(min(marketplace.RetryAfter(err), longestQueue), time.Second)
-		return reconcile.Result{RequeueAfter: wait + time.Duration(r.Jitter()*float64(time.Second))}, onebidv1.ReasonAwaitingTurn
+		return reconcile.Result{RequeueAfter: wait + time.Duration(r.Jitter()*float64(time.Second))}, onebidv1.ReasonRateLimited
 	}
 	return reconcile.Result{}, ""
 }
@@ -90,7 +90,7 @@ func (r *Reconciler) answering(ctx context.Context, s *situation) registry.Block
 	s.log.V(1).Info("The marketplace still does not answer", "error", err)
 	block := s.conn.Limiter.Blocked(registry.Normal)
 	if block.Until.IsZero() { // somebody else is about to try
-		block = registry.Block{Until: r.Clock.Now().Add(time.Second), Reason: onebidv1.ReasonNotAnswering}
+		block = registry.Block{Until: r.Clock.Now().Add(time.Second), Reason: onebidv1.ReasonCircuitOpen}
 	}
 	return block
 }

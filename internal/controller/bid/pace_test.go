@@ -80,7 +80,7 @@ func TestABidThatWaitsForAQueueIsToldOfInTheEnd(t *testing.T) {
 	w.edit(func(b *onebidv1.Bid) { b.CreationTimestamp = metav1.NewTime(start.Add(-time.Minute)) })
 	_, requests = p.step()
 	w.Expect(count(requests, "update status")).To(Equal(1))
-	w.Expect(w.placed()).To(Equal("False/AwaitingTurn"))
+	w.Expect(w.placed()).To(Equal("False/RateLimited"))
 	_, requests = p.step()
 	w.Expect(requests).To(BeEmpty())
 }

@@ -63,7 +63,7 @@ func (r *Reconciler) placeIntent(bid *onebidv1.Bid, attempt int32) *ownership.In
 // placeable compares the live Bid with the cached one that the guards looked at. The spec cannot have changed but for
 // approval and withdraw; the status must not have: somebody may have recorded an outcome.
 func placeable(cached, live *onebidv1.Bid) bool {
-	return !bidding.Withdrawing(live) && !bidding.Settled(live) &&
+	return !bidding.Withdrawing(live) && !bidding.Terminal(live) &&
 		bidding.PlacedStatus(live) == metav1.ConditionFalse && live.Status.Remote == nil &&
 		live.Generation == cached.Generation &&
 		bidding.Attempts(live, onebidv1.OperationPlace) == bidding.Attempts(cached, onebidv1.OperationPlace)
@@ -223,7 +223,7 @@ func (r *Reconciler) placed(ctx context.Context, o *owned, remote bidding.Remote
 	}
 	r.flights.forget(o.live.UID)
 	r.looked(o)
-	if bidding.Settled(o.live) {
+	if bidding.Terminal(o.live) {
 		return r.concluded(ctx, o.situation, o.live)
 	}
 	return r.Postings.BidActive(ctx, o.live)
@@ -239,7 +239,7 @@ func (r *Reconciler) conclude(ctx context.Context, s *situation, live *onebidv1.
 		return err
 	}
 	r.flights.forget(live.UID)
-	if !bidding.Settled(live) {
+	if !bidding.Terminal(live) {
 		return nil
 	}
 	return r.concluded(ctx, s, live)

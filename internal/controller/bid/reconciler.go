@@ -29,7 +29,7 @@ import (
 
 // Members tells which replica acts on a key. See ownership.Members.
 type Members interface {
-	Acts(key string) bool
+	Owns(key string) bool
 	Subscribe(changed func())
 }
 
@@ -133,13 +133,13 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 // earlier one, so that nobody else can, or it is the one that the members agree on. Safety does not rest on it, only the number of
 // useless requests.
 func (r *Reconciler) responsible(s *situation) bool {
-	if r.Leases.MayHold(s.bid.Namespace, s.leaseName) {
+	if r.Leases.HeldOrUnconfirmed(s.bid.Namespace, s.leaseName) {
 		return true
 	}
 	if bidding.Bounded(s.marketplace) {
-		return r.Members.Acts(roomKey(marketplaceOf(s.bid)))
+		return r.Members.Owns(roomKey(marketplaceOf(s.bid)))
 	}
-	return r.Members.Acts(s.bid.Namespace + "/" + s.bid.Name)
+	return r.Members.Owns(s.bid.Namespace + "/" + s.bid.Name)
 }
 
 func (r *Reconciler) claimed(s *situation) bool {
@@ -259,7 +259,7 @@ func (r *Reconciler) changes(bid *onebidv1.Bid, change bidding.Change) bool {
 // controller makes up for.
 func (r *Reconciler) rest(ctx context.Context, s *situation, step bidding.Step) (reconcile.Result, error) {
 	var err error
-	if s.posting != nil && bidding.Settled(s.bid) && !r.told.has(s.bid.UID, s.bid.Status.Outcome) {
+	if s.posting != nil && bidding.Terminal(s.bid) && !r.told.has(s.bid.UID, s.bid.Status.Outcome) {
 		err = r.ended(ctx, s.bid, s.bid.Status.Outcome)
 	}
 	if err == nil && bidding.Requested(s.bid) != s.bid.Status.LastHandledReconcileAt {

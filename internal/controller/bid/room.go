@@ -103,15 +103,15 @@ func (r *Reconciler) enter(ctx context.Context, s *situation, in bidding.GuardIn
 // openRoom makes sure that this process lets Bids through, and knows what counts. The room's mutex is held.
 func (r *Reconciler) openRoom(ctx context.Context, s *situation, m *room) error {
 	mkt, now := s.marketplace, r.Clock.Now()
-	if now.Before(m.elsewhere) || !r.Members.Acts(roomKey(marketplaceOf(s.bid))) {
+	if now.Before(m.elsewhere) || !r.Members.Owns(roomKey(marketplaceOf(s.bid))) {
 		return &ownership.HeldError{Holder: "another replica", Until: now.Add(roomRetry)}
 	}
-	wanted := ownership.RoomOf(mkt)
+	wanted := ownership.CapacityLeaseOf(mkt)
 	if m.owner != mkt.UID {
 		r.Leases.Forget(mkt.Namespace, wanted.LeaseName()) // what a Marketplace of the same name left
 		m.owner = mkt.UID
 	}
-	m.asked = &ownership.Request{Namespace: mkt.Namespace, Room: wanted, TTL: s.leaseTTL()}
+	m.asked = &ownership.Request{Namespace: mkt.Namespace, Capacity: wanted, TTL: s.leaseTTL()}
 	claim, err := r.Leases.Acquire(ctx, *m.asked)
 	if err == nil {
 		err = r.Leases.Assert(ctx, claim)
@@ -172,7 +172,7 @@ func (r *Reconciler) pass(bid *onebidv1.Bid) {
 // yield gives the room to the replica whose turn it is. A Bid that was let through and not sent yet is not sent then; of
 // one that was sent the intent tells. The room's mutex is held.
 func (r *Reconciler) yield(ctx context.Context, key types.NamespacedName, m *room) {
-	if m.asked == nil || r.Members.Acts(roomKey(key)) {
+	if m.asked == nil || r.Members.Owns(roomKey(key)) {
 		return
 	}
 	m.claim, m.count = nil, nil
@@ -188,8 +188,8 @@ func (r *Reconciler) yield(ctx context.Context, key types.NamespacedName, m *roo
 
 // giveUp lets a room's Lease go, also one that this process may have taken without hearing so.
 func (r *Reconciler) giveUp(ctx context.Context, asked ownership.Request) error {
-	name := asked.Room.LeaseName()
-	if !r.Leases.MayHold(asked.Namespace, name) {
+	name := asked.Capacity.LeaseName()
+	if !r.Leases.HeldOrUnconfirmed(asked.Namespace, name) {
 		return nil
 	}
 	claim, sure := r.Leases.Held(asked.Namespace, name)
@@ -256,7 +256,7 @@ func (r *Reconciler) notGuarded(ctx context.Context, s *situation, err error) (r
 // nothing sent for it is an open question.
 func (r *Reconciler) notLetIn(ctx context.Context, s *situation) (reconcile.Result, error) {
 	var again reconcile.Result
-	if r.Members.Acts(roomKey(marketplaceOf(s.bid))) {
+	if r.Members.Owns(roomKey(marketplaceOf(s.bid))) {
 		again.RequeueAfter = roomRetry + time.Duration(r.Jitter()*float64(roomRetry))
 	}
 	if !r.claimed(s) {

@@ -134,7 +134,7 @@ func TestABidThatLostItsRoomIsNoOpenQuestion(t *testing.T) {
 	a, b := w.process("a"), w.process("b")
 	w.before["look"] = func() {
 		a.idle = true
-		room, held := a.leases.Held(bidName.Namespace, "bid-room.rest")
+		room, held := a.leases.Held(bidName.Namespace, "bid-capacity.rest")
 		w.Expect(held).To(BeTrue())
 		w.Expect(a.leases.Release(t.Context(), room)).To(Succeed())
 	}

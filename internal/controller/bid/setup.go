@@ -94,7 +94,7 @@ func (r *Reconciler) unfinished(ctx context.Context, opts ...client.ListOption) 
 	}
 	var out []onebidv1.Bid
 	for i := range bids.Items {
-		if bid := &bids.Items[i]; !bidding.Settled(bid) || !bid.DeletionTimestamp.IsZero() || watched(bid) {
+		if bid := &bids.Items[i]; !bidding.Terminal(bid) || !bid.DeletionTimestamp.IsZero() || watched(bid) {
 			out = append(out, *bid)
 		}
 	}

@@ -48,7 +48,7 @@ func TestAnUnknownOutcomeIsLookedUpAndNotSentAgain(t *testing.T) {
 			_, requests = a.step()
 			w.Expect(requests).To(ContainElement("look"))
 			w.Expect(requests).NotTo(ContainElement("place"), "one step at a time")
-			w.Expect(w.placed()).To(Equal("False/NotYet"))
+			w.Expect(w.placed()).To(Equal("False/NotPlaced"))
 			_, requests = a.step()
 			w.Expect(requests).To(ContainElement("place"))
 			w.Expect(w.market.keys[0]).To(Equal(w.market.keys[1]))
@@ -117,7 +117,7 @@ func TestATakeOverFencesAndWaitsBeforeItLooks(t *testing.T) {
 			w.Expect(w.placed()).To(Equal("True/Adopted"))
 			continue
 		}
-		w.Expect(w.placed()).To(Equal("False/NotYet"))
+		w.Expect(w.placed()).To(Equal("False/NotPlaced"))
 		b.step()
 		w.Expect(w.placed()).To(Equal("True/Placed"))
 		w.Expect(w.market.live()).To(Equal(1))
@@ -170,7 +170,7 @@ func TestABidThatWentDuringTheCallLeavesNothingLive(t *testing.T) {
 			w.process("a").step()
 			w.Expect(w.market.keys).To(HaveLen(1))
 			w.Expect(w.market.live()).To(BeZero())
-			w.Expect(w.lease().Annotations).To(HaveKey(onebidv1.AnnotationSettledAt))
+			w.Expect(w.lease().Annotations).To(HaveKey(onebidv1.AnnotationEndedAt))
 		})
 	}
 }

@@ -38,7 +38,7 @@ func (r *Reconciler) withdraw(ctx context.Context, s *situation) (reconcile.Resu
 }
 
 func withdrawable(live *onebidv1.Bid) bool {
-	return bidding.Withdrawing(live) && !bidding.Settled(live) && live.Status.Remote != nil &&
+	return bidding.Withdrawing(live) && !bidding.Terminal(live) && live.Status.Remote != nil &&
 		bidding.PlacedStatus(live) == metav1.ConditionTrue
 }
 

@@ -125,7 +125,7 @@ func TestOnlyTheLiveBidIsWithdrawn(t *testing.T) {
 	_, requests := a.step()
 	w.Expect(count(requests, "withdraw")).To(BeZero())
 	w.Expect(w.stored().UID).To(BeEquivalentTo("two"))
-	w.Expect(w.lease().Annotations).NotTo(HaveKey(onebidv1.AnnotationSettledAt), "its bid is live, and the claim tells")
+	w.Expect(w.lease().Annotations).NotTo(HaveKey(onebidv1.AnnotationEndedAt), "its bid is live, and the claim tells")
 }
 
 func TestNoWithdrawalStartsOnceTheLeaseHasRunOut(t *testing.T) {

@@ -149,8 +149,8 @@ func (w *world) process(host string) *process {
 	return p
 }
 
-// Acts and Subscribe are those of the fleet.
-func (p *process) Acts(string) bool { return !p.idle }
+// Owns and Subscribe are those of the fleet.
+func (p *process) Owns(string) bool { return !p.idle }
 
 func (*process) Subscribe(func()) {}
 

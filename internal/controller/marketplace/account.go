@@ -38,7 +38,7 @@ type account struct {
 // probe asks the marketplace for the account when that is due, and so proves the credentials.
 func (r *Reconciler) probe(ctx context.Context, v *visit) {
 	known := &v.entry.account
-	now, requested := r.Clock.Now(), v.marketplace.Annotations[onebidv1.AnnotationRequestedAt]
+	now, requested := r.Clock.Now(), v.marketplace.Annotations[onebidv1.AnnotationReconcileRequestedAt]
 	if v.entry.driver == nil || v.missing != "" || v.deleting() || !known.due(now, requested) && !r.unanswering(v, now) {
 		return
 	}

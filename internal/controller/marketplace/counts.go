@@ -41,12 +41,12 @@ type counts struct {
 
 // live is true while the Bid is at the marketplace, as far as its own status knows.
 func live(bid *onebidv1.Bid) bool {
-	return bidding.PlacedStatus(bid) == metav1.ConditionTrue && !bidding.Settled(bid)
+	return bidding.PlacedStatus(bid) == metav1.ConditionTrue && !bidding.Terminal(bid)
 }
 
 // unsettled is true while the Bid needs its Marketplace.
 func unsettled(bid *onebidv1.Bid) bool {
-	return !bidding.Settled(bid) || controllerutil.ContainsFinalizer(bid, onebidv1.FinalizerWithdraw)
+	return !bidding.Terminal(bid) || controllerutil.ContainsFinalizer(bid, onebidv1.FinalizerWithdraw)
 }
 
 func (c *counts) add(bid *onebidv1.Bid) {

@@ -127,7 +127,7 @@ func reachable(before []metav1.Condition, health registry.Health, now time.Time)
 	was := meta.FindStatusCondition(before, onebidv1.ConditionReachable)
 	switch {
 	case !health.NextProbe.IsZero():
-		condition.Reason = onebidv1.ReasonNotAnswering
+		condition.Reason = onebidv1.ReasonCircuitOpen
 		condition.Message = "The marketplace left too many calls in a row without an answer. Bids wait, withdrawals are tried from " +
 			"time to time; status.breaker.nextProbe says when it is tried next. If this lasts, see whether it is up, and whether " +
 			"spec.timeoutSeconds is enough"
@@ -144,7 +144,7 @@ func reachable(before []metav1.Condition, health registry.Health, now time.Time)
 	case was != nil && was.Status == metav1.ConditionTrue:
 		return *was
 	default:
-		condition.Status, condition.Reason = metav1.ConditionUnknown, onebidv1.ReasonNotAsked
+		condition.Status, condition.Reason = metav1.ConditionUnknown, onebidv1.ReasonNotProbed
 		condition.Message = "No call was answered yet"
 	}
 	return condition

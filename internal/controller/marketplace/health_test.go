@@ -32,7 +32,7 @@ func TestStatusFollowsPausesAndTheBreaker(t *testing.T) {
 	f.clock.SetTime(time.Now().Truncate(time.Second))
 	f.site.set(func() { f.site.health = registry.Health{Breaker: onebidv1.BreakerClosed} })
 	f.create(build.Marketplace(f.ns, "m", "https://example.com", anonymous))
-	f.Eventually(f.condition("Reachable")).Should(Equal("Unknown NotAsked: No call was answered yet"))
+	f.Eventually(f.condition("Reachable")).Should(Equal("Unknown NotProbed: No call was answered yet"))
 	f.Expect(f.get().Status.Breaker).To(Equal(&onebidv1.BreakerStatus{State: onebidv1.BreakerClosed}))
 	f.Expect(f.get().Status.RateLimit).To(BeNil())
 	f.clock.Step(6 * time.Second)
@@ -47,7 +47,7 @@ func TestStatusFollowsPausesAndTheBreaker(t *testing.T) {
 		Breaker: onebidv1.BreakerOpen, Since: now, NextProbe: now.Add(time.Hour), Failures: 5, Answered: true,
 	}
 	f.healthy(open)
-	f.Eventually(f.condition("Reachable")).Should(HavePrefix("False NotAnswering: The marketplace left too many calls"))
+	f.Eventually(f.condition("Reachable")).Should(HavePrefix("False CircuitOpen: The marketplace left too many calls"))
 	f.Expect(f.get().Status.Breaker).To(Equal(&onebidv1.BreakerStatus{
 		State: onebidv1.BreakerOpen, Since: wholeSeconds(now), NextProbe: wholeSeconds(now.Add(time.Hour)), Failures: 5,
 	}))

@@ -164,7 +164,7 @@ func TestRefusedCredentials(t *testing.T) {
 	f.Expect(f.asked()).To(Equal(1))
 
 	f.update(func(m *onebidv1.Marketplace) {
-		m.Annotations = map[string]string{onebidv1.AnnotationRequestedAt: "now"}
+		m.Annotations = map[string]string{onebidv1.AnnotationReconcileRequestedAt: "now"}
 	})
 	f.Eventually(func() string { return f.get().Status.LastHandledReconcileAt }).Should(Equal("now"))
 	f.Expect(f.asked()).To(Equal(2), "a person asked for it")
@@ -195,7 +195,9 @@ func TestMarketplaceThatIsDown(t *testing.T) {
 	}).Should(Equal(readyText))
 
 	f.site.set(func() { f.site.down = true })
-	f.update(func(m *onebidv1.Marketplace) { m.Annotations = map[string]string{onebidv1.AnnotationRequestedAt: "2"} })
+	f.update(func(m *onebidv1.Marketplace) {
+		m.Annotations = map[string]string{onebidv1.AnnotationReconcileRequestedAt: "2"}
+	})
 	f.Eventually(func() string { return f.get().Status.LastHandledReconcileAt }).Should(Equal("2"))
 	f.Expect(f.condition("Ready")()).To(Equal(readyText), "what was proved stays proved")
 }

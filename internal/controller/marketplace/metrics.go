@@ -23,7 +23,7 @@ func NewMetrics() *Metrics {
 			Help: "Bids that maxActiveBids has room for; none without that limit.",
 		}, labels),
 		money: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "onebid_marketplace_remaining_money",
+			Name: "onebid_marketplace_remaining_budget",
 			Help: "Money that maxCommitted has room for, in the limit's currency; none without that limit.",
 		}, append(labels, "currency")),
 	}

@@ -37,8 +37,8 @@ func (v *visit) name() types.NamespacedName { return client.ObjectKeyFromObject(
 
 func (v *visit) deleting() bool { return !v.marketplace.DeletionTimestamp.IsZero() }
 
-// ActsKey is the key by which replicas share Marketplaces.
-func ActsKey(namespace, name string) string { return "marketplace/" + namespace + "/" + name }
+// ShardKey is the key by which replicas share Marketplaces.
+func ShardKey(namespace, name string) string { return "marketplace/" + namespace + "/" + name }
 
 // Reconcile brings the driver of one Marketplace up to date, and its status if this replica acts for it.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
@@ -52,7 +52,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	v := &visit{
 		marketplace: marketplace,
 		entry:       r.tracker.visit(req.NamespacedName, !marketplace.DeletionTimestamp.IsZero()),
-		acts:        r.Members.Acts(ActsKey(req.Namespace, req.Name)),
+		acts:        r.Members.Owns(ShardKey(req.Namespace, req.Name)),
 	}
 	if err := r.refreshDriver(ctx, v); err != nil {
 		return ctrl.Result{}, err

@@ -60,9 +60,9 @@ func TestWhatIsLeftOfLimits(t *testing.T) {
 					`onebid_marketplace_remaining_bids{marketplace="m",namespace="ns"} ` + c.shown + "\n")
 			}
 			if c.shownAmount != "" {
-				want.WriteString("# HELP onebid_marketplace_remaining_money Money that maxCommitted has room for, in the limit's currency; " +
-					"none without that limit.\n# TYPE onebid_marketplace_remaining_money gauge\n" +
-					`onebid_marketplace_remaining_money{currency="USD",marketplace="m",namespace="ns"} ` + c.shownAmount + "\n")
+				want.WriteString("# HELP onebid_marketplace_remaining_budget Money that maxCommitted has room for, in the limit's currency; " +
+					"none without that limit.\n# TYPE onebid_marketplace_remaining_budget gauge\n" +
+					`onebid_marketplace_remaining_budget{currency="USD",marketplace="m",namespace="ns"} ` + c.shownAmount + "\n")
 			}
 			g.Expect(testutil.CollectAndCompare(metrics, strings.NewReader(want.String()))).To(Succeed())
 			metrics.show(key, nil, taken)

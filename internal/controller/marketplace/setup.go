@@ -25,9 +25,9 @@ import (
 
 // Members tell which replica writes for a key.
 type Members interface {
-	// Acts says whether this replica does. It is safe for concurrent use and does not block.
-	Acts(key string) bool
-	// Subscribe has a function called whenever Acts may answer differently than before.
+	// Owns says whether this replica does. It is safe for concurrent use and does not block.
+	Owns(key string) bool
+	// Subscribe has a function called whenever Owns may answer differently than before.
 	Subscribe(changed func())
 }
 

@@ -42,7 +42,7 @@ func (r *Reconciler) describe(v *visit) {
 		status.HeldSecret = wanted
 	}
 	status.SettleSeconds = settleSeconds(r.Settle(&marketplace.Spec))
-	status.LastHandledReconcileAt = bounded(marketplace.Annotations[onebidv1.AnnotationRequestedAt])
+	status.LastHandledReconcileAt = bounded(marketplace.Annotations[onebidv1.AnnotationReconcileRequestedAt])
 }
 
 // readyCondition gives the first thing that is in the way of placing bids.

@@ -45,7 +45,7 @@ type members struct {
 	listeners []func()
 }
 
-func (m *members) Acts(key string) bool {
+func (m *members) Owns(key string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return !m.idle && strings.HasPrefix(key, "marketplace/")

@@ -14,15 +14,15 @@ import (
 
 // Members tell which replica writes for a key.
 type Members interface {
-	// Acts says whether this replica does. It is safe for concurrent use and does not block.
-	Acts(key string) bool
-	// Subscribe has a function called whenever Acts may answer differently than before.
+	// Owns says whether this replica does. It is safe for concurrent use and does not block.
+	Owns(key string) bool
+	// Subscribe has a function called whenever Owns may answer differently than before.
 	Subscribe(changed func())
 }
 
-// ActsKey is the key by which replicas share Postings. It is the one of the Bid with the same name, so that one replica
+// ShardKey is the key by which replicas share Postings. It is the one of the Bid with the same name, so that one replica
 // writes for both and they do not meet in conflicts.
-func ActsKey(namespace, name string) string { return namespace + "/" + name }
+func ShardKey(namespace, name string) string { return namespace + "/" + name }
 
 // Reconciler keeps the status of Postings.
 type Reconciler struct {
@@ -35,7 +35,7 @@ type Reconciler struct {
 
 // Reconcile brings one Posting's status up to date, if this replica acts for it, and comes back when its freshness ends.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
-	if !r.members.Acts(ActsKey(req.Namespace, req.Name)) {
+	if !r.members.Owns(ShardKey(req.Namespace, req.Name)) {
 		return ctrl.Result{}, nil // a change of the members brings every Posting back
 	}
 	posting := &onebidv1.Posting{}
@@ -94,7 +94,7 @@ func (r *Reconciler) gather(ctx context.Context, posting *onebidv1.Posting) (cha
 			return change{}, err
 		}
 	}
-	if bid == nil || string(bid.UID) != active.UID || bidding.Settled(bid) {
+	if bid == nil || string(bid.UID) != active.UID || bidding.Terminal(bid) {
 		return change{over: types.UID(active.UID)}, nil
 	}
 	return change{}, nil

@@ -16,7 +16,7 @@ const historyLength = 10
 
 // live is true while the Bid is at the marketplace, as far as its own status knows.
 func live(bid *onebidv1.Bid) bool {
-	return bidding.PlacedStatus(bid) == metav1.ConditionTrue && !bidding.Settled(bid)
+	return bidding.PlacedStatus(bid) == metav1.ConditionTrue && !bidding.Terminal(bid)
 }
 
 // claim notes a live Bid. One whose end is already recorded came late and changes nothing.
@@ -70,7 +70,7 @@ func indexOf(history []onebidv1.BidRecord, uid types.UID) int {
 func observe(posting *onebidv1.Posting, fresh bidding.FreshnessVerdict) {
 	status := &posting.Status
 	status.ObservedGeneration = posting.Generation
-	status.LastHandledReconcileAt = bounded(posting.Annotations[onebidv1.AnnotationRequestedAt])
+	status.LastHandledReconcileAt = bounded(posting.Annotations[onebidv1.AnnotationReconcileRequestedAt])
 	for _, condition := range []metav1.Condition{
 		readyCondition(posting),
 		freshCondition(fresh),

@@ -36,7 +36,7 @@ type members struct {
 	changed func()
 }
 
-func (m *members) Acts(string) bool {
+func (m *members) Owns(string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return !m.idle

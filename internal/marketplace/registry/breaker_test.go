@@ -57,7 +57,7 @@ func TestFiveCallsWithoutAnAnswerOpenTheBreaker(t *testing.T) {
 	g.Expect(health.Since).To(Equal(epoch))
 	g.Expect(health.NextProbe).To(Equal(epoch.Add(4 * time.Second)))
 	g.Expect(health.Failures).To(Equal(5))
-	g.Expect(conn.Limiter.Blocked(registry.Normal)).To(Equal(registry.Block{Until: epoch.Add(4 * time.Second), Reason: "NotAnswering"}))
+	g.Expect(conn.Limiter.Blocked(registry.Normal)).To(Equal(registry.Block{Until: epoch.Add(4 * time.Second), Reason: "CircuitOpen"}))
 
 	calls := driver.count("lookup")
 	err := look(t.Context(), conn)

@@ -54,7 +54,7 @@ func (l *Limiter) Health() Health {
 // Block says why no call is made now, and until when at least; the zero value is that calls are made.
 type Block struct {
 	Until time.Time
-	// Reason of a condition: that of the pause, or NotAnswering.
+	// Reason of a condition: that of the pause, or CircuitOpen.
 	Reason string
 }
 
@@ -67,7 +67,7 @@ func (l *Limiter) Blocked(rank Rank) Block {
 		return Block{l.paused.until, l.paused.reason}
 	}
 	if at := l.breaker.probeAt(rank, now); at.After(now) {
-		return Block{at, onebidv1.ReasonNotAnswering}
+		return Block{at, onebidv1.ReasonCircuitOpen}
 	}
 	return Block{}
 }

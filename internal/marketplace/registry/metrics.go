@@ -8,7 +8,7 @@ import (
 
 var (
 	healthLabels = []string{"namespace", "marketplace"}
-	pauseSeconds = prometheus.NewDesc("onebid_marketplace_pause_seconds",
+	pauseSeconds = prometheus.NewDesc("onebid_marketplace_pause_remaining_seconds",
 		"How long this process still makes no calls because the marketplace wants none; 0 when it does.", healthLabels, nil)
 	pausesTotal = prometheus.NewDesc("onebid_marketplace_pauses_total",
 		"Pauses of the account by reason.", append(healthLabels[:2:2], "reason"), nil)

@@ -104,10 +104,10 @@ func TestLostReplies(t *testing.T) {
 	g.Expect(a.SetIntents(t.Context(), claim, nil)).NotTo(Succeed())
 	g.Expect(a.SetIntents(t.Context(), claim, nil)).To(Succeed())
 
-	stone := ownership.Tombstone{SettledAt: time.Now(), CooldownUntil: time.Now().Add(time.Hour), Outcome: onebidv1.StateLost}
+	stone := ownership.Tombstone{EndedAt: time.Now(), CooldownUntil: time.Now().Add(time.Hour), Outcome: onebidv1.StateLost}
 	lose()
-	g.Expect(a.Settle(t.Context(), claim, stone)).NotTo(Succeed())
-	g.Expect(a.Settle(t.Context(), claim, stone)).To(Succeed())
+	g.Expect(a.WriteTombstone(t.Context(), claim, stone)).NotTo(Succeed())
+	g.Expect(a.WriteTombstone(t.Context(), claim, stone)).To(Succeed())
 
 	_, err = a.Acquire(t.Context(), bid(ns, "1", "uid-2", 1))
 	cooling, ok := errors.AsType[*ownership.CooldownError](err)
@@ -208,11 +208,11 @@ func TestSweep(t *testing.T) {
 	g := NewWithT(t)
 	ns := env.Namespace(t)
 	a := replica(t, ns, clock.RealClock{})
-	old := ownership.Tombstone{SettledAt: time.Now().Add(-48 * time.Hour), CooldownUntil: time.Now().Add(-47 * time.Hour)}
+	old := ownership.Tombstone{EndedAt: time.Now().Add(-48 * time.Hour), CooldownUntil: time.Now().Add(-47 * time.Hour)}
 	for _, id := range []string{"1", "2"} {
 		claim, err := a.Acquire(t.Context(), bid(ns, id, "uid", 1))
 		g.Expect(err).NotTo(HaveOccurred())
-		g.Expect(a.Settle(t.Context(), claim, old)).To(Succeed())
+		g.Expect(a.WriteTombstone(t.Context(), claim, old)).To(Succeed())
 	}
 	listed := []*coordinationv1.Lease{lease(t, a, ns, "1"), lease(t, a, ns, "2")}
 	_, err := a.Acquire(t.Context(), bid(ns, "2", "uid-2", 1))
@@ -247,8 +247,8 @@ func TestHostClocksDoNotMatter(t *testing.T) {
 	a := replica(t, ns, clock.RealClock{})
 	claim, err := a.Acquire(t.Context(), bid(ns, "1", "uid", 1))
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(a.Settle(t.Context(), claim, ownership.Tombstone{
-		SettledAt: time.Now(), CooldownUntil: time.Now().Add(time.Minute),
+	g.Expect(a.WriteTombstone(t.Context(), claim, ownership.Tombstone{
+		EndedAt: time.Now(), CooldownUntil: time.Now().Add(time.Minute),
 	})).To(Succeed())
 	_, err = s.Acquire(t.Context(), posting(ns, "1"))
 	_, cooling := errors.AsType[*ownership.CooldownError](err)

@@ -123,7 +123,7 @@ func TestTokensAreUnique(t *testing.T) {
 				if other, twice := tokens.LoadOrStore([2]any{id, claim.Token}, r); twice {
 					t.Errorf("%v was won by %v and %v", claim.Token, other, r)
 				}
-				if err := p.Settle(t.Context(), claim, ownership.Tombstone{SettledAt: time.Now(), CooldownUntil: time.Now()}); err != nil {
+				if err := p.WriteTombstone(t.Context(), claim, ownership.Tombstone{EndedAt: time.Now(), CooldownUntil: time.Now()}); err != nil {
 					t.Errorf("settle: %v", err)
 				}
 			}

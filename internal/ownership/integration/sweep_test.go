@@ -30,7 +30,7 @@ func TestSweepOfWhatScannersLeft(t *testing.T) {
 	clk, sweeps := clocktesting.NewFakeClock(time.Now()), 0
 	sweeper := &ownership.Sweeper{
 		Leases: s.leases, Clock: clk, Wall: clk, Log: logr.Discard(), Interval: 10 * time.Minute,
-		Pause: time.Second, Acts: func(string) bool { return true },
+		Pause: time.Second, Owns: func(string) bool { return true },
 		List: func(ctx context.Context) ([]*coordinationv1.Lease, error) {
 			var listed []*coordinationv1.Lease
 			for _, claim := range []*ownership.Claim{late, dead} {

@@ -107,7 +107,7 @@ func TestOnlySomeMayAbandon(t *testing.T) {
 		{"taken back by another", func(b *v1alpha1.Bid) { delete(b.Annotations, v1alpha1.AnnotationAbandon) }, refused},
 		{"reason rewritten by another", abandoned("no reason"), refused},
 	})
-	g.Expect(patched(t, bidder.Client, bid, `{"metadata":{"annotations":{"onebid.dev/requestedAt":"now"}}}`)).To(Succeed(),
+	g.Expect(patched(t, bidder.Client, bid, `{"metadata":{"annotations":{"onebid.dev/reconcile-requested-at":"now"}}}`)).To(Succeed(),
 		"other annotations are free")
 }
 
@@ -134,6 +134,6 @@ func TestOnlySomeMayResolve(t *testing.T) {
 		"abandoning is another verb", func(b *v1alpha1.Bid) { b.Annotations[v1alpha1.AnnotationAbandon] = "no use" },
 		policy("bids.onebid.dev", "abandon-guard", mayNotAbandon),
 	}})
-	g.Expect(patched(t, bidder.Client, bid, `{"metadata":{"annotations":{"onebid.dev/requestedAt":"now"}}}`)).To(Succeed(),
+	g.Expect(patched(t, bidder.Client, bid, `{"metadata":{"annotations":{"onebid.dev/reconcile-requested-at":"now"}}}`)).To(Succeed(),
 		"other annotations are free")
 }

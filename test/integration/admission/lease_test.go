@@ -17,7 +17,7 @@ import (
 const (
 	lockName = "bid-lock.freelancer.1"
 
-	mayNotWriteIntent = `Lease "` + lockName + `" records the bid on a posting: its annotations onebid.dev/intent, bid-uid, settled-at, ` +
+	mayNotWriteIntent = `Lease "` + lockName + `" records the bid on a posting: its annotations onebid.dev/intent, bid-uid, ended-at, ` +
 		`cooldown-until and outcome may be written only by who may update bids/finalizers, as the onebid controller does: leave ` +
 		`them as they are`
 	mayNotDeleteLease = `Lease "` + lockName + `" records the bid on a posting and may be deleted only by who may update ` +
@@ -27,7 +27,7 @@ const (
 
 // guarded are the annotations that make a Lease a record.
 var guarded = []string{
-	v1alpha1.AnnotationIntent, v1alpha1.AnnotationSettledAt, v1alpha1.AnnotationBidUID,
+	v1alpha1.AnnotationIntent, v1alpha1.AnnotationEndedAt, v1alpha1.AnnotationBidUID,
 	v1alpha1.AnnotationCooldownUntil, v1alpha1.AnnotationOutcome,
 }
 

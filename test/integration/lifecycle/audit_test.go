@@ -51,7 +51,7 @@ func (x *tenant) events(reason string) int {
 func (x *tenant) tombstones() int {
 	n := 0
 	for _, lease := range x.PostingLeases() {
-		if lease.Annotations[onebidv1.AnnotationSettledAt] != "" {
+		if lease.Annotations[onebidv1.AnnotationEndedAt] != "" {
 			n++
 		}
 	}

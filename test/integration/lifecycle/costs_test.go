@@ -94,7 +94,7 @@ var (
 )
 
 // rareHeartbeats are flags for the one replica of a test, so that no update of a Lease in its counts is a heartbeat.
-var rareHeartbeats = []string{"--heartbeat-duration", "1200s", "--heartbeat-renew", "500s", "--heartbeat-margin", "30s"}
+var rareHeartbeats = []string{"--heartbeat-duration", "1200s", "--heartbeat-renew-interval", "500s", "--heartbeat-margin", "30s"}
 
 // manager writes from creation to Active: the Lease and the status. From deletion to gone: the Lease and the finalizer.
 // One more each way with a Posting.

@@ -128,7 +128,7 @@ func TestAMarketplaceThatDoesNotAnswerIsLeftAlone(t *testing.T) {
 	for i := range waiting {
 		bids = append(bids, x.Bid(fmt.Sprint(i)))
 	}
-	x.G.Eventually(x.reachable).Should(Equal("False NotAnswering"))
+	x.G.Eventually(x.reachable).Should(Equal("False CircuitOpen"))
 	breaker := x.marketplace().Status.Breaker
 	x.G.Expect(breaker.State).NotTo(Equal(onebidv1.BreakerClosed))
 	x.G.Expect(breaker.NextProbe).NotTo(BeNil())
@@ -182,7 +182,7 @@ func TestWhatOthersDoToABidIsNoticed(t *testing.T) {
 		if there.state == marketsim.StateWithdrawn {
 			x.G.Expect(harness.ReasonOf(ended, onebidv1.ConditionWithdrawn)).To(Equal(onebidv1.ReasonWithdrawnElsewhere))
 		}
-		x.Annotate(ended, onebidv1.AnnotationRequestedAt, "now")
+		x.Annotate(ended, onebidv1.AnnotationReconcileRequestedAt, "now")
 		x.Eventually(ended, "an acknowledgement", func(b *onebidv1.Bid) bool { return b.Status.LastHandledReconcileAt == "now" })
 		x.G.Expect(x.Row(posting).PlaceCalls).To(Equal(1), "never again by itself")
 	}

@@ -76,7 +76,7 @@ func TestFifteenHundredBidsWithRetries(t *testing.T) {
 	// A Bid says that it is withdrawn before its Lease does.
 	x.G.Eventually(func() (leaked []string) {
 		for _, lease := range x.PostingLeases() {
-			if ptr.Deref(lease.Spec.HolderIdentity, "") != "" || lease.Annotations[onebidv1.AnnotationSettledAt] == "" {
+			if ptr.Deref(lease.Spec.HolderIdentity, "") != "" || lease.Annotations[onebidv1.AnnotationEndedAt] == "" {
 				leaked = append(leaked, lease.Name)
 			}
 		}

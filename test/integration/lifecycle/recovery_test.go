@@ -120,7 +120,7 @@ func TestABidThatIsNotShownYetIsNotTakenForWithdrawn(t *testing.T) {
 	x.Fault(marketsim.Fault{Verb: "place", HideMillis: 8000, Times: 1})
 	x.Manager()
 	bid := x.State(x.Bid("1"), onebidv1.StateActive)
-	x.Annotate(bid, onebidv1.AnnotationRequestedAt, "look")
+	x.Annotate(bid, onebidv1.AnnotationReconcileRequestedAt, "look")
 	looked := x.Eventually(bid, "an answer", func(b *onebidv1.Bid) bool { return b.Status.LastHandledReconcileAt == "look" })
 	x.G.Expect(looked.Status.State).To(Equal(onebidv1.StateActive))
 	x.G.Expect(x.Row("1").Live).To(Equal(1))

@@ -43,7 +43,7 @@ func TestActiveToWithdrawnToRejected(t *testing.T) {
 	x.G.Expect(withdrawn.Status.WithdrawalTimestamp).NotTo(BeNil())
 	x.G.Expect(x.Row("Ж/1 ?&#").Live).To(BeZero())
 	x.G.Expect(world.Sim.SetState(t.Context(), x.Market, active.Status.Remote.BidID, marketsim.State("rejected"))).To(Succeed())
-	x.Annotate(bid, onebidv1.AnnotationRequestedAt, "look")
+	x.Annotate(bid, onebidv1.AnnotationReconcileRequestedAt, "look")
 	x.State(bid, onebidv1.StateRejected)
 	x.Delete(bid)
 	x.Gone(bid)

@@ -48,7 +48,7 @@ func TestCooldown(t *testing.T) {
 	until := time.Now().Add(time.Hour)
 	g.Expect(env.Client.Create(t.Context(), &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{
 		Namespace: ns, Name: "bid-lock.freelancer.1", Annotations: map[string]string{
-			onebidv1.AnnotationSettledAt:     time.Now().Format(time.RFC3339Nano),
+			onebidv1.AnnotationEndedAt:       time.Now().Format(time.RFC3339Nano),
 			onebidv1.AnnotationCooldownUntil: until.Format(time.RFC3339Nano),
 			onebidv1.AnnotationOutcome:       "Withdrawn",
 		},

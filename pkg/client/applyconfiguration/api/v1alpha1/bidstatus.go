@@ -48,7 +48,7 @@ type BidStatusApplyConfiguration struct {
 	// not resolve it: the answer to the same key does.
 	SettlingSince *metav1.Time `json:"settlingSince,omitempty"`
 	// lastHandledReconcileAt acknowledges the value of the annotation
-	// onebid.dev/requestedAt.
+	// onebid.dev/reconcile-requested-at.
 	LastHandledReconcileAt *string `json:"lastHandledReconcileAt,omitempty"`
 	// lastHandledResolve is the value of the annotation onebid.dev/resolve that
 	// was used, or was there before the Bid became Indeterminate. Any other value

@@ -45,7 +45,7 @@ type MarketplaceStatusApplyConfiguration struct {
 	// computed from the timings above and the manager's own.
 	SettleSeconds *int32 `json:"settleSeconds,omitempty"`
 	// lastHandledReconcileAt acknowledges the value of the annotation
-	// onebid.dev/requestedAt.
+	// onebid.dev/reconcile-requested-at.
 	LastHandledReconcileAt *string `json:"lastHandledReconcileAt,omitempty"`
 }
 

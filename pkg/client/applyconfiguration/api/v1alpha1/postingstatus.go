@@ -22,7 +22,7 @@ type PostingStatusApplyConfiguration struct {
 	// Bids.
 	History []BidRecordApplyConfiguration `json:"history,omitempty"`
 	// lastHandledReconcileAt acknowledges the value of the annotation
-	// onebid.dev/requestedAt.
+	// onebid.dev/reconcile-requested-at.
 	LastHandledReconcileAt *string `json:"lastHandledReconcileAt,omitempty"`
 }
 

@@ -16,7 +16,7 @@ func TestRoomIsOneReplicasUntilItDies(t *testing.T) {
 	a, b := w.replica("a"), w.replica("b")
 	w.sees(b, a)
 	market := &onebidv1.Marketplace{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "freelancer", UID: "uid-m"}}
-	room := Request{Namespace: namespace, Room: RoomOf(market)}
+	room := Request{Namespace: namespace, Capacity: CapacityLeaseOf(market)}
 
 	claim, err := a.Acquire(t.Context(), room)
 	w.Expect(err).NotTo(HaveOccurred())
@@ -27,10 +27,10 @@ func TestRoomIsOneReplicasUntilItDies(t *testing.T) {
 	w.Expect(w.api.Requests()).To(BeEmpty(), "from memory")
 	w.Expect(a.Authorize(again, time.Second)).To(Succeed())
 
-	lease := w.api.Lease(namespace + "/bid-room.freelancer")
-	w.Expect(lease.Labels).To(Equal(map[string]string{onebidv1.LabelLease: onebidv1.LeaseKindRoom}))
+	lease := w.api.Lease(namespace + "/bid-capacity.freelancer")
+	w.Expect(lease.Labels).To(Equal(map[string]string{onebidv1.LabelLease: onebidv1.LeaseKindCapacity}))
 	w.Expect(lease.Annotations).To(Equal(map[string]string{
-		onebidv1.AnnotationLockKey: "bid:room:freelancer", onebidv1.AnnotationHeartbeat: a.members.HeartbeatRef(),
+		onebidv1.AnnotationLockKey: "bid:capacity:freelancer", onebidv1.AnnotationHeartbeat: a.members.HeartbeatRef(),
 	}))
 	w.Expect(lease.OwnerReferences).To(Equal([]metav1.OwnerReference{
 		{APIVersion: "onebid.dev/v1alpha1", Kind: "Marketplace", Name: "freelancer", UID: "uid-m"},
@@ -53,7 +53,7 @@ func TestRoomIsOneReplicasUntilItDies(t *testing.T) {
 	_, err = a.Acquire(t.Context(), room)
 	_, held = errors.AsType[*HeldError](err)
 	w.Expect(held).To(BeTrue(), "%v", err)
-	w.Expect(a.MayHold(namespace, "bid-room.freelancer")).To(BeFalse())
+	w.Expect(a.HeldOrUnconfirmed(namespace, "bid-capacity.freelancer")).To(BeFalse())
 
 	w.Expect(b.Release(t.Context(), taken)).To(Succeed())
 	_, err = a.Acquire(t.Context(), room)

@@ -6,15 +6,15 @@ import (
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 )
 
-// Room names the Lease whose holder alone lets Bids through the limits of a Marketplace.
-type Room struct {
+// CapacityLease names the Lease whose holder alone reserves capacity within the limits of a Marketplace.
+type CapacityLease struct {
 	marketplace string
 	owner       metav1.OwnerReference
 }
 
-// RoomOf is the Room of a Marketplace. The Lease belongs to it and goes with it.
-func RoomOf(m *onebidv1.Marketplace) *Room {
-	return &Room{
+// CapacityLeaseOf returns the capacity Lease of a Marketplace. The Marketplace owns the Lease.
+func CapacityLeaseOf(m *onebidv1.Marketplace) *CapacityLease {
+	return &CapacityLease{
 		marketplace: m.Name,
 		owner: metav1.OwnerReference{
 			APIVersion: onebidv1.GroupVersion.String(), Kind: "Marketplace", Name: m.Name, UID: m.UID,
@@ -22,8 +22,8 @@ func RoomOf(m *onebidv1.Marketplace) *Room {
 	}
 }
 
-// LeaseName is as in "bid-room.freelancer". No posting's Lease has such a name.
-func (r *Room) LeaseName() string { return "bid-room." + r.marketplace }
+// LeaseName is as in "bid-capacity.freelancer". No posting's Lease has such a name.
+func (r *CapacityLease) LeaseName() string { return "bid-capacity." + r.marketplace }
 
 // subject is what a Lease is about.
 type subject struct {
@@ -34,9 +34,9 @@ type subject struct {
 }
 
 func (r *Request) subject() (subject, error) {
-	if r.Room != nil {
+	if r.Capacity != nil {
 		return subject{
-			name: r.Room.LeaseName(), kind: onebidv1.LeaseKindRoom, lockKey: "bid:room:" + r.Room.marketplace, owner: &r.Room.owner,
+			name: r.Capacity.LeaseName(), kind: onebidv1.LeaseKindCapacity, lockKey: "bid:capacity:" + r.Capacity.marketplace, owner: &r.Capacity.owner,
 		}, nil
 	}
 	name, err := r.Key.LeaseName()
