@@ -34,7 +34,7 @@ func TestAnAnswerIsToOneQuestion(t *testing.T) {
 		},
 		{"another word", newBid(said("not-placed"), noted(unknown, undecidable), said("placed")), "placed"},
 		{"the same word for another time", newBid(said("placed"), noted(unknown, undecidable), said("placed:2")), "placed:2"},
-		{"answering a request to look is not answering", newBid(noted(unknown, undecidable), said("placed"), noted(bidding.Seen())), "placed"},
+		{"answering a request to look is not answering", newBid(noted(unknown, undecidable), said("placed"), noted(bidding.Acknowledged())), "placed"},
 		{
 			"a failure to look leaves it open",
 			newBid(noted(unknown, undecidable), said("placed"), noted(bidding.Unanswered("placed", "503"))), "placed",
@@ -44,7 +44,7 @@ func TestAnAnswerIsToOneQuestion(t *testing.T) {
 		t.Run(tc.why, func(t *testing.T) {
 			g := NewWithT(t)
 			g.Expect(bidding.Answer(tc.bid)).To(Equal(tc.want))
-			action := bidding.Next(bidding.Facts{Bid: tc.bid}, now).Action
+			action := planFacts{Bid: tc.bid}.next().Action
 			if tc.want != "" {
 				g.Expect(action).To(Equal(bidding.ActionAnswer))
 				return
@@ -66,7 +66,7 @@ func TestAnswerWord(t *testing.T) {
 func TestTheQuestionNamesTheCommands(t *testing.T) {
 	g := NewWithT(t)
 	message := func(bid *onebidv1.Bid) string { return condition(bid, onebidv1.ConditionStalled).Message }
-	g.Expect(message(newBid(noted(unknown, undecidable)))).To(Equal("no trace. Look at the marketplace. If this bid is live there: " +
+	g.Expect(message(newBid(noted(unknown, undecidable)))).To(Equal("no trace. Look at the marketplace. If this bid is open there: " +
 		"`kubectl annotate -n tenant bid rest.1 onebid.dev/resolve=placed`; if not: " +
 		"`kubectl annotate -n tenant bid rest.1 onebid.dev/resolve=not-placed`"))
 	for used, want := range map[string]string{
@@ -83,9 +83,9 @@ func TestNotPlacedGoesOn(t *testing.T) {
 	g.Expect(bidding.PlacedStatus(bid)).To(Equal(metav1.ConditionFalse))
 	g.Expect(condition(bid, onebidv1.ConditionPlaced).Message).To(ContainSubstring("onebid.dev/resolve"))
 	g.Expect(bidding.PlaceRecorded(bid, 1)).To(BeTrue())
-	g.Expect(bidding.Next(bidding.Facts{Bid: bid}, now).Action).To(Equal(bidding.ActionPlace))
+	g.Expect(planFacts{Bid: bid}.next().Action).To(Equal(bidding.ActionPlace))
 	deleted(bid)
-	g.Expect(bidding.Next(bidding.Facts{Bid: bid}, now).Action).To(Equal(bidding.ActionCancel))
+	g.Expect(planFacts{Bid: bid}.next().Action).To(Equal(bidding.ActionCancel))
 }
 
 func TestALongAnswerFitsTheStatus(t *testing.T) {

@@ -23,16 +23,16 @@ func TestApprovalOf(t *testing.T) {
 	want := &onebidv1.ApprovalRecord{Decision: onebidv1.ApprovalApproved, By: "anna", Reason: "fair"}
 	g.Expect(bidding.ApprovalOf(newBid(decided("uid-1", "anna", "fair")))).To(Equal(want))
 	want.At = &metav1.Time{Time: now}
-	live := noted(bidding.Placed(bidding.Remote{ID: "77", State: onebidv1.RemoteLive}, 1))
+	live := noted(placedBy(bidding.Remote{ID: "77", State: onebidv1.RemoteLive}, 1))
 	g.Expect(bidding.ApprovalOf(newBid(decided("uid-1", "anna", "fair"), live))).To(Equal(want))
 }
 
 type edits []func(*onebidv1.Bid)
 
 func TestApprovedNow(t *testing.T) {
-	live := noted(bidding.Placed(bidding.Remote{ID: "77", State: onebidv1.RemoteLive}, 1))
+	live := noted(placedBy(bidding.Remote{ID: "77", State: onebidv1.RemoteLive}, 1))
 	held := func(reason string) func(*onebidv1.Bid) {
-		return noted(bidding.Held(bidding.Hold{Reason: reason, Message: "wait"}))
+		return noted(bidding.Denied(bidding.Denial{Reason: reason, Message: "wait"}))
 	}
 	for _, c := range []struct {
 		why    string
@@ -52,7 +52,7 @@ func TestApprovedNow(t *testing.T) {
 	} {
 		t.Run(c.why, func(t *testing.T) {
 			before := newBid(c.before).Status
-			NewWithT(t).Expect(bidding.ApprovedNow(&before, newBid(c.after...))).To(Equal(c.want))
+			NewWithT(t).Expect(bidding.NewlyApproved(&before, newBid(c.after...))).To(Equal(c.want))
 		})
 	}
 }

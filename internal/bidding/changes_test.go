@@ -29,24 +29,24 @@ func TestChanges(t *testing.T) {
 	}{
 		{
 			"a guard that passes by itself",
-			newBid(noted(bidding.Held(bidding.Hold{Reason: "Cooldown", Message: "m"}))),
+			newBid(noted(bidding.Denied(bidding.Denial{Reason: "Cooldown", Message: "m"}))),
 			"Pending", "", "False/Cooldown", "",
 		},
 		{
 			"a guard that a person must mend",
-			newBid(noted(bidding.Held(bidding.Hold{Reason: "NonCanonicalName", Message: "m", Stalled: true}))),
+			newBid(noted(bidding.Denied(bidding.Denial{Reason: "NonCanonicalName", Message: "m", Stalled: true}))),
 			"Pending", "", "False/NonCanonicalName", "NonCanonicalName",
 		},
 		{
 			"a stale posting ends it",
-			newBid(noted(bidding.Held(bidding.Hold{Reason: "PostingStale", Message: "m", Outcome: onebidv1.StateExpired}))),
+			newBid(noted(bidding.Denied(bidding.Denial{Reason: "PostingStale", Message: "m", Outcome: onebidv1.StateExpired}))),
 			"Expired", "Expired", "True/Expired", "",
 		},
 		{"a dry run waits", newBid(noted(bidding.DryRun("rest", &onebidv1.BidPreview{}, ""))), "Pending", "", "False/DryRun", ""},
 		{"placed", newBid(noted(live)), "Active", "", "True/Active", ""},
 		{
 			"placed and already won",
-			newBid(noted(bidding.Placed(bidding.Remote{ID: "1", State: onebidv1.RemoteWon}, 1))),
+			newBid(noted(placedBy(bidding.Remote{ID: "1", State: onebidv1.RemoteWon}, 1))),
 			"Won", "Won", "True/Won", "",
 		},
 		{"placed while a withdrawal is wanted", newBid(withdrawing, noted(live)), "Withdrawing", "", "False/Requested", ""},
@@ -71,25 +71,25 @@ func TestChanges(t *testing.T) {
 			"Expired", "Expired", "True/Expired", "",
 		},
 		{"unknown", newBid(noted(unknown)), "Pending", "", "Unknown/OutcomeUnknown", ""},
-		{"unknown and wanted gone", newBid(noted(unknown), deleted, noted(bidding.Seen())), "Withdrawing", "", "Unknown/OutcomeUnknown", ""},
+		{"unknown and wanted gone", newBid(noted(unknown), deleted, noted(bidding.Acknowledged())), "Withdrawing", "", "Unknown/OutcomeUnknown", ""},
 		{
 			"looking up failed",
-			newBid(noted(unknown, bidding.Unsettled(fail(onebidv1.ErrorTransient, 1)))),
+			newBid(noted(unknown, bidding.Unresolved(fail(onebidv1.ErrorTransient, 1)))),
 			"Pending", "", "Unknown/OutcomeUnknown", "",
 		},
 		{
 			"looking up failed for long",
-			newBid(noted(unknown, bidding.Unsettled(fail(onebidv1.ErrorTransient, 3)))),
+			newBid(noted(unknown, bidding.Unresolved(fail(onebidv1.ErrorTransient, 3)))),
 			"Pending", "", "Unknown/OutcomeUnknown", "ManualReview",
 		},
 		{
 			"an earlier Bid left something",
-			newBid(noted(bidding.Hindered(onebidv1.ErrorTransient, "m"))),
+			newBid(noted(bidding.EarlierUnresolved(onebidv1.ErrorTransient, "m"))),
 			"Pending", "", "False/MarketplaceError", "",
 		},
 		{
 			"an earlier Bid left something that was awarded",
-			newBid(noted(bidding.Hindered(onebidv1.ErrorNotWithdrawable, "m"))),
+			newBid(noted(bidding.EarlierUnresolved(onebidv1.ErrorNotWithdrawable, "m"))),
 			"Pending", "", "False/NotWithdrawable", "NotWithdrawable",
 		},
 		{"looked up and absent", newBid(noted(unknown, bidding.Absent(1, onebidv1.ClassUniquePerPosting))), "Pending", "", "False/NotPlaced", ""},
@@ -98,7 +98,7 @@ func TestChanges(t *testing.T) {
 			newBid(noted(unknown, bidding.Undecidable("no trace"))),
 			"Indeterminate", "", "Unknown/Indeterminate", "Indeterminate",
 		},
-		{"somebody else's bid is there", newBid(noted(bidding.Foreign("9", 1))), "Duplicate", "Duplicate", "True/Duplicate", ""},
+		{"somebody else's bid is there", newBid(noted(bidding.ExistingBid("9", 1))), "Duplicate", "Duplicate", "True/Duplicate", ""},
 		{"withdrawn", newBid(noted(live), withdrawing, noted(bidding.Withdrawn())), "Withdrawn", "Withdrawn", "True/Withdrawn", ""},
 		{"withdrawn before it was placed", newBid(withdrawing, noted(bidding.NeverPlaced())), "Withdrawn", "Withdrawn", "True/Withdrawn", ""},
 		{
@@ -118,12 +118,12 @@ func TestChanges(t *testing.T) {
 		},
 		{
 			"no way to the marketplace",
-			newBid(noted(live), deleted, noted(bidding.Stuck("MarketplaceNotFound", "m"))),
+			newBid(noted(live), deleted, noted(bidding.Blocked("MarketplaceNotFound", "m"))),
 			"Withdrawing", "", "False/MarketplaceNotFound", "MarketplaceNotFound",
 		},
 		{
 			"no way to look up",
-			newBid(noted(unknown, bidding.Stuck("MarketplaceNotReady", "m"))),
+			newBid(noted(unknown, bidding.Blocked("MarketplaceNotReady", "m"))),
 			"Pending", "", "Unknown/OutcomeUnknown", "MarketplaceNotReady",
 		},
 		{"won", newBid(noted(live, bidding.Observed(onebidv1.RemoteWon))), "Won", "Won", "True/Won", ""},
@@ -142,7 +142,7 @@ func TestChanges(t *testing.T) {
 		{"still live", newBid(noted(live, bidding.Observed(onebidv1.RemoteAwardPending))), "Active", "", "True/Active", ""},
 		{
 			"only seen",
-			newBid(noted(live), deleted, noted(bidding.WithdrawFailed(fail(onebidv1.ErrorTransient, 3)), bidding.Seen())),
+			newBid(noted(live), deleted, noted(bidding.WithdrawFailed(fail(onebidv1.ErrorTransient, 3)), bidding.Acknowledged())),
 			"Withdrawing", "", "False/MarketplaceError", "ManualReview",
 		},
 	} {
@@ -165,7 +165,7 @@ func TestChanges(t *testing.T) {
 func TestPlacedKeepsWhatTheMarketplaceTold(t *testing.T) {
 	g := NewWithT(t)
 	at := now.Add(-time.Minute)
-	bid := newBid(noted(unknown, bidding.Placed(bidding.Remote{ID: "7", URL: "https://x", PlacedAt: at, Adopted: true}, 2)))
+	bid := newBid(noted(unknown, placedBy(bidding.Remote{ID: "7", URL: "https://x", PlacedAt: at, Adopted: true}, 2)))
 	g.Expect(bid.Status.Remote.BidID).To(Equal("7"))
 	g.Expect(bid.Status.Remote.URL).To(Equal("https://x"))
 	g.Expect(bid.Status.Remote.PlacedAt.Time).To(BeTemporally("==", at))
@@ -204,7 +204,7 @@ func TestRetryTimesAreNeverEarly(t *testing.T) {
 	bid := newBid(noted(bidding.PlaceFailed(fail(onebidv1.ErrorRateLimited, 1))))
 	g.Expect(bid.Status.Attempts.NextTime.Time).To(BeTemporally("==", now.Add(2*time.Second)))
 	g.Expect(bid.Status.Attempts.LastError).To(Equal("it failed"))
-	held := newBid(noted(bidding.Held(bidding.Hold{Reason: "Cooldown", Message: "m", Until: now.Add(time.Minute)})))
+	held := newBid(noted(bidding.Denied(bidding.Denial{Reason: "Cooldown", Message: "m", Until: now.Add(time.Minute)})))
 	g.Expect(held.Status.Attempts.NextTime.Time).To(BeTemporally("==", now.Add(time.Minute)))
 	g.Expect(held.Status.Attempts.Count).To(BeZero())
 }
@@ -266,8 +266,8 @@ func TestStateAgreesWithConditions(t *testing.T) {
 	changes := map[string]bidding.Change{
 		"live": live, "failed": failed, "unknown": unknown, "undecidable": bidding.Undecidable("?"),
 		"absent": bidding.Absent(1, onebidv1.ClassUniquePerPosting), "unproven": bidding.Absent(1, onebidv1.ClassIdempotencyKey),
-		"foreign": bidding.Foreign("9", 1), "withdrawn": bidding.Withdrawn(), "never": bidding.NeverPlaced(), "seen": bidding.Seen(),
-		"held": bidding.Held(bidding.Hold{Reason: "Cooldown", Message: "m"}), "won": bidding.Observed(onebidv1.RemoteWon),
+		"foreign": bidding.ExistingBid("9", 1), "withdrawn": bidding.Withdrawn(), "never": bidding.NeverPlaced(), "seen": bidding.Acknowledged(),
+		"held": bidding.Denied(bidding.Denial{Reason: "Cooldown", Message: "m"}), "won": bidding.Observed(onebidv1.RemoteWon),
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		bid := newBid()
@@ -297,7 +297,7 @@ func TestStateAgreesWithConditions(t *testing.T) {
 func TestALongMessageIsCutBetweenCharacters(t *testing.T) {
 	g := NewWithT(t)
 	for _, text := range []string{strings.Repeat("é", 1000), "x" + strings.Repeat("é", 1000)} {
-		bid := newBid(noted(bidding.Stuck("MarketplaceNotFound", text)))
+		bid := newBid(noted(bidding.Blocked("MarketplaceNotFound", text)))
 		message := condition(bid, onebidv1.ConditionStalled).Message
 		g.Expect(len(message)).To(And(BeNumerically(">", 1020), BeNumerically("<=", 1024)))
 		g.Expect(utf8.ValidString(message)).To(BeTrue())

@@ -4,39 +4,38 @@ import (
 	"fmt"
 	"time"
 
-	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 )
 
-// GuardInput is all that the guards look at.
+// GuardInput is all that the guards read.
 type GuardInput struct {
 	Bid *onebidv1.Bid
 	// Marketplace is nil when there is none of that name.
 	Marketplace *onebidv1.Marketplace
-	// Connected is true when this process has a driver for the Marketplace.
+	// Connected is true when this process has a connection to the Marketplace.
 	Connected bool
-	// Freshness of the posting.
+	// Freshness is the posting's.
 	Freshness FreshnessVerdict
-	// Others are the Marketplace's other Bids.
-	Others Account
 }
 
-// Hold says why a Bid may not be placed.
-type Hold struct {
+// Denial says why a Bid may not be placed now.
+type Denial struct {
 	// Reason and Message are for the condition Accepted.
 	Reason, Message string
 	// Outcome is the state that the Bid ends in, "" when it waits.
 	Outcome onebidv1.BidState
 	// Stalled is true when a person must act.
 	Stalled bool
-	// Until is when the Hold passes by itself, where that is known.
+	// Until is when the denial ends without an event; zero when that is not known.
 	Until time.Time
 }
 
-type guard func(GuardInput) *Hold
+type guard func(GuardInput) *Denial
 
-// The order is the order of refusal: what ends a Bid and what a person must mend come before what passes by itself.
+// The first denial counts: what ends a Bid and what a person must mend come before what ends without an event.
 var guards = []guard{
 	canonicalName,
 	knownMarketplace,
@@ -47,113 +46,108 @@ var guards = []guard{
 	approved,
 	oneCurrency,
 	priceLimit,
-	activeLimit,
-	budgetLimit,
 }
 
-// Guard returns the first reason not to place the Bid, nil when there is none. The cooldown is not judged here but on
-// the live tombstone, when the Lease is acquired.
-func Guard(in GuardInput) *Hold {
+// Guard returns the first reason not to place the Bid, nil when there is none. It reserves nothing: CapacityDenial judges the
+// limits on all Bids of the Marketplace together when capacity is reserved, and the cooldown is judged on the uncached
+// tombstone when the Lease is acquired.
+func Guard(in GuardInput) *Denial {
 	for _, check := range guards {
-		if hold := check(in); hold != nil {
-			return hold
+		if denial := check(in); denial != nil {
+			return denial
 		}
 	}
 	return nil
 }
 
-func canonicalName(in GuardInput) *Hold {
+func canonicalName(in GuardInput) *Denial {
 	name, err := KeyOf(in.Bid).Name()
 	if err != nil {
-		return &Hold{Reason: onebidv1.ReasonNonCanonicalName, Message: err.Error() + "; delete this Bid", Stalled: true}
+		return &Denial{Reason: onebidv1.ReasonNonCanonicalName, Message: err.Error() + "; delete this Bid", Stalled: true}
 	}
 	if name != in.Bid.Name {
-		return &Hold{Reason: onebidv1.ReasonNonCanonicalName, Stalled: true, Message: fmt.Sprintf(
+		return &Denial{Reason: onebidv1.ReasonNonCanonicalName, Stalled: true, Message: fmt.Sprintf(
 			"metadata.name must be %q, the one name of this posting: delete this Bid and create it under that name", name)}
 	}
 	return nil
 }
 
-func knownMarketplace(in GuardInput) *Hold {
+func knownMarketplace(in GuardInput) *Denial {
 	if in.Marketplace == nil {
-		return &Hold{Reason: onebidv1.ReasonMarketplaceNotFound, Stalled: true, Message: fmt.Sprintf(
+		return &Denial{Reason: onebidv1.ReasonMarketplaceNotFound, Stalled: true, Message: fmt.Sprintf(
 			"There is no Marketplace %q in namespace %q: create it, or delete this Bid", in.Bid.Spec.Marketplace, in.Bid.Namespace)}
 	}
 	return nil
 }
 
-func freshPosting(in GuardInput) *Hold {
+func freshPosting(in GuardInput) *Denial {
 	if in.Freshness.Fresh {
 		return nil
 	}
-	hold := &Hold{Reason: onebidv1.ReasonPostingStale, Message: in.Freshness.Message, Outcome: onebidv1.StateExpired}
+	denial := &Denial{Reason: onebidv1.ReasonPostingStale, Message: in.Freshness.Message, Outcome: onebidv1.StateExpired}
 	if in.Freshness.Reason != onebidv1.ReasonClosed {
-		return hold
+		return denial
 	}
-	hold.Reason = onebidv1.ReasonPostingClosed
-	if awaited := missed(in); awaited != "" {
-		hold.Reason = onebidv1.ReasonMissedDeadline
-		hold.Message = "This bid missed the posting while it waited for " + awaited + ". " + hold.Message
+	denial.Reason = onebidv1.ReasonPostingClosed
+	if awaited := missedWhile(in); awaited != "" {
+		denial.Reason = onebidv1.ReasonMissedDeadline
+		denial.Message = "This bid missed the posting while it waited for " + awaited + ". " + denial.Message
 	}
-	return hold
+	return denial
 }
 
-func notRefused(in GuardInput) *Hold {
-	approval := in.Bid.Spec.Approval
-	if approval == nil || approval.Decision != onebidv1.ApprovalRefused || !approvalNames(approval, in.Bid.UID) {
+func notRefused(in GuardInput) *Denial {
+	approval := approvalOf(in.Bid)
+	if approval == nil || approval.Decision != onebidv1.ApprovalRefused {
 		return nil
 	}
-	return &Hold{Reason: onebidv1.ReasonRefused, Message: decidedBy(approval), Outcome: onebidv1.StateRejected}
+	return &Denial{Reason: onebidv1.ReasonRefused, Message: decidedBy(approval), Outcome: onebidv1.StateRejected}
 }
 
-func placingAllowed(in GuardInput) *Hold {
+func placingAllowed(in GuardInput) *Denial {
 	if in.Marketplace.Spec.Mode != onebidv1.ModeSuspended {
 		return nil
 	}
-	return &Hold{Reason: onebidv1.ReasonMarketplaceSuspended, Message: fmt.Sprintf(
+	return &Denial{Reason: onebidv1.ReasonMarketplaceSuspended, Message: fmt.Sprintf(
 		"Marketplace %q is suspended; bids are placed again once its spec.mode is Live", in.Marketplace.Name)}
 }
 
-func connected(in GuardInput) *Hold {
+func connected(in GuardInput) *Denial {
 	if !in.Marketplace.DeletionTimestamp.IsZero() {
-		return &Hold{Reason: onebidv1.ReasonMarketplaceNotReady, Stalled: true, Message: fmt.Sprintf(
+		return &Denial{Reason: onebidv1.ReasonMarketplaceNotReady, Stalled: true, Message: fmt.Sprintf(
 			"Marketplace %q is being deleted: delete this Bid", in.Marketplace.Name)}
 	}
 	if !in.Connected {
-		return &Hold{Reason: onebidv1.ReasonMarketplaceNotReady, Message: fmt.Sprintf(
+		return &Denial{Reason: onebidv1.ReasonMarketplaceNotReady, Message: fmt.Sprintf(
 			"Marketplace %q is not Ready; see its conditions", in.Marketplace.Name)}
 	}
 	return nil
 }
 
-func approved(in GuardInput) *Hold {
+func approved(in GuardInput) *Denial {
 	if in.Marketplace.Spec.Approval != onebidv1.ApprovalManual {
 		return nil
 	}
 	approval := in.Bid.Spec.Approval
 	switch {
 	case approval == nil:
-		return &Hold{Reason: onebidv1.ReasonAwaitingApproval, Message: fmt.Sprintf(
-			"Waiting for somebody with the verb \"approve\" to set spec.approval with bidUID %q", in.Bid.UID)}
-	case !approvalNames(approval, in.Bid.UID):
-		return &Hold{Reason: onebidv1.ReasonApprovalMismatch, Message: fmt.Sprintf(
+		return &Denial{Reason: onebidv1.ReasonAwaitingApproval, Message: fmt.Sprintf(
+			"Waiting for approval: a person with the verb \"approve\" must set spec.approval with bidUID %q", in.Bid.UID)}
+	case approvalOf(in.Bid) == nil:
+		return &Denial{Reason: onebidv1.ReasonApprovalMismatch, Message: fmt.Sprintf(
 			"spec.approval.bidUID is %q but this Bid's UID is %q: approve this one", approval.BidUID, in.Bid.UID)}
 	}
 	return nil
 }
 
-func approvalNames(approval *onebidv1.BidApproval, uid types.UID) bool {
-	return approval.BidUID == string(uid)
-}
-
-func oneCurrency(in GuardInput) *Hold {
+func oneCurrency(in GuardInput) *Denial {
 	limits := in.Marketplace.Spec.Limits
 	if limits == nil {
 		return nil
 	}
 	for _, limit := range []*onebidv1.Money{limits.MaxPrice, limits.MaxCommitted} {
 		if limit != nil && limit.Currency != in.Bid.Spec.Price.Currency {
-			return &Hold{Reason: onebidv1.ReasonCurrencyMismatch, Stalled: true, Message: fmt.Sprintf(
+			return &Denial{Reason: onebidv1.ReasonCurrencyMismatch, Stalled: true, Message: fmt.Sprintf(
 				"spec.price is in %s but Marketplace %q counts in %s: bid in that currency",
 				in.Bid.Spec.Price.Currency, in.Marketplace.Name, limit.Currency)}
 		}
@@ -161,45 +155,61 @@ func oneCurrency(in GuardInput) *Hold {
 	return nil
 }
 
-func priceLimit(in GuardInput) *Hold {
+// priceLimit denies what can never be placed: a price over maxPrice, or over maxCommitted by itself.
+func priceLimit(in GuardInput) *Denial {
 	limits := in.Marketplace.Spec.Limits
-	if limits == nil || limits.MaxPrice == nil {
+	if limits == nil {
 		return nil
 	}
-	over := amount(in.Bid.Spec.Price).Sub(amount(*limits.MaxPrice))
-	if !over.IsPositive() {
-		return nil
+	for _, limit := range []struct {
+		name string
+		most *onebidv1.Money
+	}{{"maxPrice", limits.MaxPrice}, {"maxCommitted", limits.MaxCommitted}} {
+		if limit.most == nil {
+			continue
+		}
+		if over := (Totals{}).over(in.Bid.Spec.Price, *limit.most); over.IsPositive() {
+			return &Denial{Reason: onebidv1.ReasonPriceTooHigh, Stalled: true, Message: fmt.Sprintf(
+				"spec.price is %s %s over %s %s %[2]s of Marketplace %[5]q: raise the limit, or delete this Bid and bid less",
+				over, limit.most.Currency, limit.name, limit.most.Amount, in.Marketplace.Name)}
+		}
 	}
-	return &Hold{Reason: onebidv1.ReasonPriceTooHigh, Stalled: true, Message: fmt.Sprintf(
-		"spec.price is %s %s over maxPrice %s %[2]s of Marketplace %[4]q: raise the limit, or delete this Bid and bid less",
-		over, limits.MaxPrice.Currency, limits.MaxPrice.Amount, in.Marketplace.Name)}
+	return nil
 }
 
-func activeLimit(in GuardInput) *Hold {
-	limits := in.Marketplace.Spec.Limits
-	if limits == nil || !in.Others.full(limits) {
-		return nil
+// missedWhile says what a Bid waited for while its posting closed; "" when the posting was closed before the Bid was made.
+func missedWhile(in GuardInput) string {
+	bid := in.Bid
+	accepted := meta.FindStatusCondition(bid.Status.Conditions, onebidv1.ConditionAccepted)
+	switch placed := placedCondition(bid); {
+	case accepted == nil && !bid.CreationTimestamp.Time.Before(in.Freshness.ClosedAt):
+		return ""
+	case accepted != nil && accepted.Status == metav1.ConditionFalse:
+		return waitFor(accepted.Reason)
+	case placed != nil:
+		return waitFor(placed.Reason)
 	}
-	return &Hold{Reason: onebidv1.ReasonTooManyActiveBids, Message: fmt.Sprintf(
-		"spec.limits.maxActiveBids of Marketplace %q is %d, and so many are active; this one goes on when one of them ends",
-		in.Marketplace.Name, limits.MaxActiveBids)}
+	return waitFor("")
 }
 
-func budgetLimit(in GuardInput) *Hold {
-	limits := in.Marketplace.Spec.Limits
-	if limits == nil || limits.MaxCommitted == nil {
-		return nil
+// waitFor puts into words what a reason of Accepted or Placed waits for.
+func waitFor(reason string) string {
+	switch reason {
+	case onebidv1.ReasonAwaitingApproval, onebidv1.ReasonApprovalMismatch:
+		return "its approval"
+	case onebidv1.ReasonMarketplaceSuspended, onebidv1.ReasonDryRun:
+		return "the Marketplace's spec.mode to be Live"
+	case onebidv1.ReasonRateLimited:
+		return "the account's rate limit"
+	case onebidv1.ReasonAccountPaused:
+		return "the end of the account's pause"
+	case onebidv1.ReasonCircuitOpen:
+		return "the marketplace to answer again"
+	case onebidv1.ReasonQuotaExhausted:
+		return "the account to have bids left"
+	case "", onebidv1.ReasonNotPlaced, onebidv1.ReasonAccepted:
+		return "earlier work"
+	default: // limits, cooldown, credentials, failed attempts
+		return "the end of " + reason
 	}
-	limit, over := *limits.MaxCommitted, in.Others.over(in.Bid.Spec.Price, *limits.MaxCommitted)
-	if !over.IsPositive() {
-		return nil
-	}
-	if alone := (Account{}).over(in.Bid.Spec.Price, limit); alone.IsPositive() {
-		return &Hold{Reason: onebidv1.ReasonPriceTooHigh, Stalled: true, Message: fmt.Sprintf(
-			"spec.price is %s %s over maxCommitted %s %[2]s of Marketplace %[4]q: raise the limit, or delete this Bid and bid less",
-			alone, limit.Currency, limit.Amount, in.Marketplace.Name)}
-	}
-	return &Hold{Reason: onebidv1.ReasonBudgetExhausted, Message: fmt.Sprintf(
-		"This bid would put Marketplace %q %s %s over maxCommitted %s %[3]s; it goes on when enough of the live bids end",
-		in.Marketplace.Name, over, limit.Currency, limit.Amount)}
 }

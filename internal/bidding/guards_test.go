@@ -36,11 +36,6 @@ func decision(uid string, d onebidv1.ApprovalDecision, reason string) func(*bidd
 
 func TestGuard(t *testing.T) {
 	usd := func(amount string) *onebidv1.Money { return &onebidv1.Money{Amount: amount, Currency: "USD"} }
-	others := func(active int, committed string) func(*bidding.GuardInput) {
-		return func(in *bidding.GuardInput) {
-			in.Others = bidding.Account{Active: active, Committed: map[string]decimal.Decimal{"USD": decimal.RequireFromString(committed)}}
-		}
-	}
 	for _, tc := range []struct {
 		why     string
 		in      bidding.GuardInput
@@ -111,16 +106,6 @@ func TestGuard(t *testing.T) {
 			why: "over the price limit", in: input(limits(onebidv1.MarketplaceLimits{MaxPrice: usd("249.99")})),
 			reason: "PriceTooHigh", message: `spec.price is 0.01 USD over maxPrice 249.99 USD of Marketplace "rest"`, stalled: true,
 		},
-		{why: "room for one more", in: input(limits(onebidv1.MarketplaceLimits{MaxActiveBids: 2}), others(1, "0"))},
-		{
-			why: "no room", in: input(limits(onebidv1.MarketplaceLimits{MaxActiveBids: 2}), others(2, "0")),
-			reason: "TooManyActiveBids", message: `spec.limits.maxActiveBids of Marketplace "rest" is 2, and so many are active`,
-		},
-		{why: "money left", in: input(limits(onebidv1.MarketplaceLimits{MaxCommitted: usd("1000")}), others(3, "750"))},
-		{
-			why: "no money left", in: input(limits(onebidv1.MarketplaceLimits{MaxCommitted: usd("1000")}), others(3, "750.01")),
-			reason: "BudgetExhausted", message: `would put Marketplace "rest" 0.01 USD over maxCommitted 1000 USD`,
-		},
 		{
 			why: "more than all the money", in: input(limits(onebidv1.MarketplaceLimits{MaxCommitted: usd("249")})),
 			reason: "PriceTooHigh", message: `spec.price is 1 USD over maxCommitted 249 USD of Marketplace "rest"`, stalled: true,
@@ -142,6 +127,43 @@ func TestGuard(t *testing.T) {
 			g.Expect(hold.Message).To(ContainSubstring(tc.message))
 			g.Expect(hold.Outcome).To(Equal(tc.outcome))
 			g.Expect(hold.Stalled).To(Equal(tc.stalled))
+		})
+	}
+}
+
+func TestCapacityDenial(t *testing.T) {
+	usd := func(amount string) *onebidv1.Money { return &onebidv1.Money{Amount: amount, Currency: "USD"} }
+	for _, tc := range []struct {
+		why             string
+		limits          onebidv1.MarketplaceLimits
+		active          int
+		committed       string
+		reason, message string
+	}{
+		{why: "one more fits", limits: onebidv1.MarketplaceLimits{MaxActiveBids: 2}, active: 1, committed: "0"},
+		{
+			why: "as many as allowed", limits: onebidv1.MarketplaceLimits{MaxActiveBids: 2}, active: 2, committed: "0",
+			reason: "TooManyActiveBids", message: `Marketplace "rest" has 2 active bids, which is its spec.limits.maxActiveBids`,
+		},
+		{why: "money left", limits: onebidv1.MarketplaceLimits{MaxCommitted: usd("1000")}, active: 3, committed: "750"},
+		{
+			why: "no money left", limits: onebidv1.MarketplaceLimits{MaxCommitted: usd("1000")}, active: 3, committed: "750.01",
+			reason: "BudgetExhausted", message: `would put Marketplace "rest" 0.01 USD over maxCommitted 1000 USD`,
+		},
+	} {
+		t.Run(tc.why, func(t *testing.T) {
+			g := NewWithT(t)
+			mkt := newMarketplace(func(m *onebidv1.Marketplace) { m.Spec.Limits = &tc.limits })
+			others := bidding.Totals{Active: tc.active, Committed: map[string]decimal.Decimal{"USD": decimal.RequireFromString(tc.committed)}}
+			denial := bidding.CapacityDenial(mkt, *usd("250"), others)
+			if tc.reason == "" {
+				g.Expect(denial).To(BeNil())
+				return
+			}
+			g.Expect(denial.Reason).To(Equal(tc.reason))
+			g.Expect(denial.Message).To(ContainSubstring(tc.message))
+			g.Expect(denial.Outcome).To(BeEmpty())
+			g.Expect(denial.Stalled).To(BeFalse())
 		})
 	}
 }

@@ -63,9 +63,14 @@ func condition(bid *onebidv1.Bid, kind string) metav1.Condition {
 }
 
 var (
-	live   = bidding.Placed(bidding.Remote{ID: "77", State: onebidv1.RemoteLive}, 1)
+	live   = placedBy(bidding.Remote{ID: "77", State: onebidv1.RemoteLive}, 1)
 	failed = bidding.PlaceFailed(bidding.Failure{
 		Class: onebidv1.ErrorTransient, Message: "connection refused", Attempt: 1, Next: now.Add(time.Minute), ReviewAfter: 10,
 	})
-	unknown = bidding.Unknown(1, "timeout")
+	unknown = bidding.OutcomeUnknown(1, "timeout")
 )
+
+// placedBy is a bid at a marketplace that accepts one at a time.
+func placedBy(remote bidding.Remote, attempt int32) bidding.Change {
+	return bidding.Placed(remote, attempt, onebidv1.ClassUniquePerPosting)
+}

@@ -6,41 +6,39 @@ import (
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 )
 
-// Found is one bid of the account on the posting, as a look-up showed it.
+// Found is one bid of the account on the posting, as a lookup showed it.
 type Found struct {
-	ID, Key          string
-	State            onebidv1.RemoteState
+	Key string
+	// Open is true while the posting's owner may still accept the bid. A state that we do not know counts as open: it must not
+	// lead to a second bid.
+	Open             bool
 	Amount, Currency string
 }
 
-// Live says whether the posting's owner may still accept the bid. A word that we do not know counts as live here: it
-// must not lead to a second bid.
-func (f Found) Live() bool {
-	return f.State == onebidv1.RemoteLive || f.State == onebidv1.RemoteAwardPending || f.State == onebidv1.RemoteUnknown
-}
-
-// Verdict says whose the bids are that a look-up showed.
+// Verdict says whose bids a lookup showed.
 type Verdict string
 
 const (
-	// VerdictAbsent means that nothing of ours and nothing live is there.
+	// VerdictAbsent means that there is no bid of this Bid and no open one.
 	VerdictAbsent Verdict = "Absent"
 	// VerdictOurs means that MatchResult.Index is the bid of this Bid.
 	VerdictOurs Verdict = "Ours"
-	// VerdictForeign means that MatchResult.Index is live and was placed by somebody else with the account.
-	VerdictForeign Verdict = "Foreign"
-	// VerdictAmbiguous means that what is live there cannot be told apart.
+	// VerdictExisting means that MatchResult.Index is open and was not placed by this Bid.
+	VerdictExisting Verdict = "Existing"
+	// VerdictAmbiguous means that several bids are open and none can be told to be ours.
 	VerdictAmbiguous Verdict = "Ambiguous"
+	// VerdictFailed means that the lookup failed, so it shows nothing.
+	VerdictFailed Verdict = "Failed"
 )
 
-// MatchInput is what a look-up is judged by.
+// MatchInput is a lookup and what it is compared with.
 type MatchInput struct {
 	Found []Found
 	// Key is the idempotency key of this Bid.
 	Key string
 	// StoresKey is true when the marketplace gives keys back.
 	StoresKey bool
-	// Sent is true when a place call of this Bid may have been made. Before the first one nothing there is ours.
+	// Sent is true when a place call of this Bid may have been made. Before the first one no bid there is ours.
 	Sent bool
 	// Price of this Bid.
 	Price onebidv1.Money
@@ -52,50 +50,49 @@ type MatchResult struct {
 	Index   int
 }
 
-// Match decides whose the found bids are. With stored keys there is no doubt. Without them what was live before our
-// first call is not ours, and after it a bid is taken for ours only when it is the one live bid there and its price, as
-// far as the marketplace shows it, is ours.
+// Match decides whose the found bids are. Stored keys tell. Without them a bid that was open before our first call is not
+// ours; after it, the only open bid is ours when its price, as far as the marketplace shows one, is the Bid's.
 func Match(in MatchInput) MatchResult {
 	if in.StoresKey {
 		return matchByKey(in)
 	}
-	live := make([]int, 0, len(in.Found))
+	open := make([]int, 0, len(in.Found))
 	for i, f := range in.Found {
-		if f.Live() {
-			live = append(live, i)
+		if f.Open {
+			open = append(open, i)
 		}
 	}
 	switch {
-	case len(live) == 0:
+	case len(open) == 0:
 		return MatchResult{Verdict: VerdictAbsent}
 	case !in.Sent:
-		return MatchResult{VerdictForeign, live[0]}
-	case len(live) > 1:
-		return MatchResult{VerdictAmbiguous, live[0]}
-	case samePrice(in.Found[live[0]], in.Price):
-		return MatchResult{VerdictOurs, live[0]}
+		return MatchResult{VerdictExisting, open[0]}
+	case len(open) > 1:
+		return MatchResult{VerdictAmbiguous, open[0]}
+	case samePrice(in.Found[open[0]], in.Price):
+		return MatchResult{VerdictOurs, open[0]}
 	default:
-		return MatchResult{VerdictForeign, live[0]}
+		return MatchResult{VerdictExisting, open[0]}
 	}
 }
 
 func matchByKey(in MatchInput) MatchResult {
-	foreign, ended := -1, -1
+	existing, ended := -1, -1
 	for i, f := range in.Found {
 		switch {
-		case f.Key == in.Key && f.Live():
+		case f.Key == in.Key && f.Open:
 			return MatchResult{VerdictOurs, i}
 		case f.Key == in.Key:
 			ended = i
-		case f.Live():
-			foreign = i
+		case f.Open:
+			existing = i
 		}
 	}
 	switch {
 	case ended >= 0:
 		return MatchResult{VerdictOurs, ended}
-	case foreign >= 0:
-		return MatchResult{VerdictForeign, foreign}
+	case existing >= 0:
+		return MatchResult{VerdictExisting, existing}
 	default:
 		return MatchResult{Verdict: VerdictAbsent}
 	}

@@ -15,7 +15,8 @@ import (
 func TestMatch(t *testing.T) {
 	price := onebidv1.Money{Amount: "250", Currency: "USD"}
 	bid := func(key string, state onebidv1.RemoteState, amount, currency string) bidding.Found {
-		return bidding.Found{ID: "1", Key: key, State: state, Amount: amount, Currency: currency}
+		open := state == onebidv1.RemoteLive || state == onebidv1.RemoteAwardPending || state == onebidv1.RemoteUnknown
+		return bidding.Found{Key: key, Open: open, Amount: amount, Currency: currency}
 	}
 	for _, tc := range []struct {
 		why   string
@@ -43,7 +44,7 @@ func TestMatch(t *testing.T) {
 		{
 			why: "somebody else's key", in: bidding.MatchInput{StoresKey: true, Key: "k", Sent: true, Found: []bidding.Found{
 				bid("other", onebidv1.RemoteLive, "250", "USD"),
-			}}, want: bidding.VerdictForeign,
+			}}, want: bidding.VerdictExisting,
 		},
 		{
 			why: "somebody else's bid that ended", in: bidding.MatchInput{StoresKey: true, Key: "k", Found: []bidding.Found{
@@ -53,7 +54,7 @@ func TestMatch(t *testing.T) {
 		{
 			why: "what is there before our first call is not ours", in: bidding.MatchInput{Price: price, Found: []bidding.Found{
 				bid("", onebidv1.RemoteLive, "250", "USD"),
-			}}, want: bidding.VerdictForeign,
+			}}, want: bidding.VerdictExisting,
 		},
 		{
 			why: "after a call the one live bid with our price is ours", in: bidding.MatchInput{Price: price, Sent: true, Found: []bidding.Found{
@@ -68,12 +69,12 @@ func TestMatch(t *testing.T) {
 		{
 			why: "another price is another bid", in: bidding.MatchInput{Price: price, Sent: true, Found: []bidding.Found{
 				bid("", onebidv1.RemoteLive, "251", "USD"),
-			}}, want: bidding.VerdictForeign,
+			}}, want: bidding.VerdictExisting,
 		},
 		{
 			why: "another currency is another bid", in: bidding.MatchInput{Price: price, Sent: true, Found: []bidding.Found{
 				bid("", onebidv1.RemoteLive, "250", "EUR"),
-			}}, want: bidding.VerdictForeign,
+			}}, want: bidding.VerdictExisting,
 		},
 		{
 			why: "two live bids cannot be told apart", in: bidding.MatchInput{Price: price, Sent: true, Found: []bidding.Found{
@@ -133,16 +134,10 @@ func TestTriesGrowWithTheLogarithmOfTheTime(t *testing.T) {
 	g := NewWithT(t)
 	policy := onebidv1.RetryPolicy{InitialSeconds: 2, MaxSeconds: 600}
 	since := metav1.NewTime(now)
-	g.Expect(bidding.Tries(policy, nil, now)).To(BeEquivalentTo(1), "nothing is open")
+	g.Expect(bidding.AttemptsSince(policy, nil, now)).To(BeEquivalentTo(1), "nothing is open")
 	for after, want := range map[time.Duration]int{0: 1, 3 * time.Second: 1, 4 * time.Second: 2, 8 * time.Second: 3, time.Hour: 11} {
-		g.Expect(bidding.Tries(policy, &since, now.Add(after))).To(BeEquivalentTo(want), "%s", after)
+		g.Expect(bidding.AttemptsSince(policy, &since, now.Add(after))).To(BeEquivalentTo(want), "%s", after)
 	}
-}
-
-func TestFinalRefusals(t *testing.T) {
-	g := NewWithT(t)
-	g.Expect(bidding.Final(onebidv1.ErrorInvalid)).To(BeTrue())
-	g.Expect(bidding.Final(onebidv1.ErrorRateLimited)).To(BeFalse())
 }
 
 func TestRetryDelay(t *testing.T) {

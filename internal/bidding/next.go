@@ -1,7 +1,6 @@
 package bidding
 
 import (
-	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -9,170 +8,166 @@ import (
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 )
 
-// Action is what the controller does next with a Bid.
+// Action is what a reconcile sets out to do with a Bid.
 type Action string
 
 const (
-	// ActionNone leaves the Bid alone, until an event or Step.At.
+	// ActionNone leaves the Bid alone, until an event or Plan.At.
 	ActionNone Action = "None"
-	// ActionAddFinalizer puts our finalizer on, alone, where no admission policy did.
+	// ActionAddFinalizer adds our finalizer where no admission policy did, in a write of its own.
 	ActionAddFinalizer Action = "AddFinalizer"
-	// ActionReport writes Step.Change and does nothing else.
+	// ActionReport writes Plan.Change and does nothing else, once it is certain that no call is open.
 	ActionReport Action = "Report"
 	// ActionPreview shows the request that would place the bid, and sends nothing.
 	ActionPreview Action = "Preview"
 	// ActionPlace claims the posting and places the bid.
 	ActionPlace Action = "Place"
-	// ActionResolve finds out what became of a place whose outcome is unknown.
+	// ActionResolve finds out what became of a place call whose outcome is unknown.
 	ActionResolve Action = "Resolve"
-	// ActionWithdraw takes the live bid back.
+	// ActionAnswer carries out a person's answer about an Indeterminate Bid.
+	ActionAnswer Action = "Answer"
+	// ActionWithdraw withdraws the open bid.
 	ActionWithdraw Action = "Withdraw"
-	// ActionCancel ends a Bid that nothing is known to have been placed for, by Step.Change, once it is certain that no
-	// call is open.
+	// ActionCancel ends a Bid for which no place call is known, by Plan.Change, once it is certain that none is open.
 	ActionCancel Action = "Cancel"
-	// ActionSettle turns the posting's Lease, which this process holds, into a tombstone.
-	ActionSettle Action = "Settle"
-	// ActionFinalize removes our finalizer from a settled Bid.
+	// ActionWriteTombstone turns the posting's Lease, which this process holds for a terminal Bid, into its tombstone.
+	ActionWriteTombstone Action = "WriteTombstone"
+	// ActionFinalize removes our finalizer from a terminal Bid.
 	ActionFinalize Action = "Finalize"
 	// ActionAbandon removes our finalizer because a person said so.
 	ActionAbandon Action = "Abandon"
-	// ActionAnswer carries out what a person said of a Bid that is Indeterminate.
-	ActionAnswer Action = "Answer"
-	// ActionPoll reads what the marketplace says of the bid by now.
+	// ActionPoll reads the bid's present state from the marketplace.
 	ActionPoll Action = "Poll"
+	// ActionReleaseClaim gives the posting back, because another replica reserves the Marketplace's capacity.
+	ActionReleaseClaim Action = "ReleaseClaim"
 )
 
-// Step is one action, with what it needs.
-type Step struct {
+// Calls is true for an action that begins with a call to the marketplace.
+func (a Action) Calls() bool {
+	switch a {
+	case ActionPlace, ActionResolve, ActionAnswer, ActionWithdraw, ActionPoll:
+		return true
+	default:
+		return false
+	}
+}
+
+// Plan is one action, with what it needs.
+type Plan struct {
 	Action Action
 	// Change to be written, for ActionReport and ActionCancel.
 	Change Change
-	// At is when to look again although nothing happened; zero for never.
+	// At is when to reconcile again without an event; zero is never.
 	At time.Time
 }
 
-// Facts are all that Next decides on.
+// Facts are all that Next decides on. They may come from a cache: Next decides what to claim, and Decide, on an uncached
+// read, what to do under the claim.
 type Facts struct {
-	Bid *onebidv1.Bid
-	// Hold is what Guard said, nil when nothing is in the way.
-	Hold *Hold
+	Bid View
+	// Denial is what Guard said, nil when all guards passed.
+	Denial *Denial
 	// Mode and Class of the Marketplace; empty when there is none.
 	Mode  onebidv1.MarketplaceMode
 	Class onebidv1.MarketplaceClass
+	// CallOpen is true while this process remembers a place call whose outcome is not recorded.
+	CallOpen bool
 	// Claimed is true while this process holds the posting's Lease for the Bid.
 	Claimed bool
-	// PollAt is when the marketplace is to be asked about the bid again; zero for never.
+	// PollAt is when the bid's state is to be read from the marketplace again; zero is never.
 	PollAt time.Time
 }
 
-// Next decides what to do with a Bid. The order of its parts is the order of urgency: what is settled is tidied up, what
-// is unknown is resolved before anything else is sent, what is live is withdrawn when that is wanted, and only then
-// anything is placed.
-func Next(f Facts, now time.Time) Step {
+// Next decides what to do with a Bid. Earlier cases are more urgent: finish what is terminal, resolve what is unknown before
+// anything else is sent, withdraw what is open and unwanted, and only then place.
+func Next(f Facts, now time.Time) Plan {
 	bid := f.Bid
-	deleting := !bid.DeletionTimestamp.IsZero()
-	finalized := slices.Contains(bid.Finalizers, onebidv1.FinalizerWithdraw)
 	switch {
-	case deleting && !finalized:
-		return Step{Action: ActionNone}
-	case deleting && bid.Annotations[onebidv1.AnnotationAbandon] != "":
-		return Step{Action: ActionAbandon}
-	case Terminal(bid):
-		return settled(f, now)
-	case !finalized:
-		return Step{Action: ActionAddFinalizer}
-	case PlacedStatus(bid) == metav1.ConditionUnknown:
-		return unknown(bid, now)
-	case PlacedStatus(bid) == metav1.ConditionTrue:
-		return live(f, now)
-	case Withdrawing(bid):
-		return cancel(f)
+	case bid.Deleting && !bid.Finalizer:
+		return Plan{Action: ActionNone}
+	case bid.Deleting && bid.Abandoned:
+		return Plan{Action: ActionAbandon}
+	case bid.Terminal():
+		return planTerminal(f, now)
+	case !bid.Finalizer:
+		return Plan{Action: ActionAddFinalizer}
+	case bid.Placed == metav1.ConditionUnknown:
+		return planUnknown(bid, now)
+	case bid.Placed == metav1.ConditionTrue:
+		return planOpen(f, now)
+	case bid.Withdrawing:
+		return planCancel(f)
 	default:
-		return pending(f, now)
+		return planPlace(f, now)
 	}
 }
 
-// cancel ends a Bid that is not placed, as far as is known. A key that may still be on its way is asked for once more, by
-// which whatever it did or does becomes known: that is withdrawn then.
-func cancel(f Facts) Step {
-	if f.Class == onebidv1.ClassIdempotencyKey && Unproven(f.Bid) {
-		return Step{Action: ActionReport, Change: Unknown(Attempts(f.Bid, onebidv1.OperationPlace),
-			"that it was not found does not prove that it will never be there; asking by its key before the Bid may go")}
-	}
-	return Step{Action: ActionCancel, Change: NeverPlaced()}
-}
-
-func settled(f Facts, now time.Time) Step {
+func planTerminal(f Facts, now time.Time) Plan {
 	switch {
-	case !f.Bid.DeletionTimestamp.IsZero():
-		return Step{Action: ActionFinalize}
+	case f.Bid.Deleting:
+		return Plan{Action: ActionFinalize}
 	case f.Claimed:
-		return Step{Action: ActionSettle}
-	case f.Bid.Status.Outcome == onebidv1.StateWithdrawn && f.Bid.Status.Remote != nil:
-		return poll(f, now)
+		return Plan{Action: ActionWriteTombstone}
+	case f.Bid.Outcome == onebidv1.StateWithdrawn && f.Bid.HasRemote:
+		return planPoll(f, now)
 	default:
-		return Step{Action: ActionNone}
+		return Plan{Action: ActionNone}
 	}
 }
 
-func unknown(bid *onebidv1.Bid, now time.Time) Step {
+func planUnknown(bid View, now time.Time) Plan {
 	switch {
-	case Indeterminate(bid) && Answer(bid) != "":
-		return Step{Action: ActionAnswer}
-	case Indeterminate(bid):
-		return Step{Action: ActionNone}
+	case bid.Indeterminate && bid.Answered:
+		return Plan{Action: ActionAnswer}
+	case bid.Indeterminate:
+		return Plan{Action: ActionNone}
+	case bid.PlaceAt.After(now):
+		return Plan{Action: ActionNone, At: bid.PlaceAt}
 	}
-	if at := NextAttempt(bid, onebidv1.OperationPlace); at.After(now) {
-		return Step{Action: ActionNone, At: at}
-	}
-	return Step{Action: ActionResolve}
+	return Plan{Action: ActionResolve}
 }
 
-func live(f Facts, now time.Time) Step {
-	if !Withdrawing(f.Bid) {
-		return poll(f, now)
-	}
-	if at := NextAttempt(f.Bid, onebidv1.OperationWithdraw); at.After(now) {
-		return Step{Action: ActionNone, At: at}
-	}
-	return Step{Action: ActionWithdraw}
-}
-
-func poll(f Facts, now time.Time) Step {
-	asked := Requested(f.Bid) != f.Bid.Status.LastHandledReconcileAt
+func planOpen(f Facts, now time.Time) Plan {
 	switch {
-	case asked || !f.PollAt.IsZero() && !f.PollAt.After(now):
-		return Step{Action: ActionPoll}
-	default:
-		return Step{Action: ActionNone, At: f.PollAt}
+	case !f.Bid.Withdrawing:
+		return planPoll(f, now)
+	case f.Bid.WithdrawAt.After(now):
+		return Plan{Action: ActionNone, At: f.Bid.WithdrawAt}
 	}
+	return Plan{Action: ActionWithdraw}
 }
 
-func pending(f Facts, now time.Time) Step {
+func planPoll(f Facts, now time.Time) Plan {
+	if f.Bid.Requested || !f.PollAt.IsZero() && !f.PollAt.After(now) {
+		return Plan{Action: ActionPoll}
+	}
+	return Plan{Action: ActionNone, At: f.PollAt}
+}
+
+// planCancel ends a Bid that is not placed, as far as is known. In class IdempotencyKey absence does not prove that the first
+// call will never take effect, so the same key is sent once more: its reply names the bid, which is withdrawn then.
+func planCancel(f Facts) Plan {
+	if f.Class == onebidv1.ClassIdempotencyKey && f.Bid.Settling {
+		return Plan{Action: ActionReport, Change: OutcomeUnknown(f.Bid.Attempts,
+			"a lookup did not find the bid, which does not prove that the call never takes effect; repeating its key before the Bid may go")}
+	}
+	return Plan{Action: ActionCancel, Change: NeverPlaced()}
+}
+
+func planPlace(f Facts, now time.Time) Plan {
 	switch {
-	case f.Hold == nil:
-	case f.Hold.Outcome != "":
-		return Step{Action: ActionCancel, Change: Held(*f.Hold)}
-	default:
-		return Step{Action: ActionReport, Change: Held(*f.Hold)}
+	case f.CallOpen: // the cache does not show the outcome yet, or it could not be recorded
+		return Plan{Action: ActionResolve}
+	case f.Denial != nil && f.Denial.Outcome != "":
+		return Plan{Action: ActionCancel, Change: Denied(*f.Denial)}
+	case f.Denial != nil:
+		return Plan{Action: ActionReport, Change: Denied(*f.Denial)}
+	case f.Mode == onebidv1.ModeDryRun:
+		return Plan{Action: ActionPreview}
+	case f.Bid.PlaceAt.After(now) && f.Bid.DeniedBefore:
+		return Plan{Action: ActionReport, Change: GuardsPassed()}
+	case f.Bid.PlaceAt.After(now):
+		return Plan{Action: ActionNone, At: f.Bid.PlaceAt}
 	}
-	if f.Mode == onebidv1.ModeDryRun {
-		return Step{Action: ActionPreview}
-	}
-	if at := NextAttempt(f.Bid, onebidv1.OperationPlace); at.After(now) {
-		if outdated(f.Bid) {
-			return Step{Action: ActionReport, Change: LetThrough()}
-		}
-		return Step{Action: ActionNone, At: at}
-	}
-	return Step{Action: ActionPlace}
-}
-
-// NextAttempt is when the next attempt of an operation is due; zero when now.
-func NextAttempt(bid *onebidv1.Bid, operation onebidv1.AttemptOperation) time.Time {
-	a := bid.Status.Attempts
-	if a == nil || a.Operation != operation || a.NextTime == nil {
-		return time.Time{}
-	}
-	return a.NextTime.Time
+	return Plan{Action: ActionPlace}
 }

@@ -13,6 +13,23 @@ import (
 	"github.com/onebid-dev/onebid/internal/bidding"
 )
 
+// planFacts are Facts about a whole Bid.
+type planFacts struct {
+	Bid     *onebidv1.Bid
+	Denial  *bidding.Denial
+	Mode    onebidv1.MarketplaceMode
+	Class   onebidv1.MarketplaceClass
+	Claimed bool
+	PollAt  time.Time
+	Open    bool
+}
+
+func (f planFacts) next() bidding.Plan {
+	return bidding.Next(bidding.Facts{
+		Bid: bidding.ViewOf(f.Bid), Denial: f.Denial, Mode: f.Mode, Class: f.Class, Claimed: f.Claimed, PollAt: f.PollAt, CallOpen: f.Open,
+	}, now)
+}
+
 func TestNext(t *testing.T) {
 	later := now.Add(time.Hour)
 	requested := func(bid *onebidv1.Bid) {
@@ -23,115 +40,120 @@ func TestNext(t *testing.T) {
 	})
 	for _, tc := range []struct {
 		why   string
-		facts bidding.Facts
+		facts planFacts
 		want  bidding.Action
 		at    time.Time
 	}{
-		{why: "a new Bid is placed", facts: bidding.Facts{Bid: newBid()}, want: bidding.ActionPlace},
+		{why: "a new Bid is placed", facts: planFacts{Bid: newBid()}, want: bidding.ActionPlace},
 		{
 			why:   "without our finalizer a Bid could vanish between claim and call",
-			facts: bidding.Facts{Bid: newBid(func(b *onebidv1.Bid) { b.Finalizers = nil })}, want: bidding.ActionAddFinalizer,
+			facts: planFacts{Bid: newBid(func(b *onebidv1.Bid) { b.Finalizers = nil })}, want: bidding.ActionAddFinalizer,
 		},
 		{
 			why:   "what is deleted and not held by us is none of our business",
-			facts: bidding.Facts{Bid: newBid(deleted, func(b *onebidv1.Bid) { b.Finalizers = nil })}, want: bidding.ActionNone,
+			facts: planFacts{Bid: newBid(deleted, func(b *onebidv1.Bid) { b.Finalizers = nil })}, want: bidding.ActionNone,
 		},
 		{
 			why: "a person may give up",
-			facts: bidding.Facts{Bid: newBid(noted(live), deleted, func(b *onebidv1.Bid) {
+			facts: planFacts{Bid: newBid(noted(live), deleted, func(b *onebidv1.Bid) {
 				b.Annotations = map[string]string{onebidv1.AnnotationAbandon: "account closed"}
 			})}, want: bidding.ActionAbandon,
 		},
 		{
 			why: "giving up means nothing before the deletion",
-			facts: bidding.Facts{Bid: newBid(func(b *onebidv1.Bid) {
+			facts: planFacts{Bid: newBid(func(b *onebidv1.Bid) {
 				b.Annotations = map[string]string{onebidv1.AnnotationAbandon: "account closed"}
 			})}, want: bidding.ActionPlace,
 		},
 		{
 			why:   "a guard in the way is reported",
-			facts: bidding.Facts{Bid: newBid(), Hold: &bidding.Hold{Reason: "Cooldown"}}, want: bidding.ActionReport,
+			facts: planFacts{Bid: newBid(), Denial: &bidding.Denial{Reason: "Cooldown"}}, want: bidding.ActionReport,
 		},
 		{
 			why:   "what ends a Bid must first make sure that no call is open",
-			facts: bidding.Facts{Bid: newBid(), Hold: &bidding.Hold{Reason: "Stale", Outcome: onebidv1.StateExpired}},
+			facts: planFacts{Bid: newBid(), Denial: &bidding.Denial{Reason: "Stale", Outcome: onebidv1.StateExpired}},
 			want:  bidding.ActionCancel,
 		},
-		{why: "a dry run only shows", facts: bidding.Facts{Bid: newBid(), Mode: onebidv1.ModeDryRun}, want: bidding.ActionPreview},
 		{
-			why: "a backoff is kept, also over a restart", facts: bidding.Facts{Bid: newBid(noted(failed))},
+			why: "a call that this process remembers is resolved, whatever the cache shows", facts: planFacts{
+				Bid: newBid(), Open: true, Denial: &bidding.Denial{Reason: "Cooldown"},
+			}, want: bidding.ActionResolve,
+		},
+		{why: "a dry run only shows", facts: planFacts{Bid: newBid(), Mode: onebidv1.ModeDryRun}, want: bidding.ActionPreview},
+		{
+			why: "a backoff is kept, also over a restart", facts: planFacts{Bid: newBid(noted(failed))},
 			want: bidding.ActionNone, at: now.Add(time.Minute),
 		},
-		{why: "deleting before placing cancels", facts: bidding.Facts{Bid: newBid(deleted)}, want: bidding.ActionCancel},
+		{why: "deleting before placing cancels", facts: planFacts{Bid: newBid(deleted)}, want: bidding.ActionCancel},
 		{
 			why:   "a backoff of placing does not hold up a deletion",
-			facts: bidding.Facts{Bid: newBid(noted(failed), deleted)}, want: bidding.ActionCancel,
+			facts: planFacts{Bid: newBid(noted(failed), deleted)}, want: bidding.ActionCancel,
 		},
 		{
 			why:   "a guard does not hold up a deletion",
-			facts: bidding.Facts{Bid: newBid(deleted), Hold: &bidding.Hold{Reason: "Cooldown"}}, want: bidding.ActionCancel,
+			facts: planFacts{Bid: newBid(deleted), Denial: &bidding.Denial{Reason: "Cooldown"}}, want: bidding.ActionCancel,
 		},
-		{why: "an unknown outcome is resolved", facts: bidding.Facts{Bid: newBid(noted(unknown))}, want: bidding.ActionResolve},
+		{why: "an unknown outcome is resolved", facts: planFacts{Bid: newBid(noted(unknown))}, want: bidding.ActionResolve},
 		{
 			why:   "an unknown outcome is resolved before a withdrawal",
-			facts: bidding.Facts{Bid: newBid(noted(unknown), deleted)}, want: bidding.ActionResolve,
+			facts: planFacts{Bid: newBid(noted(unknown), deleted)}, want: bidding.ActionResolve,
 		},
 		{
 			why: "a look-up that failed is repeated later",
-			facts: bidding.Facts{Bid: newBid(noted(unknown, bidding.Unsettled(bidding.Failure{
+			facts: planFacts{Bid: newBid(noted(unknown, bidding.Unresolved(bidding.Failure{
 				Message: "503", Next: now.Add(time.Minute),
 			})))}, want: bidding.ActionNone, at: now.Add(time.Minute),
 		},
 		{
 			why:   "only a person decides what cannot be found out",
-			facts: bidding.Facts{Bid: newBid(noted(unknown, bidding.Undecidable("nothing is shown")), deleted)}, want: bidding.ActionNone,
+			facts: planFacts{Bid: newBid(noted(unknown, bidding.Undecidable("nothing is shown")), deleted)}, want: bidding.ActionNone,
 		},
 		{
 			why:   "a live bid rests until the next poll",
-			facts: bidding.Facts{Bid: newBid(noted(live)), PollAt: later}, want: bidding.ActionNone, at: later,
+			facts: planFacts{Bid: newBid(noted(live)), PollAt: later}, want: bidding.ActionNone, at: later,
 		},
 		{
 			why:   "guards have no say about a bid that is live",
-			facts: bidding.Facts{Bid: newBid(noted(live)), Hold: &bidding.Hold{Outcome: onebidv1.StateExpired}}, want: bidding.ActionNone,
+			facts: planFacts{Bid: newBid(noted(live)), Denial: &bidding.Denial{Outcome: onebidv1.StateExpired}}, want: bidding.ActionNone,
 		},
-		{why: "a live bid is polled when it is due", facts: bidding.Facts{Bid: newBid(noted(live)), PollAt: now}, want: bidding.ActionPoll},
+		{why: "a live bid is polled when it is due", facts: planFacts{Bid: newBid(noted(live)), PollAt: now}, want: bidding.ActionPoll},
 		{
 			why:   "a live bid is polled when somebody asks",
-			facts: bidding.Facts{Bid: newBid(noted(live), requested), PollAt: later}, want: bidding.ActionPoll,
+			facts: planFacts{Bid: newBid(noted(live), requested), PollAt: later}, want: bidding.ActionPoll,
 		},
 		{
 			why:   "an answered request is not answered again",
-			facts: bidding.Facts{Bid: newBid(requested, noted(live)), PollAt: later}, want: bidding.ActionNone, at: later,
+			facts: planFacts{Bid: newBid(requested, noted(live)), PollAt: later}, want: bidding.ActionNone, at: later,
 		},
-		{why: "a live bid is withdrawn when asked", facts: bidding.Facts{Bid: newBid(noted(live), withdrawing)}, want: bidding.ActionWithdraw},
-		{why: "a live bid is withdrawn when deleted", facts: bidding.Facts{Bid: newBid(noted(live), deleted)}, want: bidding.ActionWithdraw},
+		{why: "a live bid is withdrawn when asked", facts: planFacts{Bid: newBid(noted(live), withdrawing)}, want: bidding.ActionWithdraw},
+		{why: "a live bid is withdrawn when deleted", facts: planFacts{Bid: newBid(noted(live), deleted)}, want: bidding.ActionWithdraw},
 		{
 			why:   "a failed withdrawal keeps its backoff",
-			facts: bidding.Facts{Bid: newBid(noted(live), deleted, noted(withdrawFailed))}, want: bidding.ActionNone, at: now.Add(time.Minute),
+			facts: planFacts{Bid: newBid(noted(live), deleted, noted(withdrawFailed))}, want: bidding.ActionNone, at: now.Add(time.Minute),
 		},
 		{
 			why:   "a settled Bid's claim becomes the tombstone",
-			facts: bidding.Facts{Bid: newBid(noted(bidding.NeverPlaced())), Claimed: true}, want: bidding.ActionSettle,
+			facts: planFacts{Bid: newBid(noted(bidding.NeverPlaced())), Claimed: true}, want: bidding.ActionWriteTombstone,
 		},
-		{why: "a settled Bid is left alone", facts: bidding.Facts{Bid: newBid(noted(bidding.NeverPlaced()))}, want: bidding.ActionNone},
+		{why: "a settled Bid is left alone", facts: planFacts{Bid: newBid(noted(bidding.NeverPlaced()))}, want: bidding.ActionNone},
 		{
 			why:   "a settled Bid needs no finalizer",
-			facts: bidding.Facts{Bid: newBid(noted(bidding.NeverPlaced()), func(b *onebidv1.Bid) { b.Finalizers = nil })}, want: bidding.ActionNone,
+			facts: planFacts{Bid: newBid(noted(bidding.NeverPlaced()), func(b *onebidv1.Bid) { b.Finalizers = nil })}, want: bidding.ActionNone,
 		},
 		{
 			why:   "a settled Bid may go",
-			facts: bidding.Facts{Bid: newBid(noted(bidding.NeverPlaced()), deleted)}, want: bidding.ActionFinalize,
+			facts: planFacts{Bid: newBid(noted(bidding.NeverPlaced()), deleted)}, want: bidding.ActionFinalize,
 		},
 		{
 			why:   "a withdrawn bid may still be rejected there",
-			facts: bidding.Facts{Bid: newBid(noted(live), withdrawing, noted(bidding.Withdrawn())), PollAt: now}, want: bidding.ActionPoll,
+			facts: planFacts{Bid: newBid(noted(live), withdrawing, noted(bidding.Withdrawn())), PollAt: now}, want: bidding.ActionPoll,
 		},
 	} {
 		t.Run(tc.why, func(t *testing.T) {
 			g := NewWithT(t)
-			step := bidding.Next(tc.facts, now)
-			g.Expect(step.Action).To(Equal(tc.want))
-			g.Expect(step.At).To(BeTemporally("==", tc.at))
+			plan := tc.facts.next()
+			g.Expect(plan.Action).To(Equal(tc.want))
+			g.Expect(plan.At).To(BeTemporally("==", tc.at))
 		})
 	}
 }
@@ -139,11 +161,11 @@ func TestNext(t *testing.T) {
 func TestNextReportsWhatGuardSaid(t *testing.T) {
 	g := NewWithT(t)
 	bid := newBid()
-	bidding.Next(bidding.Facts{Bid: bid, Hold: &bidding.Hold{Reason: "Cooldown", Message: "wait"}}, now).Change.Apply(bid, now)
+	planFacts{Bid: bid, Denial: &bidding.Denial{Reason: "Cooldown", Message: "wait"}}.next().Change.Apply(bid, now)
 	g.Expect(condition(bid, onebidv1.ConditionAccepted).Reason).To(Equal("Cooldown"))
 
 	gone := newBid(withdrawing)
-	bidding.Next(bidding.Facts{Bid: gone}, now).Change.Apply(gone, now)
+	planFacts{Bid: gone}.next().Change.Apply(gone, now)
 	g.Expect(gone.Status.Outcome).To(Equal(onebidv1.StateWithdrawn))
 }
 
@@ -151,26 +173,24 @@ func TestNextReportsWhatGuardSaid(t *testing.T) {
 func TestWhatIsNotInTheWayIsNotSaid(t *testing.T) {
 	g := NewWithT(t)
 	failed := noted(bidding.PlaceFailed(bidding.Failure{Class: onebidv1.ErrorTransient, Attempt: 1, Next: now.Add(time.Hour)}))
-	held := func(reason string) func(*onebidv1.Bid) { return noted(bidding.Held(bidding.Hold{Reason: reason})) }
-	g.Expect(bidding.Next(bidding.Facts{Bid: newBid(failed)}, now).Action).To(Equal(bidding.ActionNone))
+	held := func(reason string) func(*onebidv1.Bid) { return noted(bidding.Denied(bidding.Denial{Reason: reason})) }
+	g.Expect(planFacts{Bid: newBid(failed)}.next().Action).To(Equal(bidding.ActionNone))
 	cooling := newBid(failed, held(onebidv1.ReasonCooldown))
-	g.Expect(bidding.Next(bidding.Facts{Bid: cooling}, now).Action).To(Equal(bidding.ActionNone), "that is what it waits for")
+	g.Expect(planFacts{Bid: cooling}.next().Action).To(Equal(bidding.ActionNone), "that is what it waits for")
 
 	bid := newBid(failed, held(onebidv1.ReasonMarketplaceSuspended))
-	step := bidding.Next(bidding.Facts{Bid: bid}, now)
-	g.Expect(step.Action).To(Equal(bidding.ActionReport))
-	step.Change.Apply(bid, now)
+	plan := planFacts{Bid: bid}.next()
+	g.Expect(plan.Action).To(Equal(bidding.ActionReport))
+	plan.Change.Apply(bid, now)
 	g.Expect(meta.IsStatusConditionTrue(bid.Status.Conditions, onebidv1.ConditionAccepted)).To(BeTrue())
-	g.Expect(bidding.Next(bidding.Facts{Bid: bid}, now)).To(Equal(bidding.Step{Action: bidding.ActionNone, At: now.Add(time.Hour)}))
+	g.Expect(planFacts{Bid: bid}.next()).To(Equal(bidding.Plan{Action: bidding.ActionNone, At: now.Add(time.Hour)}))
 }
 
-func TestNextAttempt(t *testing.T) {
+func TestAttemptsAreDueAtTheirTime(t *testing.T) {
 	g := NewWithT(t)
 	bid := newBid()
-	g.Expect(bidding.NextAttempt(bid, onebidv1.OperationPlace)).To(BeZero())
-	bid.Status.Attempts = &onebidv1.BidAttempts{Operation: onebidv1.OperationPlace}
-	g.Expect(bidding.NextAttempt(bid, onebidv1.OperationPlace)).To(BeZero())
-	bid.Status.Attempts.NextTime = ptr.To(metav1.NewTime(now))
-	g.Expect(bidding.NextAttempt(bid, onebidv1.OperationPlace)).To(BeTemporally("==", now))
-	g.Expect(bidding.NextAttempt(bid, onebidv1.OperationWithdraw)).To(BeZero())
+	g.Expect(bidding.ViewOf(bid).PlaceAt).To(BeZero())
+	bid.Status.Attempts = &onebidv1.BidAttempts{Operation: onebidv1.OperationPlace, NextTime: ptr.To(metav1.NewTime(now))}
+	g.Expect(bidding.ViewOf(bid).PlaceAt).To(BeTemporally("==", now))
+	g.Expect(bidding.ViewOf(bid).WithdrawAt).To(BeZero())
 }

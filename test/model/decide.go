@@ -1,5 +1,64 @@
 package model
 
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
+	"github.com/onebid-dev/onebid/internal/bidding"
+)
+
+// What to do is decided by the code itself: bidding.Next on the cached Bid, bidding.Decide on the live one.
+
+var statuses = [...]metav1.ConditionStatus{
+	placedFalse: metav1.ConditionFalse, placedTrue: metav1.ConditionTrue, placedUnknown: metav1.ConditionUnknown,
+}
+
+var outcomes = [...]onebidv1.BidState{withdrawn: onebidv1.StateWithdrawn, duplicate: onebidv1.StateDuplicate}
+
+var classes = [...]onebidv1.MarketplaceClass{
+	idempotencyKey: onebidv1.ClassIdempotencyKey, uniquePerPosting: onebidv1.ClassUniquePerPosting, none: onebidv1.ClassNone,
+}
+
+// class is what the decisions are told. Without the rule that burns keys, theirs is another one.
+func (t *turn) class() onebidv1.MarketplaceClass {
+	if t.c.without.keyNotBurned && t.c.class == idempotencyKey {
+		return onebidv1.ClassUniquePerPosting
+	}
+	return classes[t.c.class]
+}
+
+func (t *turn) view(b bid) bidding.View {
+	return bidding.View{
+		Placed: statuses[b.placed], Outcome: outcomes[b.outcome], HasRemote: b.remote > 0, Attempts: int32(b.attempts),
+		// Every attempt of the model was unknown once.
+		Settling: b.placed == placedUnknown || b.attempts > 0, Indeterminate: b.indeterminate,
+		Deleting: b.deleting, Withdrawing: b.withdrawing(), Abandoned: b.abandon, Finalizer: b.finalizer,
+	}
+}
+
+// facts are what the replica knows under its claim.
+func (t *turn) facts() bidding.Owned {
+	m, uid := t.me, t.me.live.uid
+	f := bidding.Owned{
+		Plan: plans[m.act], Bid: t.view(m.live), Lease: bidding.LeaseHeld, Class: t.class(), StoresKey: t.c.keys, Connected: true,
+		Changed: !m.live.sameStatus(m.cache), Inherited: m.inherited, NotedAttempt: int32(max(m.known[uid], 1) - 1),
+		PriorAttempt: int32(max(m.prior[uid], 1) - 1), EarlierBids: t.earlier() != intents{},
+		CallAttempt: int32(m.flights[uid].attempt), CallLearned: m.flights[uid].learned > 0, Settled: t.settled(),
+	}
+	if m.act == place {
+		f.Changed = m.live.attempts != m.cache.attempts
+	}
+	if t.c.without.priorIgnored {
+		f.PriorAttempt = 0
+	}
+	if t.c.without.noFence && bidding.Decide(f) == (bidding.Step{
+		Kind: bidding.StepRecord, Fact: bidding.FactOutcomeUnknown, Attempt: f.LastAttempt(),
+	}) {
+		f.Bid.Placed = metav1.ConditionUnknown // it goes on as if it had fenced
+	}
+	return f
+}
+
 // step is the replica's next step, whatever it is.
 func (t *turn) step() {
 	switch t.me.pc {
@@ -10,7 +69,7 @@ func (t *turn) step() {
 	case claimed:
 		t.readLive()
 	case decided:
-		t.decide()
+		t.follow(t.facts(), 0)
 	case looked:
 		t.send(t.me.live.attempts + 1)
 	case calling:
@@ -18,22 +77,14 @@ func (t *turn) step() {
 	case writing:
 		t.record()
 	case homeless:
-		t.retractOrphan()
+		t.withdrawUnaccounted()
 	case clearing:
-		if t.rewrite() {
-			t.say("clears the intents of earlier Bids")
-			t.s.lease.intents = t.s.lease.intents.only(t.me.cache.uid)
-			t.me.known = t.s.lease.intents
-			t.me.prior = t.me.prior.only(t.me.cache.uid)
-			t.me.inherited = t.me.prior != (intents{})
-			t.me.rest()
-		}
+		t.clearEarlier()
 	case retracted:
+		t.say("believes the withdrawal")
 		if t.me.live.deleting {
 			t.me.live.outcome, t.me.pc = withdrawn, burying
-			t.say("believes the withdrawal")
 		} else {
-			t.say("believes the withdrawal")
 			t.write(factWithdrawn, 0, 0)
 		}
 	case burying:
@@ -43,79 +94,93 @@ func (t *turn) step() {
 	}
 }
 
-// decide goes on with what the live Bid and the Lease say.
-func (t *turn) decide() {
+// follow does what bidding.Decide says; id is the bid that the lookup showed.
+func (t *turn) follow(f bidding.Owned, id uint8) {
 	m := t.me
-	switch {
-	case m.act == abandon:
-		t.say("is told to abandon the Bid")
-		t.end()
-	case m.act == resolve:
-		t.resolveOwned()
-	case m.act == takeBack:
-		t.withdraw()
-	case t.isOpen():
-		t.resolveOwned()
-	case m.act != place && !m.live.sameStatus(m.cache):
+	step := bidding.Decide(f)
+	attempt := uint8(step.Attempt)
+	switch step.Kind {
+	case bidding.StepFinish:
+		t.finish()
+	case bidding.StepClearIntent:
+		t.clearIntent()
+	case bidding.StepForgetCall:
+		t.say("sees that the call was resolved")
+		m.flights[m.live.uid] = flight{}
 		m.rest()
+	case bidding.StepAwaitSettle:
+		t.say("waits for calls to settle")
+		m.rest()
+	case bidding.StepLookUp:
+		var found uint8
+		f.Lookup, found = t.lookup(step.Sent)
+		f.EarlierCertain = t.earlierCertain()
+		t.say("looks up")
+		t.follow(f, found)
+	case bidding.StepSend:
+		if m.act == place && f.Lookup != "" {
+			m.pc = looked
+			return
+		}
+		t.send(attempt)
+	case bidding.StepRecord:
+		t.recordFact(step.Fact, attempt, id)
+	case bidding.StepWithdraw:
+		t.withdraw()
+	case bidding.StepWithdrawEarlier:
+		t.withdrawEarlier()
+	default: // bidding.StepRestart
 		t.say("sees that the Bid changed meanwhile")
-	case m.act != place:
-		t.say("is certain that no call is open")
-		t.end()
-	case m.live.withdrawing() || m.live.outcome != pending || m.live.placed != placedFalse || m.live.remote > 0 ||
-		m.live.attempts != m.cache.attempts:
-		t.unplaceable()
-	case t.c.class == none || m.inherited || !t.c.keys:
-		t.preflight()
-	default:
-		t.send(m.live.attempts + 1)
+		m.rest()
 	}
 }
 
-// end is how cancel, tidy, finalize and abandon go on once no call is open.
-func (t *turn) end() {
+func (t *turn) recordFact(what bidding.Fact, attempt, id uint8) {
+	switch what {
+	case bidding.FactPlaced:
+		if id == 0 {
+			id = t.me.flights[t.me.live.uid].learned
+		}
+		t.write(factPlaced, attempt, id)
+	case bidding.FactOutcomeUnknown:
+		t.write(factUnknown, attempt, 0)
+	case bidding.FactAbsent:
+		t.write(factAbsent, attempt, 0)
+	case bidding.FactExistingBid:
+		t.write(factDuplicate, attempt, 0)
+	default: // ambiguous, or absence that proves nothing
+		t.write(factIndeterminate, attempt, 0)
+	}
+	if !t.moved {
+		t.say("decides to record")
+	}
+}
+
+// finish carries out the plan.
+func (t *turn) finish() {
 	m := t.me
+	t.say("is certain that no call is open")
 	switch {
-	case m.act == cancel && !t.c.without.keyNotBurned && t.c.class == idempotencyKey && m.live.attempts > 0:
+	case m.act == report:
 		t.write(factUnknown, m.live.attempts, 0)
 	case m.act == cancel && !m.live.deleting:
 		t.write(factNeverPlaced, 0, 0)
 	case m.held && m.bidUID == m.cache.uid:
 		m.pc = burying
-	case m.act == tidy:
+	case m.act == writeTombstone:
 		m.rest()
 	default:
 		m.pc = releasing
 	}
 }
 
-// unplaceable takes back an intent that was not used.
-func (t *turn) unplaceable() {
-	m, uid := t.me, t.me.cache.uid
-	unused := m.live.placed == placedFalse && m.known[uid] > m.live.attempts+1 && m.prior[uid] == 0
-	if unused && !t.rewrite() {
-		return
-	}
-	t.say("must not place")
-	if unused {
+// clearIntent takes back an intent that was not used.
+func (t *turn) clearIntent() {
+	if t.rewrite() {
 		t.say("must not place, and takes its intent back")
-		t.s.lease.intents[uid], m.known[uid] = 0, 0
-	}
-	m.rest()
-}
-
-func (t *turn) preflight() {
-	m := t.me
-	switch verdict, id := t.lookup(m.live.attempts > 0 && t.c.class != none); verdict {
-	case factPlaced:
-		t.say("looks before placing, and finds a bid of this Bid")
-		t.write(factPlaced, m.live.attempts+1, id)
-	case factAbsent:
-		t.say("looks before placing, and finds nothing")
-		m.pc = looked
-	default:
-		t.say("looks before placing, and finds another bid")
-		t.write(factDuplicate, m.live.attempts+1, 0)
+		uid := t.me.cache.uid
+		t.s.lease.intents[uid], t.me.known[uid] = 0, 0
+		t.me.rest()
 	}
 }
 
@@ -144,118 +209,80 @@ func (t *turn) reply() {
 	if c.stage != answered {
 		return
 	}
-	id, attempt := c.id, m.attempt
+	id := c.id
 	*c = call{}
 	t.s.coverHidden()
+	f := t.facts()
+	f.Reply, f.Attempt = bidding.Reply(onebidv1.ErrorAlreadyExists), int32(m.attempt)
+	t.say("is told that there is a bid already")
 	if id > 0 {
-		t.say("is told that its bid is placed")
+		t.said = "is told that its bid is placed"
 		m.flights[m.live.uid].learned = id
-		t.write(factPlaced, attempt, id)
-		return
+		f.Reply = bidding.ReplySuccess
 	}
-	t.say("is told that there is a bid already, and looks")
-	switch verdict, id := t.lookup(attempt > 1); verdict {
-	case factPlaced:
-		t.write(factPlaced, attempt, id)
-	case factDuplicate:
-		t.write(factDuplicate, attempt, 0)
-	default:
-		t.write(factUnknown, attempt, 0)
-	}
+	t.follow(f, id)
 }
 
-func (t *turn) resolveOwned() {
-	m := t.me
-	uid := m.live.uid
-	last := max(t.openPlace(), m.live.attempts, 1)
-	switch f := m.flights[uid]; {
-	case f.learned > 0 && m.live.remote == 0:
-		t.say("remembers what it was told")
-		t.write(factPlaced, last, f.learned)
-	case t.openPlace() > 0 && m.live.placed != placedUnknown && !t.c.without.noFence:
-		t.say("finds a call whose outcome is open, and fences")
-		t.write(factUnknown, last, 0)
-	case t.foreign() != intents{}:
-		t.resolveForeign()
-	case m.live.placed != placedUnknown && (!t.c.without.noFence || t.openPlace() == 0):
-		t.say("sees that somebody resolved it")
-		m.flights[uid] = flight{}
-		m.rest()
-	case !t.settled():
-		t.say("waits for calls to settle")
-		m.rest()
-	default:
-		t.lookAndConclude(last)
-	}
-}
-
-func (t *turn) lookAndConclude(attempt uint8) {
-	m := t.me
-	verdict, id := t.lookup(true)
-	switch {
-	case verdict == factPlaced:
-		t.say("looks, and finds its bid")
-		t.write(factPlaced, attempt, id)
-	case verdict == factDuplicate:
-		t.say("looks, and finds another bid")
-		t.write(factDuplicate, attempt, 0)
-	case verdict == factIndeterminate || t.c.class == none:
-		t.say("looks, and cannot tell")
-		t.write(factIndeterminate, attempt, 0)
-	case t.c.class == idempotencyKey && m.live.withdrawing() && !t.c.without.keyNotBurned:
-		t.send(attempt)
-		t.say("looks, finds nothing, and burns the key")
-	default:
-		t.say("looks, and finds nothing")
-		t.write(factAbsent, attempt, 0)
-	}
-}
-
-func (t *turn) resolveForeign() {
-	m := t.me
-	if !t.settled() {
-		t.say("waits for earlier Bids' calls to settle")
-		m.rest()
-		return
-	}
-	left, told := t.foreign(), 0
-	shown, count, orphans := false, 0, []int{}
-	for uid, at := range left {
+// earlierCertain is true when the lookup tells which bids earlier Bids left.
+func (t *turn) earlierCertain() bool {
+	_, learned, others := t.leftByEarlier()
+	count := 0
+	for _, at := range t.earlier() {
 		if at > 0 {
 			count++
-			if m.flights[uid].learned > 0 {
-				told++
-			}
 		}
 	}
-	t.lookedUp()
+	return t.c.keys || learned == count || others == 0 && t.c.class != none
+}
+
+// leftByEarlier are the open bids that earlier Bids left, how many of those this process learned of, and how many others are
+// open.
+func (t *turn) leftByEarlier() (open []int, learned, others int) {
+	left := t.earlier()
+	for uid, at := range left {
+		if at > 0 && t.me.flights[uid].learned > 0 {
+			learned++
+		}
+	}
 	for i, b := range t.s.market {
 		switch {
 		case !b.live || b.sight != visible:
-		case t.c.keys && left[b.uid] > 0 || left[b.uid] > 0 && m.flights[b.uid].learned == uint8(i)+1:
-			orphans = append(orphans, i)
+		case t.c.keys && left[b.uid] > 0 || left[b.uid] > 0 && t.me.flights[b.uid].learned == uint8(i)+1:
+			open = append(open, i)
 		default:
-			shown = true
+			others++
 		}
 	}
-	if !t.c.keys && told < count && (shown || t.c.class == none) {
-		t.say("cannot tell what an earlier Bid left")
-		t.write(factIndeterminate, 0, 0)
-		return
-	}
-	if len(orphans) > 0 && !t.authorized() {
+	return open, learned, others
+}
+
+func (t *turn) withdrawEarlier() {
+	m := t.me
+	open, _, _ := t.leftByEarlier()
+	if len(open) > 0 && !t.authorized() {
 		m.rest()
 		t.say("is not certain of its ownership, and withdraws nothing")
 		return
 	}
-	for _, i := range orphans {
+	for _, i := range open {
 		t.s.market[i].live = false
 	}
-	for uid, at := range left {
+	for uid, at := range t.earlier() {
 		if at > 0 {
 			m.flights[uid] = flight{}
 		}
 	}
 	m.pc = clearing
 	t.say("withdraws what earlier Bids left")
+}
+
+func (t *turn) clearEarlier() {
+	if t.rewrite() {
+		t.say("clears the intents of earlier Bids")
+		t.s.lease.intents = t.s.lease.intents.only(t.me.cache.uid)
+		t.me.known = t.s.lease.intents
+		t.me.prior = t.me.prior.only(t.me.cache.uid)
+		t.me.inherited = t.me.prior != (intents{})
+		t.me.rest()
+	}
 }

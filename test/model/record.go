@@ -1,5 +1,7 @@
 package model
 
+import "github.com/onebid-dev/onebid/internal/bidding"
+
 // settled is true when every call that the settle wait covers has had its effect, and shows.
 func (t *turn) settled() bool {
 	if t.c.without.settleNotWaited {
@@ -33,33 +35,32 @@ func (t *turn) lookedUp() {
 	t.s.open = 0
 }
 
-// lookup is the driver's Lookup and bidding.Match on what it shows.
-func (t *turn) lookup(wasSent bool) (verdict fact, id uint8) {
+// keys of the Bids, by UID.
+var keys = [maxUIDs + 1]string{"", "1", "2"}
+
+// lookup is the driver's Lookup and bidding.Match on what it shows; id is the bid that Match speaks of.
+func (t *turn) lookup(wasSent bool) (verdict bidding.Verdict, id uint8) {
 	t.lookedUp()
-	live, ended, lives := -1, -1, 0
+	var found [maxRemotes]bidding.Found
+	var ids [maxRemotes]uint8
+	n := 0
 	for i, b := range t.s.market {
-		switch mine := b.uid == t.me.live.uid; {
-		case b.uid == 0 || b.sight != visible:
-		case t.c.keys && mine && b.live:
-			return factPlaced, uint8(i) + 1
-		case t.c.keys && mine:
-			ended = i
-		case b.live:
-			live = i
-			lives++
+		if b.uid == 0 || b.sight != visible {
+			continue
 		}
+		found[n], ids[n] = bidding.Found{Open: b.live}, uint8(i)+1
+		if t.c.keys {
+			found[n].Key = keys[b.uid]
+		}
+		n++
 	}
-	switch {
-	case ended >= 0:
-		return factPlaced, uint8(ended) + 1
-	case live < 0:
-		return factAbsent, 0
-	case t.c.keys || !wasSent:
-		return factDuplicate, 0
-	case lives > 1:
-		return factIndeterminate, 0
+	match := bidding.Match(bidding.MatchInput{
+		Found: found[:n], Key: keys[t.me.live.uid], StoresKey: t.c.keys, Sent: wasSent,
+	})
+	if match.Verdict != bidding.VerdictOurs {
+		return match.Verdict, 0
 	}
-	return factPlaced, uint8(live) + 1
+	return match.Verdict, ids[match.Index]
 }
 
 // record writes a fact to the Bid's status. A learned bid is added to whatever version there is, any other verdict
@@ -155,8 +156,8 @@ func (t *turn) gone() {
 	m.rest()
 }
 
-// retractOrphan withdraws a bid that was just learned of and has no Bid.
-func (t *turn) retractOrphan() {
+// withdrawUnaccounted withdraws a bid that was just learned of and has no Bid.
+func (t *turn) withdrawUnaccounted() {
 	m := t.me
 	t.s.owed &^= bit(m.id) // from here on it is the sweep's, where this fails: the claim is left to be found
 	if !m.beating {
@@ -171,7 +172,7 @@ func (t *turn) retractOrphan() {
 	t.say("withdraws the homeless bid")
 	t.s.market[m.id-1].live = false
 	m.flights[uid] = flight{}
-	if t.foreign() != (intents{}) {
+	if t.earlier() != (intents{}) {
 		t.s.lease.intents[uid], m.known[uid] = 0, 0
 		m.rest()
 		return
@@ -179,24 +180,17 @@ func (t *turn) retractOrphan() {
 	m.pc = burying
 }
 
-// withdraw takes the live bid back by its ID, and reads back.
+// withdraw withdraws the open bid by its ID, and reads back.
 func (t *turn) withdraw() {
 	m := t.me
-	b := m.live
-	switch {
-	case !b.withdrawing() || b.outcome != pending || b.remote == 0 || b.placed != placedTrue:
-		m.rest()
-		t.say("has nothing to withdraw")
-	case t.foreign() != intents{}:
-		t.resolveForeign()
-	case !t.authorized():
+	if !t.authorized() {
 		m.rest()
 		t.say("is not certain of its ownership, and does not withdraw")
-	default:
-		t.s.market[b.remote-1].live = false
-		m.pc = retracted
-		t.say("withdraws the bid")
+		return
 	}
+	t.s.market[m.live.remote-1].live = false
+	m.pc = retracted
+	t.say("withdraws the bid")
 }
 
 // bury makes the Lease the tombstone.

@@ -1,5 +1,11 @@
 package model
 
+import (
+	"time"
+
+	"github.com/onebid-dev/onebid/internal/bidding"
+)
+
 type pc uint8
 
 const (
@@ -23,12 +29,26 @@ const (
 	nothing action = iota
 	place
 	resolve
-	takeBack
+	withdraw
+	report
 	cancel
-	tidy
+	writeTombstone
 	finalize
 	abandon
 )
+
+// actions are those of bidding.Next that the model knows; all others do nothing in it.
+var actions = map[bidding.Action]action{
+	bidding.ActionPlace: place, bidding.ActionResolve: resolve, bidding.ActionWithdraw: withdraw, bidding.ActionReport: report,
+	bidding.ActionCancel: cancel, bidding.ActionWriteTombstone: writeTombstone, bidding.ActionFinalize: finalize,
+	bidding.ActionAbandon: abandon,
+}
+
+var plans = [...]bidding.Action{
+	nothing: bidding.ActionNone, place: bidding.ActionPlace, resolve: bidding.ActionResolve, withdraw: bidding.ActionWithdraw,
+	report: bidding.ActionReport, cancel: bidding.ActionCancel, writeTombstone: bidding.ActionWriteTombstone,
+	finalize: bidding.ActionFinalize, abandon: bidding.ActionAbandon,
+}
 
 type fact uint8
 
@@ -64,52 +84,34 @@ func (m *replica) rest() {
 	m.fresh = false
 }
 
-// next is bidding.Next on the cached Bid.
+// next plans on the cached Bid.
 func (t *turn) next() action {
-	b := t.me.cache
-	switch {
-	case b.uid == 0 || b.deleting && !b.finalizer:
+	m, b := t.me, t.me.cache
+	if b.uid == 0 {
 		return nothing
-	case b.deleting && b.abandon:
-		return abandon
-	case b.outcome != pending && b.deleting:
-		return finalize
-	case b.outcome != pending && t.me.held && t.me.bidUID == b.uid:
-		return tidy
-	case b.outcome != pending || !b.finalizer:
-		return nothing
-	case b.placed == placedUnknown && b.indeterminate:
-		return nothing
-	case b.placed == placedUnknown:
-		return resolve
-	case b.placed == placedTrue && b.withdrawing():
-		return takeBack
-	case b.placed == placedTrue:
-		return nothing
-	case b.withdrawing():
-		return cancel
 	}
-	return place
+	return actions[bidding.Next(bidding.Facts{
+		Bid: t.view(b), Class: t.class(), Claimed: m.held && m.bidUID == b.uid, CallOpen: m.flights[b.uid].attempt > 0,
+	}, time.Time{}).Action]
 }
 
 // begin starts a reconcile of the cached Bid.
 func (t *turn) begin() {
 	m := t.me
 	m.act = t.next()
-	if m.act == place && m.flights[m.cache.uid].attempt > 0 {
-		m.act = resolve
-	}
-	if m.act == cancel || m.act == tidy || m.act == finalize || m.act == abandon {
+	switch m.act {
+	case nothing:
+		return
+	case place, resolve, withdraw:
+	default:
 		if !t.leaseIsOurs() {
 			m.live = m.cache
 			t.say("sees on the live Lease that nothing was ever sent")
-			t.end()
+			t.finish()
 			return
 		}
 	}
-	if m.act != nothing {
-		t.own(false)
-	}
+	t.own(false)
 	if !t.moved {
 		m.act = nothing
 	}
@@ -156,7 +158,7 @@ func (t *turn) readLive() {
 			m.forgetClaim()
 			m.rest()
 		}
-	case t.foreign() != intents{} || m.flights[uid].attempt > 0 || m.prior != intents{} || used:
+	case t.earlier() != intents{} || m.flights[uid].attempt > 0 || m.prior != intents{} || used:
 		m.rest()
 	default:
 		m.live, m.pc = bid{uid: uid}, burying
@@ -167,24 +169,8 @@ func (m *replica) forgetClaim() {
 	m.held, m.prior, m.known, m.inherited, m.bidUID, m.void, m.ousted = false, intents{}, intents{}, false, 0, false, false
 }
 
-// foreign are the unresolved intents of other Bids.
-func (t *turn) foreign() intents { return t.me.known.without(t.me.cache.uid) }
-
-// openPlace is the attempt whose outcome is not recorded; 0 when there is none.
-func (t *turn) openPlace() uint8 {
-	m, uid := t.me, t.me.live.uid
-	var attempt uint8
-	if m.prior[uid] > 0 && !t.c.without.priorIgnored {
-		attempt = m.prior[uid] - 1
-	}
-	attempt = max(attempt, m.flights[uid].attempt)
-	if attempt == 0 || m.live.placed != placedUnknown && m.live.attempts >= attempt {
-		return 0
-	}
-	return attempt
-}
-
-func (t *turn) isOpen() bool { return t.openPlace() > 0 || t.foreign() != intents{} }
+// earlier are the unresolved intents of other Bids.
+func (t *turn) earlier() intents { return t.me.known.without(t.me.cache.uid) }
 
 func (t *turn) write(what fact, attempt, id uint8) {
 	m := t.me

@@ -6,169 +6,177 @@ import (
 	"fmt"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	"github.com/onebid-dev/onebid/internal/bidding"
 	"github.com/onebid-dev/onebid/internal/ownership"
 )
 
-// defaultCooldown stands in for a Marketplace's timing when the Marketplace is gone.
-const defaultCooldown = 300 * time.Second
+// terminatingRetry is how soon to look again at a Bid that is about to be deleted with its namespace.
+const terminatingRetry = 10 * time.Second
 
-// owned is a situation in which this process holds the posting and has read the Bid live.
-type owned struct {
-	*situation
-	// claim is nil in a namespace that is being deleted, where no Lease can be had. See withoutLease.
-	claim *ownership.Claim
-	live  *onebidv1.Bid
-	// readAt is when live was read.
-	readAt time.Time
-}
+// claims take postings' Leases.
+type claims struct{ *state }
 
-// own claims the posting, with the intent in the same write when there is one, and reads the Bid live. Nothing is owned
-// when the result says when to come back, or the error why not.
-func (r *Reconciler) own(ctx context.Context, s *situation, intent *ownership.Intent) (*owned, reconcile.Result, error) {
-	used := r.claimed(s)
-	if !used && intent == nil {
-		// What somebody else holds may be for a Bid that was created since: a cache does not take it from them.
-		if _, err := r.readLive(ctx, s.bid); err != nil {
-			return nil, reconcile.Result{}, err
+// claim takes the posting's Lease for a plan, for a place with the intent in the same write, and reads the Bid past the cache.
+// With an effect nothing is owned: it says why, or what the gone Bid leaves to be written.
+func (c claims) claim(ctx context.Context, s *situation, plan bidding.Plan) (*owned, *effect, error) {
+	o := &owned{situation: s, plan: plan, live: s.bid, lease: bidding.LeaseNever}
+	var intent *ownership.Intent
+	switch plan.Action {
+	case bidding.ActionPlace:
+		intent = c.placeIntent(s.bid)
+	case bidding.ActionResolve, bidding.ActionAnswer, bidding.ActionWithdraw:
+	default:
+		if claimed, err := c.everClaimed(ctx, s); err != nil || !claimed {
+			return o, nil, err
 		}
 	}
-	claim, err := r.claim(ctx, s, intent, false)
-	exhumed := isBuried(err, s.bid.UID)
-	if exhumed {
-		claim, err = r.exhume(ctx, s, intent)
+	known := c.claimOf(s.bid, s.leaseName) != nil
+	if !known && intent == nil {
+		// Another process's claim may be for a Bid that was created since: a cached Bid does not take it.
+		if _, err := c.readLive(ctx, s.bid); err != nil {
+			return nil, nil, err
+		}
 	}
-	var terminating *ownership.TerminatingError
-	if errors.As(err, &terminating) {
-		return r.withoutLease(ctx, s, intent)
+	claim, err := c.acquire(ctx, s, intent, false)
+	revived := isTombstoneOf(err, s.bid.UID)
+	if revived {
+		claim, err = c.revive(ctx, s, intent)
+	}
+	if _, terminating := errors.AsType[*ownership.TerminatingError](err); terminating {
+		return c.withoutLease(ctx, o)
 	}
 	if err != nil {
-		result, err := r.notClaimed(ctx, s, err)
-		return nil, result, err
+		e, err := c.notClaimed(s, err)
+		return o, e, err
 	}
-	readAt := r.Clock.Now()
-	live, err := r.readLive(ctx, s.bid)
+	o.claim, o.lease, o.readAt = claim, bidding.LeaseHeld, c.Clock.Now()
+	live, err := c.readLive(ctx, s.bid)
+	if err == nil {
+		o.live = live
+		return o, nil, nil
+	}
+	if !errors.Is(err, errGone) {
+		return nil, nil, err
+	}
+	e := c.goneEffect(o, known, revived)
+	return o, &e, nil
+}
+
+// goneEffect leaves a posting whose Bid is gone. Where a call may have had its effect, or a bid may be open, the claim stays: it
+// is how the audit finds what that Bid left.
+func (c claims) goneEffect(o *owned, known, revived bool) effect {
+	uid := o.bid.UID
+	o.live = &onebidv1.Bid{ObjectMeta: o.bid.ObjectMeta}
+	intent, noted := o.claim.Intents.Of(uid)
+	recorded := noted && bidding.PlaceRecorded(o.bid, intent.Attempt)
 	switch {
-	case errors.Is(err, errGone) && exhumed:
-		return nil, reconcile.Result{}, r.Leases.Release(ctx, claim)
-	case errors.Is(err, errGone) && used:
-		// What an earlier reconcile did under this claim no cache is a proof of. The claim stays: it is what a Bid whose
-		// finalizer was stripped leaves to be found.
-		return nil, reconcile.Result{}, errGone
-	case errors.Is(err, errGone):
-		return nil, reconcile.Result{}, r.unclaim(ctx, s, claim)
-	case err != nil:
-		return nil, reconcile.Result{}, err
+	case revived:
+		return effect{releaseClaim: true, err: errGone}
+	case known, recorded, len(o.earlierIntents()) > 0, c.calls.open(uid), len(o.claim.Prior) > 0:
+		return effect{err: errGone}
 	}
-	return &owned{s, claim, live, readAt}, reconcile.Result{}, nil
+	return effect{tombstone: onebidv1.StateWithdrawn, err: errGone}
 }
 
-// isBuried is true when the posting's Lease is the tombstone of this very Bid.
-func isBuried(err error, uid types.UID) bool {
-	var cooling *ownership.CooldownError
-	return errors.As(err, &cooling) && cooling.BidUID == uid
+func (c claims) placeIntent(bid *onebidv1.Bid) *ownership.Intent {
+	return &ownership.Intent{
+		Operation: onebidv1.OperationPlace, BidUID: bid.UID, Attempt: bidding.Attempts(bid, onebidv1.OperationPlace) + 1,
+		Time: c.Wall.Now(), Key: keyOf(bid, bid.UID),
+	}
 }
 
-// exhume takes the tombstone of a Bid that is still there: the process that buried it died before it let the Bid go, or a
-// bid turned up late. More often the Bid is gone and only the cache has it; then the tombstone is left alone.
-func (r *Reconciler) exhume(ctx context.Context, s *situation, intent *ownership.Intent) (*ownership.Claim, error) {
-	if _, err := r.readLive(ctx, s.bid); err != nil {
-		return nil, err
-	}
-	if intent != nil {
-		return nil, errMoved
-	}
-	return r.claim(ctx, s, nil, true)
-}
-
-// readFor is how long a live read authorises a call.
-const readFor = time.Second
-
-// refresh reads the Bid again when the last read is too old to authorise a call. A Bid that changed is looked at anew.
-func (r *Reconciler) refresh(ctx context.Context, o *owned) error {
-	if r.Clock.Since(o.readAt) < readFor {
-		return nil
-	}
-	o.readAt = r.Clock.Now()
-	live, err := r.readLive(ctx, o.live)
-	if err == nil && live.ResourceVersion != o.live.ResourceVersion {
-		return errMoved
-	}
-	return err
-}
-
-// claim makes this process the owner of the Bid's posting, or makes sure that it still is. The intent, when there is
-// one, is in the same write.
-func (r *Reconciler) claim(
-	ctx context.Context, s *situation, intent *ownership.Intent, exhume bool,
+// acquire makes this process the owner of the posting, or makes sure that it still is.
+func (c claims) acquire(
+	ctx context.Context, s *situation, intent *ownership.Intent, ignoreCooldown bool,
 ) (*ownership.Claim, error) {
-	claim, err := r.Leases.Acquire(ctx, ownership.Request{
+	claim, err := c.Leases.Acquire(ctx, ownership.Request{
 		Namespace: s.bid.Namespace, Key: bidding.KeyOf(s.bid), BidUID: s.bid.UID, TTL: s.leaseTTL(), Intent: intent,
-		IgnoreCooldown: exhume,
+		IgnoreCooldown: ignoreCooldown,
 	})
 	if err != nil {
 		return nil, err
 	}
-	return claim, r.Leases.Assert(ctx, claim)
+	return claim, c.Leases.Assert(ctx, claim)
 }
 
-func (s *situation) leaseTTL() time.Duration {
-	if s.marketplace == nil {
-		return defaultCooldown
+// isTombstoneOf is true when the posting's Lease is the tombstone of this very Bid.
+func isTombstoneOf(err error, uid types.UID) bool {
+	cooldown, ok := errors.AsType[*ownership.CooldownError](err)
+	return ok && cooldown.BidUID == uid
+}
+
+// revive takes the tombstone of a Bid that still exists: the process that wrote it died before it removed the finalizer, or a
+// bid turned up late. More often the Bid is gone and only the cache has it; then the tombstone stays.
+func (c claims) revive(ctx context.Context, s *situation, intent *ownership.Intent) (*ownership.Claim, error) {
+	if _, err := c.readLive(ctx, s.bid); err != nil {
+		return nil, err
 	}
-	return time.Duration(s.marketplace.Spec.Lock.TTLSeconds) * time.Second
-}
-
-func (s *situation) cooldown() time.Duration {
-	if s.marketplace == nil || s.marketplace.Spec.RebidCooldownSeconds == nil {
-		return defaultCooldown
+	if intent != nil {
+		return nil, errChanged
 	}
-	return time.Duration(*s.marketplace.Spec.RebidCooldownSeconds) * time.Second
+	return c.acquire(ctx, s, nil, true)
 }
 
-// notClaimed says what to do when the posting is not ours to act on now.
-func (r *Reconciler) notClaimed(ctx context.Context, s *situation, err error) (reconcile.Result, error) {
-	var held *ownership.HeldError
-	var cooling *ownership.CooldownError
+// withoutLease owns a Bid whose namespace is being deleted, as far as possible: the namespace took its Leases, with what they
+// recorded of open calls, and refuses new ones. No other Bid can be created there; the uncached Bid alone authorises calls.
+func (c claims) withoutLease(ctx context.Context, o *owned) (*owned, *effect, error) {
+	o.readAt = c.Clock.Now()
+	live, err := c.readLive(ctx, o.bid)
 	switch {
-	case errors.As(err, &cooling):
-		hold := bidding.Hold{Reason: onebidv1.ReasonCooldown, Until: cooling.Until, Message: fmt.Sprintf(
+	case err != nil:
+		return nil, nil, err
+	case o.plan.Action == bidding.ActionPlace || live.DeletionTimestamp.IsZero():
+		o.log.V(1).Info("The namespace is being deleted; waiting for the Bid to be deleted too")
+		return o, &effect{after: terminatingRetry}, nil
+	}
+	o.live, o.lease = live, bidding.LeaseGone
+	return o, nil, nil
+}
+
+// notClaimed says what to do when this process cannot act on the posting now.
+func (c claims) notClaimed(s *situation, err error) (*effect, error) {
+	var held *ownership.HeldError
+	var cooldown *ownership.CooldownError
+	switch {
+	case errors.As(err, &cooldown):
+		change := bidding.Denied(bidding.Denial{Reason: onebidv1.ReasonCooldown, Until: cooldown.Until, Message: fmt.Sprintf(
 			"An earlier bid on this posting ended as %s; this one is placed when the cooldown of Marketplace %q is over:"+
-				" see status.attempts.nextTime", cooling.Outcome, s.bid.Spec.Marketplace)}
-		return reconcile.Result{RequeueAfter: r.until(cooling.Until)}, r.record(ctx, s, s.bid, bidding.Held(hold))
+				" see status.attempts.nextTime", cooldown.Outcome, s.bid.Spec.Marketplace)})
+		return &effect{change: &change, after: c.until(cooldown.Until)}, nil
 	case errors.As(err, &held):
-		return r.heldElsewhere(ctx, s, held)
+		return c.heldElsewhere(s, held), nil
 	case errors.Is(err, ownership.ErrLost):
-		return reconcile.Result{RequeueAfter: 50 * time.Millisecond}, nil
+		return &effect{after: changedRetry}, nil
 	default:
-		return reconcile.Result{}, err
+		return nil, err
 	}
 }
 
-// heldElsewhere comes back when the Lease may be free. Another replica does the work itself; any other holder is named to
-// whoever wonders why the Bid waits.
-func (r *Reconciler) heldElsewhere(ctx context.Context, s *situation, held *ownership.HeldError) (reconcile.Result, error) {
-	wait := max(held.Until.Sub(r.Clock.Now()), time.Second)
+// heldElsewhere waits until the Lease may be free. Another replica does the work itself; any other holder is named in the
+// status.
+func (c claims) heldElsewhere(s *situation, held *ownership.HeldError) *effect {
+	e := &effect{after: max(held.Until.Sub(c.Clock.Now()), time.Second)}
 	holder, err := ownership.ParseIdentity(held.Holder)
 	if err == nil && holder.Role == ownership.RoleController || bidding.PlacedStatus(s.bid) != metav1.ConditionFalse {
-		s.log.V(1).Info("Somebody else owns the posting", "holder", held.Holder)
-		return reconcile.Result{RequeueAfter: wait}, nil
+		s.log.V(1).Info("Another process owns the posting", "holder", held.Holder)
+		return e
 	}
-	hold := bidding.Hold{Reason: onebidv1.ReasonLeaseHeld, Message: fmt.Sprintf(
-		"The posting's Lease %q is held by %q, which is no onebid manager; this bid is placed when that Lease is released or runs out",
-		s.leaseName, held.Holder)}
-	return reconcile.Result{RequeueAfter: wait}, r.record(ctx, s, s.bid, bidding.Held(hold))
+	change := bidding.Denied(bidding.Denial{Reason: onebidv1.ReasonLeaseHeld, Message: fmt.Sprintf(
+		"The posting's Lease %q is held by %q, which is no onebid manager; this bid is placed when that Lease is released or expires",
+		s.leaseName, held.Holder)})
+	e.change = &change
+	return e
 }
 
-// readLive reads the Bid from the API server and checks that it is still the one we mean.
-func (r *Reconciler) readLive(ctx context.Context, bid *onebidv1.Bid) (*onebidv1.Bid, error) {
+// readLive reads the Bid past the cache and checks that it is still the same one.
+func (r *state) readLive(ctx context.Context, bid *onebidv1.Bid) (*onebidv1.Bid, error) {
 	live := &onebidv1.Bid{}
 	err := r.Live.Get(ctx, client.ObjectKeyFromObject(bid), live)
 	if apierrors.IsNotFound(err) || err == nil && live.UID != bid.UID {
@@ -177,57 +185,42 @@ func (r *Reconciler) readLive(ctx context.Context, bid *onebidv1.Bid) (*onebidv1
 	return live, err
 }
 
-// openPlace is the highest place attempt of this Bid that may have been sent and whose outcome is not recorded; 0 when
-// there is none. Intents that this process wrote and did not use are no open question; those that it found on the Lease
-// are.
-func (r *Reconciler) openPlace(o *owned) int32 {
-	var attempt int32
-	if o.claim != nil {
-		if prior, ok := o.claim.Prior.Of(o.live.UID); ok {
-			attempt = prior.Attempt
-		}
+// everClaimed is true when the posting's Lease was claimed for this Bid. Without one nothing was sent: the intent is written
+// before the call, and Leases with an intent are protected. Only a deleted namespace takes them.
+func (c claims) everClaimed(ctx context.Context, s *situation) (bool, error) {
+	if name, err := bidding.KeyOf(s.bid).Name(); err != nil || name != s.bid.Name {
+		return false, nil //nolint:nilerr // a Bid whose name is not its key's is never placed
 	}
-	if flight, ok := r.flights.get(o.live.UID); ok {
-		attempt = max(attempt, flight.attempt)
+	if c.claimOf(s.bid, s.leaseName) != nil || c.calls.open(s.bid.UID) {
+		return true, nil // losing the Lease does not undo what this process sent
 	}
-	if attempt == 0 || bidding.PlaceRecorded(o.live, attempt) {
-		return 0
+	lease, err := c.Leases.Get(ctx, s.bid.Namespace, s.leaseName)
+	if apierrors.IsNotFound(err) {
+		return c.namespaceTookLease(ctx, s)
 	}
-	return attempt
+	if err != nil {
+		return false, err
+	}
+	intents, err := ownership.ParseIntents(lease.Annotations[onebidv1.AnnotationIntent])
+	if err != nil {
+		return true, nil //nolint:nilerr // unreadable means unknown: claim it and resolve
+	}
+	_, intended := intents.Of(s.bid.UID)
+	claimed := lease.Annotations[onebidv1.AnnotationBidUID] == string(s.bid.UID)
+	return intended || claimed && lease.Annotations[onebidv1.AnnotationEndedAt] == "", nil
 }
 
-// foreignIntents are unresolved calls of earlier Bids on the same posting.
-func (o *owned) foreignIntents() ownership.Intents {
-	if o.claim == nil {
-		return nil
+// namespaceTookLease is true for a deleted Bid without a Lease when its namespace is being deleted, and the status names no bid
+// to withdraw. It costs a read, and only where there is no Lease.
+func (c claims) namespaceTookLease(ctx context.Context, s *situation) (bool, error) {
+	if s.bid.DeletionTimestamp.IsZero() || s.bid.Status.Remote != nil {
+		return false, nil
 	}
-	return o.claim.Intents.Without(o.bid.UID)
-}
-
-// open is true when a call may have been made whose outcome is not recorded.
-func (r *Reconciler) open(o *owned) bool {
-	return o.lost() || r.openPlace(o) > 0 || len(o.foreignIntents()) > 0
-}
-
-// settle turns the posting's Lease, when this process holds it for the Bid, into the tombstone of a Bid that ended.
-func (r *Reconciler) settle(ctx context.Context, s *situation, bid *onebidv1.Bid) error {
-	claim, held := r.Leases.Held(bid.Namespace, s.leaseName)
-	if !held || claim.BidUID != bid.UID {
-		return nil
+	// Read after the Lease was not found: a namespace that took it was terminating by then.
+	namespace := &metav1.PartialObjectMetadata{}
+	namespace.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
+	if err := c.Live.Get(ctx, types.NamespacedName{Name: s.bid.Namespace}, namespace); err != nil {
+		return false, err
 	}
-	return r.bury(ctx, &owned{situation: s, claim: claim, live: bid}, bid.Status.Outcome)
-}
-
-// bury writes the tombstone.
-func (r *Reconciler) bury(ctx context.Context, o *owned, outcome onebidv1.BidState) error {
-	now := r.Wall.Now()
-	until := now
-	unknown := bidding.PlacedStatus(o.live) == metav1.ConditionUnknown || outcome == onebidv1.StateIndeterminate
-	if o.live.Status.Remote != nil || unknown {
-		// Only what was live at the marketplace, or may have been, makes a second bid look odd there.
-		until = now.Add(o.cooldown())
-	}
-	return r.Leases.WriteTombstone(ctx, o.claim, ownership.Tombstone{
-		EndedAt: now, CooldownUntil: until, Outcome: outcome, BidUID: o.live.UID,
-	})
+	return !namespace.DeletionTimestamp.IsZero(), nil
 }

@@ -2,7 +2,6 @@ package bid
 
 import (
 	"fmt"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -33,12 +32,12 @@ const (
 	EventPlacedTwice = "PlacedTwice"
 )
 
-// tell writes an event when a Bid came to a point that a person should know of. What goes well makes none: an event is
-// an API-server write, and the conditions say it.
-func (r *Reconciler) tell(s *situation, before *onebidv1.BidStatus, bid *onebidv1.Bid) {
+// report writes an event when a status change is one that a person should know of. The happy path makes none: an event is an
+// API-server write, and the conditions say it.
+func (c commits) report(s *situation, before *onebidv1.BidStatus, bid *onebidv1.Bid) {
 	asked := s.marketplace != nil && s.marketplace.Spec.Approval == onebidv1.ApprovalManual
-	if note := bidding.ApprovedNow(before, bid); asked && note != "" {
-		r.Events.Eventf(bid, nil, corev1.EventTypeNormal, EventApproved, "Approve", "%s", note)
+	if note := bidding.NewlyApproved(before, bid); asked && note != "" {
+		c.Events.Eventf(bid, nil, corev1.EventTypeNormal, EventApproved, "Approve", "%s", note)
 	}
 	reason, note := notable(before, &bid.Status)
 	if reason == "" {
@@ -49,7 +48,7 @@ func (r *Reconciler) tell(s *situation, before *onebidv1.BidStatus, bid *onebidv
 		kind = corev1.EventTypeNormal
 	}
 	s.log.Info("Bid", "state", bid.Status.State, "reason", reason)
-	r.Events.Eventf(bid, nil, kind, reason, "Reconcile", "%s", note)
+	c.Events.Eventf(bid, nil, kind, reason, "Reconcile", "%s", note)
 }
 
 // notable picks what changed for people between two statuses; "" when nothing did.
@@ -102,30 +101,4 @@ func failing(before, after *onebidv1.BidStatus) (reason, note string) {
 		return "", ""
 	}
 	return string(after.Attempts.Operation) + "Failed", after.Attempts.LastError
-}
-
-func endReason(bid *onebidv1.Bid) string {
-	if c := meta.FindStatusCondition(bid.Status.Conditions, onebidv1.ConditionReady); c != nil && bid.Status.Outcome != "" {
-		return c.Message + resolvedBy(bid)
-	}
-	return ""
-}
-
-// resolvedBy keeps in the record that a person decided what look-up could not.
-func resolvedBy(bid *onebidv1.Bid) string {
-	if said := bid.Status.LastHandledResolve; said != "" {
-		return fmt.Sprintf(" (%s: %s)", onebidv1.AnnotationResolve, said)
-	}
-	return ""
-}
-
-func endTime(bid *onebidv1.Bid, now time.Time) *metav1.Time {
-	if bid.Status.WithdrawalTimestamp != nil {
-		return bid.Status.WithdrawalTimestamp
-	}
-	if c := meta.FindStatusCondition(bid.Status.Conditions, onebidv1.ConditionReady); c != nil && bid.Status.Outcome != "" {
-		return &c.LastTransitionTime
-	}
-	at := metav1.NewTime(now)
-	return &at
 }

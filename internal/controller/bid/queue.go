@@ -16,9 +16,9 @@ import (
 	"github.com/onebid-dev/onebid/internal/marketplace/registry"
 )
 
-// Priorities in the work queue, where the higher one goes first and equals in the order in which they came. Withdrawals go
-// before placements, and placements by the minute in which their posting closes; those without one come after them. What a
-// restart merely finds goes last, so that new work is not held up behind it.
+// Priorities in the work queue: the higher one goes first, equal ones in the order in which they came. Withdrawals go before
+// placements, and placements by the minute in which their posting closes; those without one come after them. Bids that a restart
+// only lists go last, so that new work does not wait for them.
 const (
 	priorityWithdraw = math.MaxInt32
 	priorityClosing  = math.MaxInt32 - 1
@@ -26,13 +26,13 @@ const (
 	priorityFound    = -100
 )
 
-// priorityOf gives the priority of what there is to do. The minutes since 1970 fit below priorityClosing for 4,000 years.
-func priorityOf(order bidding.Order) int {
+// priorityOf translates a priority for the work queue. The minutes since 1970 fit below priorityClosing for 4,000 years.
+func priorityOf(p bidding.Priority) int {
 	switch {
-	case order.Urgency == bidding.UrgencyWithdraw:
+	case p.Class == bidding.PriorityWithdraw:
 		return priorityWithdraw
-	case order.Urgency == bidding.UrgencyPlace && !order.By.IsZero():
-		return max(priorityClosing-int(max(order.By.Unix()/60, 0)), priorityNormal+1)
+	case p.Class == bidding.PriorityPlace && !p.Deadline.IsZero():
+		return max(priorityClosing-int(max(p.Deadline.Unix()/60, 0)), priorityNormal+1)
 	}
 	return priorityNormal
 }
@@ -49,6 +49,9 @@ func (r *Reconciler) bidHandler() handler.EventHandler {
 				r.enqueue(ctx, q, bid, e.ObjectOld.GetResourceVersion() == bid.ResourceVersion)
 			}
 		},
+		DeleteFunc: func(_ context.Context, e event.DeleteEvent, q queue) { // to forget it
+			q.Add(reconcile.Request{NamespacedName: client.ObjectKeyFromObject(e.Object)})
+		},
 	}
 }
 
@@ -61,18 +64,12 @@ func (r *Reconciler) enqueue(ctx context.Context, q queue, bid *onebidv1.Bid, fo
 	}
 	var posting *onebidv1.Posting
 	if known := (&onebidv1.Posting{}); r.Client.Get(ctx, request.NamespacedName, known) == nil {
-		posting = known // else it is as without one, and the next visit knows better
+		posting = known // otherwise the next reconcile corrects the priority
 	}
-	order := bidding.OrderOf(bid, posting)
-	priority := priorityOf(order)
-	if found && order.Urgency == bidding.UrgencyWatch {
+	p := bidding.PriorityOf(bid, posting)
+	priority := priorityOf(p)
+	if found && p.Class == bidding.PriorityBackground {
 		priority = priorityFound
 	}
 	pq.AddWithOpts(priorityqueue.AddOpts{Priority: &priority}, request)
-}
-
-// blocked is true while no calls of the account are made: looking at its Bids would find nothing to do.
-func (r *Reconciler) blocked(key types.NamespacedName) bool {
-	conn, ok := r.Connections.Get(key)
-	return ok && !conn.Limiter.Blocked(registry.Normal).Until.IsZero()
 }

@@ -22,13 +22,17 @@ import (
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	"github.com/onebid-dev/onebid/internal/bidding"
 	"github.com/onebid-dev/onebid/internal/controller/wake"
+	"github.com/onebid-dev/onebid/internal/marketplace/account"
 )
 
 type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 
-// Setup registers the controller with the manager. Concurrency is how many Bids are worked on at once.
+// IndexMarketplace finds Bids in the cache by spec.marketplace.
+const IndexMarketplace = "spec.marketplace"
+
+// Setup registers the controller with the manager, with this many concurrent reconciles.
 func (r *Reconciler) Setup(ctx context.Context, mgr ctrl.Manager, concurrency int) error {
-	r.seats.limit(concurrency)
+	r.Connections.SetWorkers(concurrency)
 	err := mgr.GetFieldIndexer().IndexField(ctx, &onebidv1.Bid{}, IndexMarketplace, func(o client.Object) []string {
 		bid, ok := o.(*onebidv1.Bid)
 		if !ok {
@@ -42,7 +46,6 @@ func (r *Reconciler) Setup(ctx context.Context, mgr ctrl.Manager, concurrency in
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("bid").
 		Watches(&onebidv1.Bid{}, r.bidHandler()).
-		Watches(&onebidv1.Bid{}, r.counter()).
 		Watches(&onebidv1.Marketplace{}, handler.EnqueueRequestsFromMapFunc(r.bidsOf), builder.WithPredicates(marketplaceMatters())).
 		Watches(&onebidv1.Posting{}, &handler.EnqueueRequestForObject{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		WatchesRawSource(r.wakeups()).
@@ -62,7 +65,7 @@ func retryLimiter() workqueue.TypedRateLimiter[reconcile.Request] {
 	)
 }
 
-// marketplaceMatters lets through what changes whether bids can be placed, and not every new count.
+// marketplaceMatters passes changes of whether bids can be placed, and not every new count.
 func marketplaceMatters() predicate.Predicate {
 	return predicate.Funcs{
 		UpdateFunc: func(e event.UpdateEvent) bool {
@@ -76,7 +79,7 @@ func marketplaceMatters() predicate.Predicate {
 	}
 }
 
-// bidsOf lists the Marketplace's Bids that something is still to be done for.
+// bidsOf lists the Marketplace's unfinished Bids.
 func (r *Reconciler) bidsOf(ctx context.Context, mkt client.Object) []reconcile.Request {
 	var requests []reconcile.Request
 	for _, bid := range r.unfinished(ctx, client.InNamespace(mkt.GetNamespace()), client.MatchingFields{IndexMarketplace: mkt.GetName()}) {
@@ -94,45 +97,54 @@ func (r *Reconciler) unfinished(ctx context.Context, opts ...client.ListOption) 
 	}
 	var out []onebidv1.Bid
 	for i := range bids.Items {
-		if bid := &bids.Items[i]; !bidding.Terminal(bid) || !bid.DeletionTimestamp.IsZero() || watched(bid) {
+		if bid := &bids.Items[i]; !bidding.Terminal(bid) || !bid.DeletionTimestamp.IsZero() || polled(bid) {
 			out = append(out, *bid)
 		}
 	}
 	return out
 }
 
-// wakeups looks at Bids again when the replicas' membership or a connection to a marketplace changed, or a marketplace
-// answers again: no object changed, but what this process is to do may have.
+// wakeups enqueues Bids when no object changed: the replicas changed, a connection changed, a marketplace answers again, or
+// capacity was freed.
 func (r *Reconciler) wakeups() source.Source {
 	return source.Func(func(ctx context.Context, q queue) error {
-		go r.rooms.freed.Run(ctx, func(key types.NamespacedName) {
-			for _, name := range r.fitting(ctx, key) {
-				q.Add(reconcile.Request{NamespacedName: types.NamespacedName{Namespace: key.Namespace, Name: name}})
-			}
-		})
-		go r.yieldAgain(ctx)
-		again := func(key types.NamespacedName) {
-			var opts []client.ListOption
-			if key.Name != "" {
-				opts = []client.ListOption{client.InNamespace(key.Namespace), client.MatchingFields{IndexMarketplace: key.Name}}
-			}
-			for _, bid := range r.unfinished(ctx, opts...) {
-				r.enqueue(ctx, q, &bid, false)
-			}
-		}
 		changed, health := wake.NewKeys(), wake.NewKeys()
 		r.Members.Subscribe(func() { changed.Report(types.NamespacedName{}) })
 		r.Connections.Subscribe(changed.Report)
-		go changed.Run(ctx, func(key types.NamespacedName) {
-			r.yieldAll(ctx)
-			again(key)
-		})
 		r.Connections.SubscribeHealth(health.Report)
-		go health.Run(ctx, func(key types.NamespacedName) {
-			if !r.blocked(key) {
-				again(key)
+		go r.capacity.Run(ctx, func(marketplace types.NamespacedName) { r.enqueueWaiting(ctx, q, marketplace) })
+		go changed.Run(ctx, func(marketplace types.NamespacedName) {
+			r.capacity.HandOver(ctx)
+			r.enqueueAll(ctx, q, marketplace)
+		})
+		go health.Run(ctx, func(marketplace types.NamespacedName) {
+			// While the account makes no calls, reconciling its Bids would find nothing to do.
+			if a, ok := r.Connections.Get(marketplace); !ok || !a.Denied(account.Priority{}).Denied() {
+				r.enqueueAll(ctx, q, marketplace)
 			}
 		})
 		return nil
 	})
+}
+
+// enqueueAll enqueues the Bids of a Marketplace, without a name those of all.
+func (r *Reconciler) enqueueAll(ctx context.Context, q queue, marketplace types.NamespacedName) {
+	var opts []client.ListOption
+	if marketplace.Name != "" {
+		opts = []client.ListOption{client.InNamespace(marketplace.Namespace), client.MatchingFields{IndexMarketplace: marketplace.Name}}
+	}
+	for _, bid := range r.unfinished(ctx, opts...) {
+		r.enqueue(ctx, q, &bid, false)
+	}
+}
+
+// enqueueWaiting enqueues the Bids that wait for capacity and for which there is some.
+func (r *Reconciler) enqueueWaiting(ctx context.Context, q queue, marketplace types.NamespacedName) {
+	mkt := &onebidv1.Marketplace{}
+	if r.Client.Get(ctx, marketplace, mkt) != nil || !bidding.Limited(mkt) {
+		return
+	}
+	for _, name := range r.capacity.Next(mkt) {
+		q.Add(reconcile.Request{NamespacedName: types.NamespacedName{Namespace: marketplace.Namespace, Name: name}})
+	}
 }

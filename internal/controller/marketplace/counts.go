@@ -32,9 +32,9 @@ const (
 // counts are what the Bids of one Marketplace sum up to.
 type counts struct {
 	// live Bids are those at the marketplace.
-	live bidding.Account
+	live bidding.Totals
 	// taken is what the Bids take of the limits: those of which it is not known whether they are live, too.
-	taken bidding.Account
+	taken bidding.Totals
 	// unsettled Bids keep the Marketplace from going.
 	unsettled int
 }
@@ -53,7 +53,7 @@ func (c *counts) add(bid *onebidv1.Bid) {
 	if unsettled(bid) {
 		c.unsettled++
 	}
-	if bidding.Counts(bid) {
+	if bidding.UsesCapacity(bid) {
 		c.taken = c.taken.Plus(bid.Spec.Price)
 	}
 	if live(bid) {

@@ -42,7 +42,7 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 }
 
 // show replaces what was shown of the Marketplace.
-func (m *Metrics) show(key types.NamespacedName, limits *onebidv1.MarketplaceLimits, taken bidding.Account) {
+func (m *Metrics) show(key types.NamespacedName, limits *onebidv1.MarketplaceLimits, taken bidding.Totals) {
 	m.forget(key)
 	if limits == nil {
 		return

@@ -82,7 +82,7 @@ func TestCounts(t *testing.T) {
 
 func TestCommittedFitsTheSchema(t *testing.T) {
 	g := NewWithT(t)
-	sum := counts{live: bidding.Account{Committed: map[string]decimal.Decimal{}}}
+	sum := counts{live: bidding.Totals{Committed: map[string]decimal.Decimal{}}}
 	for i := range 200 {
 		sum.live.Committed[fmt.Sprintf("A%c%c", 'A'+i/26, 'A'+i%26)] = decimal.RequireFromString("123456789012.3456")
 	}

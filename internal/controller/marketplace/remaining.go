@@ -8,7 +8,7 @@ import (
 )
 
 // describeRemaining says what the limits have room for. A limit that was lowered below what is taken has none.
-func describeRemaining(status *onebidv1.MarketplaceStatus, limits *onebidv1.MarketplaceLimits, taken bidding.Account) {
+func describeRemaining(status *onebidv1.MarketplaceStatus, limits *onebidv1.MarketplaceLimits, taken bidding.Totals) {
 	status.RemainingBids, status.Remaining = nil, ""
 	if limits == nil {
 		return
@@ -21,7 +21,7 @@ func describeRemaining(status *onebidv1.MarketplaceStatus, limits *onebidv1.Mark
 	}
 }
 
-func moneyLeft(limit *onebidv1.Money, taken bidding.Account) decimal.Decimal {
+func moneyLeft(limit *onebidv1.Money, taken bidding.Totals) decimal.Decimal {
 	most, err := decimal.NewFromString(limit.Amount)
 	if err != nil {
 		return decimal.Zero // admission lets none of these in

@@ -39,7 +39,7 @@ func TestWhatIsLeftOfLimits(t *testing.T) {
 				most := usd(c.money)
 				limits.MaxCommitted = &most
 			}
-			taken := bidding.Account{}
+			taken := bidding.Totals{}
 			for _, amount := range c.taken {
 				taken = taken.Plus(usd(amount))
 			}
