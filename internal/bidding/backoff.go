@@ -1,17 +1,12 @@
 package bidding
 
 import (
-	"cmp"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 )
-
-// QuotaPause is how long a Bid waits that was told that the account's bids are used up, and not for how long. The others of the account
-// wait with it, so that one in half an hour asks and not each of them.
-const QuotaPause = 30 * time.Minute
 
 // authMax bounds the wait after refused credentials, so that a mended Secret heals everything within a minute. The
 // account as a whole is paused meanwhile, so that not every Bid asks.
@@ -44,15 +39,14 @@ func Tries(policy onebidv1.RetryPolicy, since *metav1.Time, now time.Time) int32
 	return tries
 }
 
-// RetryDelay is Backoff with the classes' own bounds: a spent quota is asked for again in half an hour, refused credentials are tried again
-// within a minute, and from manualReviewAfter on the longest interval applies.
+// RetryDelay is Backoff with the classes' own bounds: after a used-up quota only retryAfter counts, which is always set; refused credentials are tried
+// again within a minute, and from manualReviewAfter on the longest interval applies.
 func RetryDelay(
 	policy onebidv1.RetryPolicy, class onebidv1.ErrorClass, failures int32, retryAfter time.Duration, jitter float64,
 ) time.Duration {
 	switch class {
 	case onebidv1.ErrorQuotaExhausted:
-		wait := cmp.Or(retryAfter, QuotaPause)
-		return wait + time.Duration(float64(wait)*0.1*jitter)
+		return retryAfter + time.Duration(float64(retryAfter)*0.1*jitter)
 	case onebidv1.ErrorAuth:
 		policy.MaxSeconds = min(policy.MaxSeconds, int32(authMax/time.Second))
 	default:

@@ -87,7 +87,7 @@ func (r *Reconciler) adopt(ctx context.Context, o *owned, said string) (reconcil
 	}
 	var live []marketplace.Bid
 	for _, b := range found {
-		if b.Live() || b.State == onebidv1.RemoteUnknown {
+		if b.Open() {
 			live = append(live, b)
 		}
 	}

@@ -1,34 +1,29 @@
 package bid
 
 import (
-	"context"
 	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	"github.com/onebid-dev/onebid/internal/bidding"
 	"github.com/onebid-dev/onebid/internal/marketplace"
-	"github.com/onebid-dev/onebid/internal/marketplace/registry"
+	"github.com/onebid-dev/onebid/internal/marketplace/account"
 )
 
-// authPause is how long an account rests after its credentials were refused.
-const authPause = 30 * time.Second
+// query is what reads for the Bid are about.
+func (s *situation) query() account.Query {
+	return account.Query{Priority: s.priority(), AccountID: s.marketplace.Status.AccountID}
+}
 
-// call runs one call to the marketplace with its own deadline. It is detached from the reconcile's context: a call in
-// flight is finished, not abandoned, when the process is asked to stop. Refused credentials
-// pause the whole account.
-func call[T any](ctx context.Context, r *Reconciler, s *situation, do func(context.Context) (T, error)) (T, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.timeout())
-	defer cancel()
-	begun := r.Clock.Now()
-	out, err := do(registry.WithTurn(ctx, s.turn()))
-	if !registry.Unsent(err) {
-		r.seats.heard(marketplaceOf(s.bid), r.Clock.Since(begun) < s.timeout())
+// placedAt is when the bid was recorded as placed; zero while it is not.
+func placedAt(bid *onebidv1.Bid) time.Time {
+	placed := meta.FindStatusCondition(bid.Status.Conditions, onebidv1.ConditionPlaced)
+	if placed == nil || placed.Status != metav1.ConditionTrue {
+		return time.Time{}
 	}
-	if marketplace.ClassOf(err) == onebidv1.ErrorAuth {
-		// Nothing of the account will work until a person mends the Secret, which ends the pause.
-		s.conn.Limiter.Pause(r.Clock.Now().Add(authPause), onebidv1.ReasonAuthenticationFailed)
-	}
-	return out, err
+	return placed.LastTransitionTime.Time
 }
 
 func (s *situation) timeout() time.Duration {

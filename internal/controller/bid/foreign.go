@@ -57,17 +57,17 @@ func (r *Reconciler) orphans(o *owned, found []marketplace.Bid) (ids []string, c
 	shown := 0
 	for _, b := range found {
 		switch {
-		case !b.Live() && b.State != onebidv1.RemoteUnknown:
+		case !b.Open():
 		case told[b.ID] || keys[b.IdempotencyKey]:
 			ids = append(ids, b.ID)
 		default:
 			shown++
 		}
 	}
-	if o.conn.Driver.Capabilities().StoresKey && !unreadable || len(told) == len(o.foreignIntents()) {
+	if o.conn.Capabilities().StoresKey && !unreadable || len(told) == len(o.foreignIntents()) {
 		return ids, true
 	}
-	return ids, shown == 0 && o.conn.Spec.Class != onebidv1.ClassNone
+	return ids, shown == 0 && o.conn.Spec().Class != onebidv1.ClassNone
 }
 
 // leftBy collects by what earlier Bids' bids are known: their keys, and the IDs that this process was told.

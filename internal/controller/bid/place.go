@@ -11,7 +11,6 @@ import (
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	"github.com/onebid-dev/onebid/internal/bidding"
-	"github.com/onebid-dev/onebid/internal/failpoint"
 	"github.com/onebid-dev/onebid/internal/marketplace"
 	"github.com/onebid-dev/onebid/internal/ownership"
 )
@@ -105,8 +104,8 @@ func (r *Reconciler) unclaim(ctx context.Context, s *situation, claim *ownership
 // needsLook is true when the marketplace must be asked before anything is sent. Where it keeps no keys, what is live before
 // our first call is told from ours by that: it ends the Bid as a Duplicate, so that what shows up later is ours.
 func (o *owned) needsLook() bool {
-	return o.conn.Spec.Class == onebidv1.ClassNone || o.conn.Spec.Preflight == onebidv1.PreflightAlways || o.claim.Inherited ||
-		!o.conn.Driver.Capabilities().StoresKey
+	return o.conn.Spec().Class == onebidv1.ClassNone || o.conn.Spec().Preflight == onebidv1.PreflightAlways || o.claim.Inherited ||
+		!o.conn.Capabilities().StoresKey
 }
 
 // preflight looks for a bid that is there already. It is done when it ended the Bid's way to a place call.
@@ -118,7 +117,7 @@ func (r *Reconciler) preflight(ctx context.Context, o *owned) (bool, error) {
 		return true, r.record(ctx, o.situation, o.live, bidding.PlaceFailed(r.failure(o.situation, err, attempt+1)))
 	}
 	// In class None nothing is sent after an unknown outcome, so what came before had no effect for certain.
-	sent := attempt > 0 && o.conn.Spec.Class != onebidv1.ClassNone
+	sent := attempt > 0 && o.conn.Spec().Class != onebidv1.ClassNone
 	switch match := o.match(o.live, found, sent); match.Verdict {
 	case bidding.VerdictOurs:
 		return true, r.placed(ctx, o, remoteOf(found[match.Index], true), attempt+1)
@@ -142,11 +141,7 @@ func (r *Reconciler) send(ctx context.Context, o *owned, attempt int32) error {
 	}
 	r.flights.start(o.live.UID, attempt)
 	o.sent, o.cleared = true, false
-	failpoint.Before(failpoint.Place)
-	remote, err := call(ctx, r, o.situation, func(ctx context.Context) (marketplace.Bid, error) {
-		return o.conn.Driver.Place(ctx, placeRequest(o.live))
-	})
-	failpoint.After(failpoint.Place, err)
+	remote, err := o.conn.Place(ctx, o.priority(), placeRequest(o.live))
 	var learned *bidding.Remote
 	if err == nil {
 		told := remoteOf(remote, false)
@@ -209,7 +204,7 @@ func (r *Reconciler) alreadyThere(ctx context.Context, o *owned, attempt int32, 
 // withdrawn.
 func (r *Reconciler) placed(ctx context.Context, o *owned, remote bidding.Remote, attempt int32) error {
 	change := bidding.Placed(remote, attempt)
-	if o.conn.Spec.Class == onebidv1.ClassNone {
+	if o.conn.Spec().Class == onebidv1.ClassNone {
 		change = bidding.PlacedBeside(remote, attempt)
 	}
 	err := r.record(ctx, o.situation, o.live, change)

@@ -9,7 +9,7 @@ import (
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	"github.com/onebid-dev/onebid/internal/bidding"
 	"github.com/onebid-dev/onebid/internal/marketplace"
-	"github.com/onebid-dev/onebid/internal/marketplace/registry"
+	"github.com/onebid-dev/onebid/internal/marketplace/account"
 )
 
 // poll reads what the marketplace says of a bid that we took for live, or withdrew. Nothing new costs no write.
@@ -21,7 +21,7 @@ func (r *Reconciler) poll(ctx context.Context, s *situation) (reconcile.Result, 
 		return result, nil
 	}
 	bid, err := r.look(ctx, s)
-	if registry.Unsent(err) {
+	if account.Unsent(err) {
 		spread := time.Duration(r.Jitter() * float64(time.Second))
 		return reconcile.Result{RequeueAfter: max(marketplace.RetryAfter(err), time.Second) + spread}, nil
 	}
@@ -42,11 +42,11 @@ func (r *Reconciler) poll(ctx context.Context, s *situation) (reconcile.Result, 
 // all bids of the account.
 func (r *Reconciler) look(ctx context.Context, s *situation) (marketplace.Bid, error) {
 	asked := bidding.Requested(s.bid) != s.bid.Status.LastHandledReconcileAt
-	if !asked && s.bid.Status.Outcome == "" && s.conn.Driver.Capabilities().CanList {
-		listed, live, err := s.conn.Outcomes.Live(ctx, refOf(s.bid))
+	if !asked && s.bid.Status.Outcome == "" && s.conn.Capabilities().CanList {
+		listed, live, err := s.conn.Listed(ctx, refOf(s.bid))
 		if err != nil || live && listed.State == onebidv1.RemoteLive {
 			return listed, err
 		}
 	}
-	return r.readBack(ctx, s, refOf(s.bid), false)
+	return s.conn.Read(ctx, s.query(), refOf(s.bid), placedAt(s.bid))
 }

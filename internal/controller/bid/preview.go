@@ -16,7 +16,7 @@ import (
 func (r *Reconciler) preview(ctx context.Context, s *situation) (reconcile.Result, error) {
 	var shown *onebidv1.BidPreview
 	problem := ""
-	if preview, err := s.conn.Driver.Preview(ctx, placeRequest(s.bid)); err != nil {
+	if preview, err := s.conn.Preview(ctx, placeRequest(s.bid)); err != nil {
 		problem = err.Error()
 	} else {
 		shown = previewOf(preview)

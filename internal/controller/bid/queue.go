@@ -13,7 +13,7 @@ import (
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	"github.com/onebid-dev/onebid/internal/bidding"
-	"github.com/onebid-dev/onebid/internal/marketplace/registry"
+	"github.com/onebid-dev/onebid/internal/marketplace/account"
 )
 
 // Priorities in the work queue, where the higher one goes first and equals in the order in which they came. Withdrawals go
@@ -74,5 +74,5 @@ func (r *Reconciler) enqueue(ctx context.Context, q queue, bid *onebidv1.Bid, fo
 // blocked is true while no calls of the account are made: looking at its Bids would find nothing to do.
 func (r *Reconciler) blocked(key types.NamespacedName) bool {
 	conn, ok := r.Connections.Get(key)
-	return ok && !conn.Limiter.Blocked(registry.Normal).Until.IsZero()
+	return ok && conn.Denied(account.Priority{}).Denied()
 }

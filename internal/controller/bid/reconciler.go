@@ -23,7 +23,7 @@ import (
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	"github.com/onebid-dev/onebid/internal/bidding"
-	"github.com/onebid-dev/onebid/internal/marketplace/registry"
+	"github.com/onebid-dev/onebid/internal/marketplace/account"
 	"github.com/onebid-dev/onebid/internal/ownership"
 )
 
@@ -51,7 +51,7 @@ type Options struct {
 	// Members of the fleet of replicas.
 	Members Members
 	// Connections to marketplaces, by the Marketplace's name.
-	Connections *registry.Registry
+	Connections *account.Registry
 	// Postings' status.
 	Postings PostingLog
 	// Events go to people.
@@ -71,12 +71,11 @@ type Reconciler struct {
 	rooms   *rooms
 	polls   *schedule
 	told    *told
-	seats   *seats
 }
 
 // New makes a Reconciler.
 func New(o Options) *Reconciler {
-	return &Reconciler{Options: o, flights: newFlights(), rooms: newRooms(), polls: newSchedule(), told: newTold(), seats: newSeats()}
+	return &Reconciler{Options: o, flights: newFlights(), rooms: newRooms(), polls: newSchedule(), told: newTold()}
 }
 
 // situation is all that one Reconcile knows.
@@ -84,7 +83,7 @@ type situation struct {
 	bid         *onebidv1.Bid
 	marketplace *onebidv1.Marketplace
 	posting     *onebidv1.Posting
-	conn        *registry.Connection
+	conn        *account.Account
 	// leaseName is "" for a Bid whose key has no legal name.
 	leaseName string
 	freshness bidding.FreshnessVerdict
@@ -119,10 +118,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	}
 	step := bidding.Next(r.facts(s, hold), r.Wall.Now())
 	if s.conn != nil && calls(step.Action) {
-		if !r.seats.take(marketplaceOf(bid)) {
+		release, ok := s.conn.Acquire()
+		if !ok {
 			return reconcile.Result{RequeueAfter: s.timeout() + time.Duration(r.Jitter()*float64(s.timeout()))}, nil
 		}
-		defer r.seats.leave(marketplaceOf(bid))
+		defer release()
 	}
 	result, err := r.act(ctx, s, step)
 	result, err = settleErrors(s, result, err)

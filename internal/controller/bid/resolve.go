@@ -11,7 +11,6 @@ import (
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	"github.com/onebid-dev/onebid/internal/bidding"
-	"github.com/onebid-dev/onebid/internal/failpoint"
 	"github.com/onebid-dev/onebid/internal/marketplace"
 )
 
@@ -94,7 +93,7 @@ func (r *Reconciler) settling(o *owned) time.Duration {
 			from = flight.ended
 		}
 	}
-	return from.Add(o.conn.Settle).Sub(r.Clock.Now())
+	return from.Add(o.conn.SettleTime()).Sub(r.Clock.Now())
 }
 
 func (r *Reconciler) lookAndConclude(ctx context.Context, o *owned) (reconcile.Result, error) {
@@ -129,11 +128,11 @@ func (r *Reconciler) absent(ctx context.Context, o *owned, attempt int32) (recon
 	switch {
 	case o.claim == nil && bidding.LosesLease(o.live):
 		// That a call was made is not known, only that nobody can tell: no reason to send one, or to keep a namespace.
-		return reconcile.Result{}, r.verdict(ctx, o, bidding.Absent(attempt, o.conn.Spec.Class))
-	case o.conn.Spec.Class == onebidv1.ClassNone:
+		return reconcile.Result{}, r.verdict(ctx, o, bidding.Absent(attempt, o.conn.Spec().Class))
+	case o.conn.Spec().Class == onebidv1.ClassNone:
 		return reconcile.Result{}, r.record(ctx, o.situation, o.live, bidding.Undecidable(
 			"A place call may have taken effect; the marketplace shows no bid, which proves nothing there"))
-	case o.conn.Spec.Class == onebidv1.ClassIdempotencyKey && bidding.Withdrawing(o.live):
+	case o.conn.Spec().Class == onebidv1.ClassIdempotencyKey && bidding.Withdrawing(o.live):
 		// Burn the key: the same key again gives the ID of whatever was, or is yet to be, placed; that is withdrawn then.
 		if result, why := r.paced(ctx, o.situation); why != "" {
 			return result, nil
@@ -145,7 +144,7 @@ func (r *Reconciler) absent(ctx context.Context, o *owned, attempt int32) (recon
 		}
 		return reconcile.Result{}, err
 	default:
-		err := r.verdict(ctx, o, bidding.Absent(attempt, o.conn.Spec.Class))
+		err := r.verdict(ctx, o, bidding.Absent(attempt, o.conn.Spec().Class))
 		if err == nil {
 			r.looked(o)
 		}
@@ -153,32 +152,15 @@ func (r *Reconciler) absent(ctx context.Context, o *owned, attempt int32) (recon
 	}
 }
 
-// lookup lists our bids on the posting, with the account proven first where the marketplace can tell it: an empty list
-// of somebody else's account proves nothing.
 func (r *Reconciler) lookup(ctx context.Context, s *situation) ([]marketplace.Bid, error) {
-	account, err := call(ctx, r, s, s.conn.Driver.Account)
-	if err != nil {
-		return nil, err
-	}
-	if known := s.marketplace.Status.AccountID; known != "" && account != "" && known != account {
-		return nil, &marketplace.Error{
-			Class: onebidv1.ErrorAuth, Operation: "account",
-			Message: "the credentials are of account " + account + ", but our bids were placed as " + known,
-		}
-	}
-	failpoint.Before(failpoint.Lookup)
-	found, err := call(ctx, r, s, func(ctx context.Context) ([]marketplace.Bid, error) {
-		return s.conn.Driver.Lookup(ctx, s.bid.Spec.PostingID)
-	})
-	failpoint.After(failpoint.Lookup, err)
-	return found, err
+	return s.conn.Find(ctx, s.query(), s.bid.Spec.PostingID)
 }
 
 // match decides whose the bids are that a look-up showed.
 func (s *situation) match(live *onebidv1.Bid, found []marketplace.Bid, sent bool) bidding.MatchResult {
 	in := bidding.MatchInput{
 		Key:       bidding.IdempotencyKey(live.Namespace, bidding.KeyOf(live), live.UID),
-		StoresKey: s.conn.Driver.Capabilities().StoresKey, Sent: sent, Price: live.Spec.Price,
+		StoresKey: s.conn.Capabilities().StoresKey, Sent: sent, Price: live.Spec.Price,
 	}
 	for _, b := range found {
 		in.Found = append(in.Found, bidding.Found{

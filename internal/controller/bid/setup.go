@@ -28,7 +28,7 @@ type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 
 // Setup registers the controller with the manager. Concurrency is how many Bids are worked on at once.
 func (r *Reconciler) Setup(ctx context.Context, mgr ctrl.Manager, concurrency int) error {
-	r.seats.limit(concurrency)
+	r.Connections.SetWorkers(concurrency)
 	err := mgr.GetFieldIndexer().IndexField(ctx, &onebidv1.Bid{}, IndexMarketplace, func(o client.Object) []string {
 		bid, ok := o.(*onebidv1.Bid)
 		if !ok {

@@ -83,9 +83,9 @@ func (r *Reconciler) resolveLost(ctx context.Context, o *owned) (reconcile.Resul
 // seconds.
 func (r *Reconciler) settlingLost(o *owned) time.Duration {
 	longer := time.Second + readFor + r.Leases.Margin()
-	wait := o.live.Status.SettlingSince.Add(o.conn.Settle + longer).Sub(r.Wall.Now())
+	wait := o.live.Status.SettlingSince.Add(o.conn.SettleTime() + longer).Sub(r.Wall.Now())
 	if flight, ok := r.flights.get(o.live.UID); ok && !flight.ended.IsZero() {
-		wait = max(wait, flight.ended.Add(o.conn.Settle).Sub(r.Clock.Now()))
+		wait = max(wait, flight.ended.Add(o.conn.SettleTime()).Sub(r.Clock.Now()))
 	}
 	return wait
 }

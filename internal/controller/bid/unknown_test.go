@@ -220,7 +220,7 @@ func TestALookUpOfAnotherAccountProvesNothing(t *testing.T) {
 	a.step()
 	w.clock.Step(settle)
 	_, requests := a.step()
-	w.Expect(requests).NotTo(ContainElement("look"))
+	w.Expect(requests).NotTo(ContainElement("place"))
 	w.Expect(w.placed()).To(Equal("Unknown/OutcomeUnknown"))
 }
 

@@ -3,13 +3,11 @@ package bid
 import (
 	"context"
 
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	"github.com/onebid-dev/onebid/internal/bidding"
-	"github.com/onebid-dev/onebid/internal/failpoint"
 	"github.com/onebid-dev/onebid/internal/marketplace"
 )
 
@@ -78,63 +76,9 @@ func (r *Reconciler) takenBack(ctx context.Context, o *owned, state onebidv1.Rem
 	return r.removeFinalizer(ctx, o.live)
 }
 
-// retract withdraws and reads back. It fails unless the marketplace shows the bid as not live; the state that it
-// shows is returned.
+// retract withdraws and reads back.
 func (r *Reconciler) retract(ctx context.Context, s *situation, ref marketplace.Ref, reason string) (onebidv1.RemoteState, error) {
-	failpoint.Before(failpoint.Withdraw)
-	_, refused := call(ctx, r, s, func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, s.conn.Driver.Withdraw(ctx, ref, reason)
-	})
-	failpoint.After(failpoint.Withdraw, refused)
-	switch marketplace.ClassOf(refused) {
-	case "", onebidv1.ErrorNotFound, onebidv1.ErrorAlreadyWithdrawn, onebidv1.ErrorNotWithdrawable, onebidv1.ErrorUnknownOutcome:
-	default:
-		return "", refused
-	}
-	accepted := refused == nil || marketplace.ClassOf(refused) == onebidv1.ErrorAlreadyWithdrawn
-	bid, err := r.readBack(ctx, s, ref, accepted)
-	switch {
-	case err != nil:
-		return "", err
-	case !bid.Live() && bid.State != onebidv1.RemoteUnknown:
-		return bid.State, nil
-	case refused != nil:
-		return "", refused
-	default:
-		return "", &marketplace.Error{
-			Class: onebidv1.ErrorTransient, Operation: "withdraw",
-			Message: "the marketplace accepted the withdrawal and still shows the bid as " + bid.Word,
-		}
-	}
-}
-
-// readBack reads one bid. "Not found" is believed only when the posting's look-up does not show it as live either, and
-// of a bid that was just placed only when the marketplace also accepted its withdrawal: it may not show it yet.
-func (r *Reconciler) readBack(ctx context.Context, s *situation, ref marketplace.Ref, withdrawn bool) (marketplace.Bid, error) {
-	failpoint.Before(failpoint.ReadBack)
-	bid, err := call(ctx, r, s, func(ctx context.Context) (marketplace.Bid, error) {
-		return s.conn.Driver.Get(ctx, ref)
-	})
-	failpoint.After(failpoint.ReadBack, err)
-	if marketplace.ClassOf(err) != onebidv1.ErrorNotFound {
-		return bid, err
-	}
-	found, err := r.lookup(ctx, s)
-	if err != nil {
-		return marketplace.Bid{}, err
-	}
-	for _, b := range found {
-		if b.ID == ref.BidID {
-			return b, nil
-		}
-	}
-	if placed := meta.FindStatusCondition(s.bid.Status.Conditions, onebidv1.ConditionPlaced); !withdrawn && placed != nil &&
-		placed.Status == metav1.ConditionTrue && r.Wall.Now().Before(placed.LastTransitionTime.Add(s.conn.Settle)) {
-		return marketplace.Bid{}, &marketplace.Error{
-			Class: onebidv1.ErrorTransient, Operation: "get", Message: "the marketplace does not show the bid yet",
-		}
-	}
-	return marketplace.Bid{ID: ref.BidID, State: onebidv1.RemoteWithdrawn}, nil
+	return s.conn.Retract(ctx, s.query(), ref, placedAt(s.bid), reason)
 }
 
 func withdrawReason(bid *onebidv1.Bid) string {
