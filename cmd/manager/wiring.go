@@ -23,8 +23,8 @@ import (
 	mktctrl "github.com/onebid-dev/onebid/internal/controller/marketplace"
 	postingctrl "github.com/onebid-dev/onebid/internal/controller/posting"
 	"github.com/onebid-dev/onebid/internal/marketplace"
+	"github.com/onebid-dev/onebid/internal/marketplace/account"
 	"github.com/onebid-dev/onebid/internal/marketplace/drivers"
-	"github.com/onebid-dev/onebid/internal/marketplace/registry"
 	"github.com/onebid-dev/onebid/internal/marketplace/wire"
 	"github.com/onebid-dev/onebid/internal/ownership"
 	"github.com/onebid-dev/onebid/internal/secretwatch"
@@ -46,8 +46,8 @@ func (p *process) setup(ctx context.Context) error {
 	if err := metrics.Registry.Register(calls); err != nil {
 		return err
 	}
-	connections := registry.New(registry.Options{
-		Replicas: func() int { return max(1, len(p.members.Live())) }, Metrics: calls,
+	connections := account.NewRegistry(account.Options{
+		Replicas: func() int { return max(1, len(p.members.Live())) }, Wall: p.wall, Metrics: calls,
 	})
 	if err := metrics.Registry.Register(connections); err != nil {
 		return err
@@ -73,7 +73,7 @@ func (p *process) setup(ctx context.Context) error {
 }
 
 func (p *process) bids(
-	ctx context.Context, connections *registry.Registry, leases *ownership.Client, postings *postingctrl.Recorder,
+	ctx context.Context, connections *account.Registry, leases *ownership.Client, postings *postingctrl.Recorder,
 ) error {
 	return bidctrl.New(bidctrl.Options{
 		Client: p.mgr.GetClient(), Live: p.mgr.GetAPIReader(), Leases: leases, Members: p.members, Connections: connections,
@@ -83,7 +83,7 @@ func (p *process) bids(
 }
 
 // audits share the Leases with the Bids: what this process holds it holds once.
-func (p *process) audits(connections *registry.Registry, leases *ownership.Client) error {
+func (p *process) audits(connections *account.Registry, leases *ownership.Client) error {
 	orphans := auditctrl.NewMetrics()
 	if err := metrics.Registry.Register(orphans); err != nil {
 		return err
@@ -95,7 +95,7 @@ func (p *process) audits(connections *registry.Registry, leases *ownership.Clien
 	}).Setup(p.mgr)
 }
 
-func (p *process) marketplaces(connections *registry.Registry) error {
+func (p *process) marketplaces(connections *account.Registry) error {
 	secrets, err := metadata.NewForConfig(p.mgr.GetConfig())
 	if err != nil {
 		return err

@@ -143,7 +143,6 @@ func TestTriesGrowWithTheLogarithmOfTheTime(t *testing.T) {
 func TestRetryDelay(t *testing.T) {
 	g := NewWithT(t)
 	g.Expect(bidding.RetryDelay(policy, onebidv1.ErrorTransient, 4, 0, 1)).To(Equal(8 * time.Second))
-	g.Expect(bidding.RetryDelay(policy, onebidv1.ErrorQuotaExhausted, 1, 0, 0)).To(Equal(bidding.QuotaPause))
 	g.Expect(bidding.RetryDelay(policy, onebidv1.ErrorQuotaExhausted, 1, 24*time.Hour, 0)).To(Equal(24 * time.Hour))
 	g.Expect(bidding.RetryDelay(policy, onebidv1.ErrorQuotaExhausted, 1, time.Minute, 0)).To(Equal(time.Minute), "as it says")
 	g.Expect(bidding.RetryDelay(policy, onebidv1.ErrorAuth, 30, 0, 1)).To(Equal(time.Minute), "a mended Secret heals within a minute")

@@ -1,7 +1,6 @@
 package bidding
 
 import (
-	"cmp"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -9,14 +8,9 @@ import (
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 )
 
-const (
-	// QuotaPause is the wait after the marketplace said that the account's bids are used up, and not for how long. It holds for
-	// the whole account: one Bid asks again, not each.
-	QuotaPause = 30 * time.Minute
-	// authMax bounds the wait after refused credentials, so that a corrected Secret heals all Bids within a minute. The whole
-	// account is paused meanwhile, so not every Bid asks.
-	authMax = time.Minute
-)
+// authMax bounds the wait after refused credentials, so that a corrected Secret heals all Bids within a minute. The whole
+// account is paused meanwhile, so not every Bid asks.
+const authMax = time.Minute
 
 // Backoff is the wait after the given number of failed attempts: exponential with full jitter between the policy's bounds, and
 // never shorter than retryAfter, which the marketplace asked for. Jitter is in [0,1).
@@ -46,14 +40,14 @@ func AttemptsSince(policy onebidv1.RetryPolicy, since *metav1.Time, now time.Tim
 	return attempts
 }
 
-// RetryDelay is Backoff with bounds by class: QuotaPause for a spent quota, a minute at most for refused credentials.
+// RetryDelay is Backoff with bounds by class: after a used-up quota only retryAfter counts, which is always set; refused
+// credentials are tried again within a minute.
 func RetryDelay(
 	policy onebidv1.RetryPolicy, class onebidv1.ErrorClass, failures int32, retryAfter time.Duration, jitter float64,
 ) time.Duration {
 	switch class {
 	case onebidv1.ErrorQuotaExhausted:
-		wait := cmp.Or(retryAfter, QuotaPause)
-		return wait + time.Duration(float64(wait)*0.1*jitter)
+		return retryAfter + time.Duration(float64(retryAfter)*0.1*jitter)
 	case onebidv1.ErrorAuth:
 		policy.MaxSeconds = min(policy.MaxSeconds, int32(authMax/time.Second))
 	default:

@@ -80,7 +80,6 @@ func New(uncached client.Reader, leases *ownership.Client, members Members, clk 
 // Reservation is capacity for one Bid. A nil Reservation is that of a Bid without limits.
 type Reservation struct {
 	ledger *Ledger
-	market *market
 	key    types.NamespacedName
 	name   string
 	claim  *ownership.Claim
@@ -108,7 +107,7 @@ func (l *Ledger) Reserve(ctx context.Context, mkt *onebidv1.Marketplace, bid *on
 		m.usage.wait(bid)
 		return nil, denial, nil
 	}
-	r := &Reservation{ledger: l, market: m, key: key, name: bid.Name, claim: claim, kept: true}
+	r := &Reservation{ledger: l, key: key, name: bid.Name, claim: claim, kept: true}
 	switch {
 	case mkt.Spec.Mode != onebidv1.ModeDryRun:
 		r.kept = !m.usage.reserve(bid)
@@ -134,18 +133,10 @@ func (r *Reservation) Commit() {
 }
 
 // Release ends a Reservation that was not committed.
-func (r *Reservation) Release(ctx context.Context) {
-	if r == nil {
-		return
+func (r *Reservation) Release() {
+	if r != nil && !r.kept {
+		r.ledger.change(r.key, func(u *usage) { r.ledger.release(r.key, u, r.name) })
 	}
-	if !r.kept {
-		r.ledger.change(r.key, func(u *usage) {
-			if u.release(r.name) {
-				r.ledger.freed.Report(r.key)
-			}
-		})
-	}
-	r.ledger.handOver(ctx, r.key, r.market)
 }
 
 // Recorded tells what this process has just written to a Bid's status. A Bid with an open call goes on counting.
@@ -153,8 +144,10 @@ func (l *Ledger) Recorded(bid *onebidv1.Bid, callOpen bool) {
 	switch key := marketplaceOf(bid); {
 	case bidding.UsesCapacity(bid):
 		l.change(key, func(u *usage) { u.reserve(bid) })
-	case !callOpen:
+	case bidding.Terminal(bid) && !callOpen:
 		l.change(key, func(u *usage) { l.free(key, u, bid.Name) })
+	case !callOpen:
+		l.change(key, func(u *usage) { l.release(key, u, bid.Name) })
 	}
 }
 
@@ -197,11 +190,18 @@ func (l *Ledger) Next(mkt *onebidv1.Marketplace) (names []string) {
 	return names
 }
 
-func (l *Ledger) free(key types.NamespacedName, u *usage, name string) {
-	waited, counted := u.stopWaiting(name), u.release(name)
-	if waited || counted {
+func (l *Ledger) release(key types.NamespacedName, u *usage, name string) {
+	if u.release(name) {
 		l.freed.Report(key)
 	}
+}
+
+// free is release for a Bid that ended, so that it does not wait either.
+func (l *Ledger) free(key types.NamespacedName, u *usage, name string) {
+	if u.stopWaiting(name) {
+		l.freed.Report(key)
+	}
+	l.release(key, u, name)
 }
 
 // change alters a Marketplace's usage, where this process manages it. While it is being read the change waits.

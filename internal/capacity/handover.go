@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/types"
 
@@ -20,25 +21,31 @@ func (l *Ledger) Run(ctx context.Context, freed func(marketplace types.Namespace
 		select {
 		case <-ctx.Done():
 		case <-l.clock.After(RetryDelay):
-			l.HandOver(ctx)
+			l.HandOverAll(ctx)
 		}
 	})
 	l.freed.Run(ctx, freed)
 }
 
-// HandOver releases the capacity Leases of the Marketplaces that this replica no longer owns. Call it when the members change.
-func (l *Ledger) HandOver(ctx context.Context) {
+// HandOverAll hands over all Marketplaces that this replica no longer owns. Call it when the members change.
+func (l *Ledger) HandOverAll(ctx context.Context) {
 	l.mu.Lock()
-	markets := maps.Clone(l.markets)
+	markets := slices.Collect(maps.Keys(l.markets))
 	l.mu.Unlock()
-	for key, m := range markets {
-		l.handOver(ctx, key, m)
+	for _, key := range markets {
+		l.HandOver(ctx, key)
 	}
 }
 
-// handOver forgets the reservations first: what was reserved and not sent is not sent then, and of what was sent the intent
-// tells the next replica.
-func (l *Ledger) handOver(ctx context.Context, key types.NamespacedName, m *market) {
+// HandOver releases the capacity Lease of a Marketplace that this replica no longer owns. It forgets the reservations first:
+// what was reserved and not sent is not sent then, and of what was sent the intent tells the next replica.
+func (l *Ledger) HandOver(ctx context.Context, key types.NamespacedName) {
+	l.mu.Lock()
+	m := l.markets[key]
+	l.mu.Unlock()
+	if m == nil {
+		return
+	}
 	m.mu.Lock()
 	request := m.request
 	if request == nil || l.members.Owns(ShardKey(key)) {
@@ -49,7 +56,7 @@ func (l *Ledger) handOver(ctx context.Context, key types.NamespacedName, m *mark
 	m.mu.Unlock()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), handOverFor)
 	defer cancel()
-	if err := l.release(ctx, *request); err != nil {
+	if err := l.releaseLease(ctx, *request); err != nil {
 		// While this process lives no other one can take the Lease, and all Bids of the Marketplace wait for that.
 		l.handOvers.Report(types.NamespacedName{})
 		return
@@ -61,8 +68,8 @@ func (l *Ledger) handOver(ctx context.Context, key types.NamespacedName, m *mark
 	}
 }
 
-// release releases a capacity Lease, also one that this process may have taken without having seen the reply.
-func (l *Ledger) release(ctx context.Context, request ownership.Request) error {
+// releaseLease releases a capacity Lease, also one that this process may have taken without having seen the reply.
+func (l *Ledger) releaseLease(ctx context.Context, request ownership.Request) error {
 	name := request.Capacity.LeaseName()
 	if !l.leases.HeldOrUnconfirmed(request.Namespace, name) {
 		return nil

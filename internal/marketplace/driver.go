@@ -21,36 +21,37 @@ type Driver interface {
 
 	// Account asks the marketplace who we are, which proves the credentials. Where the marketplace cannot tell it
 	// returns "" and no error.
-	Account(ctx context.Context) (string, error)
+	Account(ctx context.Context, pace Pacer) (string, error)
 
 	// Place puts a bid on a posting with exactly one request on the wire. No error means that the marketplace documented
 	// its success and told the bid's ID. Of the errors only UnknownOutcome may have had an effect, and whatever is not
 	// documented as a refusal is UnknownOutcome: 5xx, time-out, reset, redirect, an unreadable 2xx. Before the request
 	// leaves, calls that only read may be made, and their errors returned.
-	Place(ctx context.Context, bid PlaceRequest) (Bid, error)
+	Place(ctx context.Context, pace Pacer, bid PlaceRequest) (Bid, error)
 
 	// Preview shows the request that Place would send, and makes no call: what only a call could tell, as the account's ID
 	// may be, has a stand-in that says so. Credentials and the proposal have stand-ins too, see Preview and
 	// PlaceRequest.ForPreview. It fails with Invalid where Place would without sending anything.
 	Preview(ctx context.Context, bid PlaceRequest) (Preview, error)
 
-	// Lookup lists our bids on one posting, ended ones too where the marketplace shows them. An empty result without an
-	// error is given only when every page was read and the answer proved to be about our account.
-	Lookup(ctx context.Context, postingID string) ([]Bid, error)
+	// Lookup lists our bids on one posting, every page, ended ones too where the marketplace shows them. Some marketplaces
+	// answer a stranger with an empty list: the caller believes an empty result only when Account succeeds after it.
+	Lookup(ctx context.Context, pace Pacer, postingID string) ([]Bid, error)
 
-	// Get reads one bid by the marketplace's ID. A bid that the marketplace does not know is NotFound.
-	Get(ctx context.Context, ref Ref) (Bid, error)
+	// Get reads one bid by the marketplace's ID. A bid that the marketplace does not know is NotFound, which
+	// the caller believes only when a Lookup does not show the bid either.
+	Get(ctx context.Context, pace Pacer, ref Ref) (Bid, error)
 
-	// List lists all live bids of the account, every page of it, and those in a state that we do not know: ask each bid
-	// whether it is Live. Without the capability it fails with Invalid.
-	List(ctx context.Context) ([]Bid, error)
+	// List lists all Open bids of the account, every page. Of an empty result the same is true as for Lookup. Without the
+	// capability it fails with Invalid.
+	List(ctx context.Context, pace Pacer) ([]Bid, error)
 
 	// Withdraw takes one bid back, by the marketplace's ID and never by posting, with exactly one request on the wire; a
 	// second one, in another encoding, only after the marketplace documented that it refused to read the first. No error
 	// means that the marketplace accepted; the caller reads back whether it took effect. Errors as for Place, and NotFound,
 	// AlreadyWithdrawn, NotWithdrawable; without the capability always NotWithdrawable. What a refusal means may be found
 	// out by calls that only read.
-	Withdraw(ctx context.Context, ref Ref, reason string) error
+	Withdraw(ctx context.Context, pace Pacer, ref Ref, reason string) error
 }
 
 // Capabilities are facts about a marketplace that change what the controller does.
@@ -110,7 +111,10 @@ type Bid struct {
 	Amount, Currency string
 }
 
-// Live says whether the posting's owner may still accept the bid.
-func (b Bid) Live() bool {
+// Open says whether the posting's owner may still accept the bid. In a state that we do not know they may.
+func (b Bid) Open() bool { return b.KnownOpen() || b.State == onebidv1.RemoteUnknown }
+
+// KnownOpen is Open without the state that we do not know: for what would harm a bid that has ended.
+func (b Bid) KnownOpen() bool {
 	return b.State == onebidv1.RemoteLive || b.State == onebidv1.RemoteAwardPending
 }

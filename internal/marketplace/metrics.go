@@ -1,7 +1,6 @@
 package marketplace
 
 import (
-	"context"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -62,69 +61,12 @@ func (m *Metrics) Forget(key types.NamespacedName) {
 	m.latency.DeletePartialMatch(labels)
 }
 
-// Wrap returns the driver with its calls measured under the name of its Marketplace.
-func (m *Metrics) Wrap(key types.NamespacedName, d Driver) Driver {
-	return &measured{Driver: d, metrics: m, key: key}
-}
-
-type measured struct {
-	Driver // for what makes no call
-
-	metrics *Metrics
-	key     types.NamespacedName
-}
-
-// begin starts the watch, which stops it with the call's error.
-func (m *measured) begin(operation string) (end func(error)) {
-	start := time.Now()
-	return func(err error) {
-		class := string(ClassOf(err))
-		if class == "" {
-			class = classOK
-		}
-		m.metrics.calls.WithLabelValues(m.key.Namespace, m.key.Name, operation, class).Inc()
-		m.metrics.latency.WithLabelValues(m.key.Namespace, m.key.Name, operation).Observe(time.Since(start).Seconds())
+// Observe counts a call that took so long.
+func (m *Metrics) Observe(key types.NamespacedName, operation string, took time.Duration, err error) {
+	class := string(ClassOf(err))
+	if class == "" {
+		class = classOK
 	}
-}
-
-func (m *measured) Account(ctx context.Context) (string, error) {
-	end := m.begin(OpAccount)
-	id, err := m.Driver.Account(ctx)
-	end(err)
-	return id, err
-}
-
-func (m *measured) Place(ctx context.Context, bid PlaceRequest) (Bid, error) {
-	end := m.begin(OpPlace)
-	placed, err := m.Driver.Place(ctx, bid)
-	end(err)
-	return placed, err
-}
-
-func (m *measured) Lookup(ctx context.Context, postingID string) ([]Bid, error) {
-	end := m.begin(OpLookup)
-	bids, err := m.Driver.Lookup(ctx, postingID)
-	end(err)
-	return bids, err
-}
-
-func (m *measured) Get(ctx context.Context, ref Ref) (Bid, error) {
-	end := m.begin(OpGet)
-	bid, err := m.Driver.Get(ctx, ref)
-	end(err)
-	return bid, err
-}
-
-func (m *measured) List(ctx context.Context) ([]Bid, error) {
-	end := m.begin(OpList)
-	bids, err := m.Driver.List(ctx)
-	end(err)
-	return bids, err
-}
-
-func (m *measured) Withdraw(ctx context.Context, ref Ref, reason string) error {
-	end := m.begin(OpWithdraw)
-	err := m.Driver.Withdraw(ctx, ref, reason)
-	end(err)
-	return err
+	m.calls.WithLabelValues(key.Namespace, key.Name, operation, class).Inc()
+	m.latency.WithLabelValues(key.Namespace, key.Name, operation).Observe(took.Seconds())
 }

@@ -5,34 +5,21 @@ import (
 	"net/http"
 )
 
-type (
-	paceKey    struct{}
-	headersKey struct{}
-)
-
-// WithPace makes a driver call wait before every request of an operation but the first: further pages of a list cost
-// the account's rate limit as much as the first one, whose wait is the caller's.
-func WithPace(ctx context.Context, wait func(context.Context) error) context.Context {
-	return context.WithValue(ctx, paceKey{}, wait)
+// Pacer spaces the requests of one driver call by the account's rate limit.
+type Pacer interface {
+	// Next waits until one more request may be sent. A driver calls it before each request but the first, for which the
+	// caller has waited.
+	Next(ctx context.Context) error
+	// Observe takes in the headers of a reply. A driver calls it for each reply, whatever that says: so a rate limit is
+	// noticed before it is exceeded.
+	Observe(headers http.Header)
 }
 
-// Pace waits as WithPace says, not at all by default. Drivers call it before each request of an operation but the first.
-func Pace(ctx context.Context) error {
-	if wait, ok := ctx.Value(paceKey{}).(func(context.Context) error); ok {
-		return wait(ctx)
-	}
-	return ctx.Err()
-}
+// Unpaced waits for nothing.
+type Unpaced struct{}
 
-// WithHeaders has a function called with the headers of every reply to a driver call, before the call returns.
-func WithHeaders(ctx context.Context, heard func(http.Header)) context.Context {
-	return context.WithValue(ctx, headersKey{}, heard)
-}
+// Next implements Pacer.
+func (Unpaced) Next(ctx context.Context) error { return ctx.Err() }
 
-// Headers hands the headers of a reply to whom WithHeaders named, to nobody by default. Drivers call it for every reply,
-// whatever it says: that is how a rate limit is noticed before it is exceeded.
-func Headers(ctx context.Context, headers http.Header) {
-	if heard, ok := ctx.Value(headersKey{}).(func(http.Header)); ok {
-		heard(headers)
-	}
-}
+// Observe implements Pacer.
+func (Unpaced) Observe(http.Header) {}

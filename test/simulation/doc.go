@@ -8,6 +8,6 @@
 //	go test ./test/simulation -run TestHistories -args -seed 42
 //
 // What is real: everything under internal/controller/bid, internal/controller/audit, internal/ownership,
-// internal/bidding and internal/marketplace/registry. What stands in: the API server ([store]), the caches and the work
+// internal/bidding and internal/marketplace/account. What stands in: the API server ([store]), the caches and the work
 // queue ([feed], [queue]), the marketplace ([market]) and whoever uses onebid.
 package simulation

@@ -18,7 +18,7 @@ func (d driver) Capabilities() marketplace.Capabilities {
 }
 
 // Account is not told here.
-func (driver) Account(context.Context) (string, error) { return "", nil }
+func (driver) Account(context.Context, marketplace.Pacer) (string, error) { return "", nil }
 
 // fate of a call that changes something.
 type fate int
@@ -77,7 +77,7 @@ func (driver) Preview(context.Context, marketplace.PlaceRequest) (marketplace.Pr
 }
 
 // Place sends one request.
-func (d driver) Place(ctx context.Context, req marketplace.PlaceRequest) (marketplace.Bid, error) {
+func (d driver) Place(ctx context.Context, _ marketplace.Pacer, req marketplace.PlaceRequest) (marketplace.Bid, error) {
 	l := d.p.w.fortune.of(d.p.name, "place "+req.PostingID)
 	began := time.Now()
 	if err := d.leave(ctx, l); err != nil {
@@ -141,7 +141,7 @@ func (d driver) reply(ctx context.Context, l luck, f fate, operation string) err
 }
 
 // Withdraw sends one request.
-func (d driver) Withdraw(ctx context.Context, ref marketplace.Ref, _ string) error {
+func (d driver) Withdraw(ctx context.Context, _ marketplace.Pacer, ref marketplace.Ref, _ string) error {
 	l := d.p.w.fortune.of(d.p.name, "withdraw "+ref.BidID)
 	began := time.Now()
 	if err := d.leave(ctx, l); err != nil {
@@ -195,7 +195,7 @@ func (d driver) read(ctx context.Context, operation, what string, see func()) er
 }
 
 // Lookup lists what is to be seen on a posting.
-func (d driver) Lookup(ctx context.Context, postingID string) (found []marketplace.Bid, err error) {
+func (d driver) Lookup(ctx context.Context, _ marketplace.Pacer, postingID string) (found []marketplace.Bid, err error) {
 	began := time.Now()
 	var ours []string
 	err = d.read(ctx, "lookup", postingID, func() {
@@ -216,7 +216,7 @@ func (d driver) Lookup(ctx context.Context, postingID string) (found []marketpla
 }
 
 // Get reads one bid.
-func (d driver) Get(ctx context.Context, ref marketplace.Ref) (marketplace.Bid, error) {
+func (d driver) Get(ctx context.Context, _ marketplace.Pacer, ref marketplace.Ref) (marketplace.Bid, error) {
 	var found []marketplace.Bid
 	err := d.read(ctx, "get", ref.BidID, func() {
 		found = d.p.w.market.visible(func(b *remote) bool { return b.id == ref.BidID })
@@ -231,7 +231,7 @@ func (d driver) Get(ctx context.Context, ref marketplace.Ref) (marketplace.Bid, 
 }
 
 // List lists what is live.
-func (d driver) List(ctx context.Context) (found []marketplace.Bid, err error) {
+func (d driver) List(ctx context.Context, _ marketplace.Pacer) (found []marketplace.Bid, err error) {
 	err = d.read(ctx, "list", "", func() { found = d.p.w.market.visible((*remote).live) })
 	return found, err
 }

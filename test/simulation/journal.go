@@ -45,7 +45,7 @@ func (j *journal) placed(posting, owner string, bid marketplace.Bid, err error, 
 	o := history.Operation{Key: posting, Kind: history.Place, Outcome: outcomeOf(err), Owner: owner, Call: began, Return: time.Now()}
 	switch o.Outcome {
 	case history.Done:
-		o.ID, o.Again = bid.ID, !bid.Live()
+		o.ID, o.Again = bid.ID, !bid.Open()
 		if shown.After(o.Return) {
 			o.Return = shown
 		}

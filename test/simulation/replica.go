@@ -16,7 +16,7 @@ import (
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	"github.com/onebid-dev/onebid/internal/controller/audit"
 	"github.com/onebid-dev/onebid/internal/controller/bid"
-	"github.com/onebid-dev/onebid/internal/marketplace/registry"
+	"github.com/onebid-dev/onebid/internal/marketplace/account"
 	"github.com/onebid-dev/onebid/internal/ownership"
 )
 
@@ -25,7 +25,7 @@ type replica struct {
 	*process
 	index       int
 	cancel      context.CancelFunc
-	connections *registry.Registry
+	connections *account.Registry
 	cache       *cache
 	bids        *queue
 	audits      *queue
@@ -48,7 +48,9 @@ func (w *world) start(index int) {
 	host := &hostClock{p: p, begun: time.Now(), wrong: l.between(-time.Hour, time.Hour), rate: 1 + 0.018*(l.Float64()-0.5)}
 	members := ownership.NewMembers(leaseGetter{p}, "onebid-system", me, timing, host, logr.Discard())
 	leases := ownership.NewClient(leaseGetter{p}, me, members, host, logr.Discard(), ownership.WithWallClock(clock.RealClock{}))
-	r.connections = registry.New(registry.Options{Clock: host, Replicas: func() int { return max(1, len(members.Live())) }})
+	r.connections = account.NewRegistry(account.Options{
+		Clock: host, Wall: clock.RealClock{}, Replicas: func() int { return max(1, len(members.Live())) },
+	})
 	r.connections.Connect(w.marketplace, driver{p}, timing.Settle(callTimeout, lateCommit, visibility))
 	r.control(members, leases, host)
 	members.Subscribe(func() {

@@ -9,8 +9,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
-	"github.com/onebid-dev/onebid/internal/failpoint"
 	"github.com/onebid-dev/onebid/internal/marketplace"
+	"github.com/onebid-dev/onebid/internal/marketplace/account"
 	"github.com/onebid-dev/onebid/internal/ownership"
 )
 
@@ -47,7 +47,7 @@ func (s *sweep) settle(ctx context.Context, before *finding) error {
 	switch {
 	case err != nil:
 		for _, id := range before.Orphans { // an audit that failed does not unsay the one before
-			s.stay[id] = s.account.told[id]
+			s.stay[id] = s.memory.told[id]
 		}
 		return err
 	case f == nil:
@@ -125,13 +125,8 @@ func (s *sweep) takeBack(ctx context.Context, claim *ownership.Claim, f *finding
 	if err := s.allowed(ctx, claim); err != nil {
 		return err
 	}
-	failpoint.Before(failpoint.AuditWithdraw)
-	_, refused := call(ctx, s, func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, s.conn.Driver.Withdraw(ctx, ref, "no Bid accounts for this bid")
-	})
-	failpoint.After(failpoint.AuditWithdraw, refused)
-	if err := s.readBack(ctx, ref); err != nil {
-		return errors.Join(refused, err)
+	if _, err := s.conn.Retract(ctx, s.query(), ref, time.Time{}, "no Bid accounts for this bid"); err != nil {
+		return err
 	}
 	s.log.Info("Withdrew an orphan", "posting", f.Key.PostingID, "remoteBid", id, "bidUID", claim.BidUID)
 	s.Metrics.tookBack(client.ObjectKeyFromObject(s.mkt))
@@ -140,41 +135,13 @@ func (s *sweep) takeBack(ctx context.Context, claim *ownership.Claim, f *finding
 	return nil
 }
 
-// allowed waits for the account's turn and makes sure that the posting is still ours.
+// allowed waits for a request slot and makes sure that the posting is still ours.
 func (s *sweep) allowed(ctx context.Context, claim *ownership.Claim) error {
-	if _, err := call(ctx, s, func(ctx context.Context) (struct{}, error) { return struct{}{}, s.conn.Limiter.Wait(ctx) }); err != nil {
-		return err
+	if d := s.conn.AdmitWithdraw(ctx, account.Priority{}); d.Denied() {
+		return errors.New("no call is made now: " + d.Reason)
 	}
 	if err := s.Leases.Assert(ctx, claim); err != nil {
 		return err
 	}
-	return s.Leases.Authorize(claim, s.timeout())
-}
-
-// readBack fails unless the marketplace shows the bid as not live. "Not found" is believed only when the posting's
-// look-up does not show it either.
-func (s *sweep) readBack(ctx context.Context, ref marketplace.Ref) error {
-	failpoint.Before(failpoint.ReadBack)
-	shown, err := call(ctx, s, func(ctx context.Context) (marketplace.Bid, error) { return s.conn.Driver.Get(ctx, ref) })
-	failpoint.After(failpoint.ReadBack, err)
-	if marketplace.ClassOf(err) == onebidv1.ErrorNotFound {
-		var found []marketplace.Bid
-		if found, err = s.lookup(ctx, ref.PostingID); err != nil {
-			return err
-		}
-		at := slices.IndexFunc(found, func(b marketplace.Bid) bool { return b.ID == ref.BidID })
-		if at < 0 {
-			return nil
-		}
-		shown = found[at]
-	}
-	switch {
-	case err != nil:
-		return err
-	case shown.Live() || shown.State == onebidv1.RemoteUnknown:
-		return &marketplace.Error{
-			Class: onebidv1.ErrorTransient, Operation: "withdraw", Message: "the marketplace still shows the bid as " + shown.Word,
-		}
-	}
-	return nil
+	return s.Leases.Authorize(claim, s.conn.Timeout())
 }

@@ -61,7 +61,7 @@ func Judge(s Snapshot) Findings {
 	var found Findings
 	k := know(s)
 	for _, remote := range s.Remote {
-		if !remote.Live() {
+		if !remote.KnownOpen() {
 			continue
 		}
 		switch verdict, by := k.judge(remote); verdict {

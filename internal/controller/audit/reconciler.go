@@ -20,7 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
-	"github.com/onebid-dev/onebid/internal/marketplace/registry"
+	"github.com/onebid-dev/onebid/internal/marketplace/account"
 	"github.com/onebid-dev/onebid/internal/ownership"
 )
 
@@ -56,7 +56,7 @@ type Options struct {
 	// Members of the fleet of replicas.
 	Members Members
 	// Connections to marketplaces.
-	Connections *registry.Registry
+	Connections *account.Registry
 	// Events go to people.
 	Events EventRecorder
 	// Metrics count orphans.
@@ -78,16 +78,16 @@ type Reconciler struct {
 	strays *strays
 
 	mu       sync.Mutex
-	accounts map[types.NamespacedName]*account
+	accounts map[types.NamespacedName]*memory
 }
 
 // New makes a Reconciler.
 func New(o Options) *Reconciler {
-	return &Reconciler{Options: o, strays: newStrays(), accounts: map[types.NamespacedName]*account{}}
+	return &Reconciler{Options: o, strays: newStrays(), accounts: map[types.NamespacedName]*memory{}}
 }
 
-// account is what this process remembers of a Marketplace that it audits.
-type account struct {
+// memory is what this process remembers of a Marketplace that it audits.
+type memory struct {
 	// next audit.
 	next time.Time
 	// requested is the value of the annotation requestedAt that was heeded last.
@@ -119,14 +119,14 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	if !ok {
 		return reconcile.Result{RequeueAfter: wait}, nil // a new connection brings it back
 	}
-	a := r.account(mkt)
+	a := r.memory(mkt)
 	requested := mkt.Annotations[onebidv1.AnnotationReconcileRequestedAt]
 	if until := r.notBefore(a, conn, stray || requested != a.requested); until > 0 {
 		return reconcile.Result{RequeueAfter: sooner(until, wait)}, nil
 	}
 	a.requested = requested
 	s := &sweep{
-		Reconciler: r, mkt: mkt, conn: conn, account: a, leads: leads, log: log.FromContext(ctx), stay: map[string]bool{},
+		Reconciler: r, mkt: mkt, conn: conn, memory: a, leads: leads, log: log.FromContext(ctx), stay: map[string]bool{},
 	}
 	if err := s.run(ctx); err != nil {
 		s.log.Info("The audit was not finished; it is tried again at the next interval", "error", err.Error())
@@ -139,25 +139,25 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 
 // notBefore is how long the next audit has to wait; 0 when it is due. An account whose calls are held
 // back is not asked.
-func (r *Reconciler) notBefore(a *account, conn *registry.Connection, asked bool) time.Duration {
+func (r *Reconciler) notBefore(a *memory, conn *account.Account, asked bool) time.Duration {
 	now := r.Clock.Now()
-	until := max(conn.Limiter.Blocked(registry.Idle).Until.Sub(now), 0)
+	until := max(conn.Denied(account.Priority{Class: account.PriorityBackground}).Until.Sub(now), 0)
 	if asked {
 		return until
 	}
 	return max(until, a.next.Sub(now))
 }
 
-// account finds what is remembered. The first audit of a process comes at a random point of the interval, so that a
+// memory finds what is remembered. The first audit of a process comes at a random point of the interval, so that a
 // restart does not ask all marketplaces at once.
-func (r *Reconciler) account(mkt *onebidv1.Marketplace) *account {
+func (r *Reconciler) memory(mkt *onebidv1.Marketplace) *memory {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	key := client.ObjectKeyFromObject(mkt)
 	a := r.accounts[key]
 	if a == nil {
 		first := time.Duration(r.Jitter() * float64(interval(mkt)))
-		a = &account{next: r.Clock.Now().Add(first), requested: mkt.Annotations[onebidv1.AnnotationReconcileRequestedAt]}
+		a = &memory{next: r.Clock.Now().Add(first), requested: mkt.Annotations[onebidv1.AnnotationReconcileRequestedAt]}
 		r.accounts[key] = a
 	}
 	return a
@@ -176,7 +176,7 @@ func interval(mkt *onebidv1.Marketplace) time.Duration {
 
 // calm is how long it takes until no call is under way any more, or late to show, that was started for a Bid which is
 // gone by now, by whomever.
-func (r *Reconciler) calm(conn *registry.Connection) time.Duration { return conn.Settle + r.Slack }
+func (r *Reconciler) calm(conn *account.Account) time.Duration { return conn.SettleTime() + r.Slack }
 
 // sooner is the shorter of two waits, of which 0 is none.
 func sooner(a, b time.Duration) time.Duration {

@@ -15,7 +15,7 @@ import (
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	"github.com/onebid-dev/onebid/internal/bidding"
 	"github.com/onebid-dev/onebid/internal/marketplace"
-	"github.com/onebid-dev/onebid/internal/marketplace/registry"
+	"github.com/onebid-dev/onebid/internal/marketplace/account"
 	"github.com/onebid-dev/onebid/internal/ownership"
 )
 
@@ -25,9 +25,9 @@ const maxCases = 100
 // sweep is one audit of one Marketplace.
 type sweep struct {
 	*Reconciler
-	mkt     *onebidv1.Marketplace
-	conn    *registry.Connection
-	account *account
+	mkt    *onebidv1.Marketplace
+	conn   *account.Account
+	memory *memory
 	// leads is true for the one replica that audits all of the Marketplace and tells people. Another one looks after what
 	// it holds: nobody can take that from it.
 	leads bool
@@ -84,7 +84,7 @@ func (s *sweep) settleAll(ctx context.Context, found []*finding) error {
 	for _, f := range found {
 		errs = append(errs, s.settle(ctx, f))
 	}
-	s.account.told = s.stay
+	s.memory.told = s.stay
 	if s.leads {
 		s.Metrics.found(client.ObjectKeyFromObject(s.mkt), len(s.stay))
 	}
@@ -102,12 +102,9 @@ func (s *sweep) holds(key onebidv1.Key) bool {
 // listed only Leases tell what was left.
 func (s *sweep) read(ctx context.Context) (*Snapshot, error) {
 	out := s.snapshot()
-	if s.conn.Driver.Capabilities().CanList {
-		// Every page waits for its turn at the rate limit, so the time that a list may take is not that of a call.
-		ctx, cancel := context.WithTimeout(ctx, max(interval(s.mkt), s.timeout()))
-		defer cancel()
+	if s.conn.Capabilities().CanList {
 		var err error
-		if out.Remote, err = s.conn.Driver.List(ctx); err != nil {
+		if out.Remote, err = s.conn.List(ctx); err != nil {
 			return nil, err
 		}
 	} else {
@@ -126,7 +123,7 @@ func (s *sweep) read(ctx context.Context) (*Snapshot, error) {
 
 func (s *sweep) snapshot() *Snapshot {
 	return &Snapshot{
-		Namespace: s.mkt.Namespace, Marketplace: s.mkt.Name, StoresKey: s.conn.Driver.Capabilities().StoresKey,
+		Namespace: s.mkt.Namespace, Marketplace: s.mkt.Name, StoresKey: s.conn.Capabilities().StoresKey,
 	}
 }
 
@@ -153,7 +150,7 @@ func (s *sweep) look(ctx context.Context, key onebidv1.Key) (*finding, error) {
 	case !apierrors.IsNotFound(err):
 		return nil, err
 	}
-	if live.Remote, err = s.lookup(ctx, key.PostingID); err != nil {
+	if live.Remote, err = s.conn.Find(ctx, s.query(), key.PostingID); err != nil {
 		return nil, err
 	}
 	judged := Judge(*live)
@@ -162,36 +159,12 @@ func (s *sweep) look(ctx context.Context, key onebidv1.Key) (*finding, error) {
 	}
 	out.Case = judged.Cases[0]
 	unknown := slices.ContainsFunc(live.Remote, func(b marketplace.Bid) bool { return b.State == onebidv1.RemoteUnknown })
-	out.unclear = !live.StoresKey && judged.NotOurs > 0 || unknown || s.conn.Spec.Class == onebidv1.ClassNone
+	out.unclear = !live.StoresKey && judged.NotOurs > 0 || unknown || s.conn.Spec().Class == onebidv1.ClassNone
 	return out, nil
 }
 
-// lookup lists the bids on a posting, with the account proven first: what another account has or lacks proves nothing.
-func (s *sweep) lookup(ctx context.Context, postingID string) ([]marketplace.Bid, error) {
-	account, err := call(ctx, s, s.conn.Driver.Account)
-	if err != nil {
-		return nil, err
-	}
-	if known := s.mkt.Status.AccountID; known != "" && account != "" && known != account {
-		return nil, &marketplace.Error{
-			Class: onebidv1.ErrorAuth, Operation: "account",
-			Message: "the credentials are of account " + account + ", but our bids were placed as " + known,
-		}
-	}
-	return call(ctx, s, func(ctx context.Context) ([]marketplace.Bid, error) {
-		return s.conn.Driver.Lookup(ctx, postingID)
-	})
-}
-
-// call bounds one call. It is finished, not abandoned, when the process is asked to stop.
-func call[T any](ctx context.Context, s *sweep, do func(context.Context) (T, error)) (T, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.timeout())
-	defer cancel()
-	return do(ctx)
-}
-
-func (s *sweep) timeout() time.Duration {
-	return time.Duration(s.mkt.Spec.TimeoutSeconds) * time.Second
+func (s *sweep) query() account.Query {
+	return account.Query{AccountID: s.mkt.Status.AccountID, Orphan: true}
 }
 
 // acts is true when something may be done: withdraw what is live, or bury a Lease that only tells of something that is
@@ -205,7 +178,7 @@ func (s *sweep) acts(f *finding) bool {
 
 // tell writes an event about an orphan that stays, once. What may be over by the next audit is told then.
 func (s *sweep) tell(f *finding, id string, soonOver bool, note string, args ...any) {
-	told, seen := s.account.told[id]
+	told, seen := s.memory.told[id]
 	if s.leads && !told && (seen || !soonOver) {
 		s.event(f, EventOrphanFound, note, args...)
 		told = true

@@ -121,7 +121,8 @@ func TestAnAuditOfAnotherAccountProvesNothing(t *testing.T) {
 	w.Expect(w.api.Update(t.Context(), mkt)).To(Succeed())
 	w.market.account = "theirs"
 	w.audit()
-	w.Expect(w.market.calls).To(BeEmpty())
+	w.Expect(w.market.calls).NotTo(HaveKey("withdraw b-1"))
+	w.Expect(w.lease().Annotations).NotTo(HaveKey(onebidv1.AnnotationEndedAt))
 	w.Expect(w.reasons).To(BeEmpty())
 }
 

@@ -21,7 +21,7 @@ import (
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	"github.com/onebid-dev/onebid/internal/marketplace"
-	"github.com/onebid-dev/onebid/internal/marketplace/registry"
+	"github.com/onebid-dev/onebid/internal/marketplace/account"
 	"github.com/onebid-dev/onebid/internal/ownership"
 )
 
@@ -91,7 +91,7 @@ func newWorld(t *testing.T, orphans onebidv1.OrphanPolicy, objects ...client.Obj
 // audit runs one.
 func (w *world) audit() {
 	w.Helper()
-	connections := registry.New(registry.Options{Clock: w.clock})
+	connections := account.NewRegistry(account.Options{Clock: w.clock})
 	mkt := &onebidv1.Marketplace{}
 	w.Expect(w.api.Get(w.Context(), mktName, mkt)).To(Succeed())
 	connections.Connect(mkt, w.market, settle)
@@ -146,21 +146,23 @@ func (*market) Capabilities() marketplace.Capabilities {
 	return marketplace.Capabilities{StoresKey: true, SendsKey: true, CanList: true, CanWithdraw: true}
 }
 
-func (m *market) Account(context.Context) (string, error) { return m.account, nil }
+func (m *market) Account(context.Context, marketplace.Pacer) (string, error) { return m.account, nil }
 
-func (m *market) List(context.Context) ([]marketplace.Bid, error) { return slices.Clone(m.bids), nil }
+func (m *market) List(context.Context, marketplace.Pacer) ([]marketplace.Bid, error) {
+	return slices.Clone(m.bids), nil
+}
 
-func (m *market) Lookup(context.Context, string) ([]marketplace.Bid, error) {
+func (m *market) Lookup(context.Context, marketplace.Pacer, string) ([]marketplace.Bid, error) {
 	m.note("look")
 	return slices.Clone(m.bids), nil
 }
 
-func (m *market) Get(_ context.Context, ref marketplace.Ref) (marketplace.Bid, error) {
+func (m *market) Get(_ context.Context, _ marketplace.Pacer, ref marketplace.Ref) (marketplace.Bid, error) {
 	m.note("get " + ref.BidID)
 	return m.bids[slices.IndexFunc(m.bids, func(b marketplace.Bid) bool { return b.ID == ref.BidID })], nil
 }
 
-func (m *market) Withdraw(_ context.Context, ref marketplace.Ref, _ string) error {
+func (m *market) Withdraw(_ context.Context, _ marketplace.Pacer, ref marketplace.Ref, _ string) error {
 	m.note("withdraw " + ref.BidID)
 	if !m.stubborn {
 		m.bids[slices.IndexFunc(m.bids, func(b marketplace.Bid) bool { return b.ID == ref.BidID })].State = onebidv1.RemoteWithdrawn

@@ -33,7 +33,7 @@ type effect struct {
 	// resolved says that the Lease's history was looked up and recorded.
 	resolved bool
 	// event is written for people.
-	event *event
+	event *note
 	// letGo writes the tombstone with this outcome and then removes the finalizer; history tells the Posting first.
 	letGo   onebidv1.BidState
 	history bool
@@ -50,7 +50,7 @@ type effect struct {
 	err error
 }
 
-type event struct{ kind, reason, action, note string }
+type note struct{ kind, reason, action, note string }
 
 // commits write effects. No other code writes to Bids, their Leases and Postings.
 type commits struct{ *state }

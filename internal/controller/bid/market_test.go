@@ -40,9 +40,9 @@ func (m *market) Capabilities() marketplace.Capabilities {
 	return marketplace.Capabilities{StoresKey: m.storesKey, SendsKey: m.storesKey, CanList: false, CanWithdraw: true}
 }
 
-func (m *market) Account(context.Context) (string, error) { return m.account, nil }
+func (m *market) Account(context.Context, marketplace.Pacer) (string, error) { return m.account, nil }
 
-func (m *market) Place(ctx context.Context, p marketplace.PlaceRequest) (marketplace.Bid, error) {
+func (m *market) Place(ctx context.Context, _ marketplace.Pacer, p marketplace.PlaceRequest) (marketplace.Bid, error) {
 	m.keys = append(m.keys, p.IdempotencyKey)
 	if err := m.world.request("place"); err != nil {
 		return marketplace.Bid{}, err
@@ -74,7 +74,7 @@ func (m *market) Preview(_ context.Context, p marketplace.PlaceRequest) (marketp
 	return marketplace.Preview{Method: "POST", URL: "https://rest.example/bids", Body: p.ForPreview().Proposal}, nil
 }
 
-func (m *market) Lookup(context.Context, string) ([]marketplace.Bid, error) {
+func (m *market) Lookup(context.Context, marketplace.Pacer, string) ([]marketplace.Bid, error) {
 	if err := m.world.request("look"); err != nil {
 		return nil, err
 	}
@@ -84,11 +84,11 @@ func (m *market) Lookup(context.Context, string) ([]marketplace.Bid, error) {
 	return slices.Clone(m.bids), nil
 }
 
-func (m *market) List(context.Context) ([]marketplace.Bid, error) {
+func (m *market) List(context.Context, marketplace.Pacer) ([]marketplace.Bid, error) {
 	return nil, refused(onebidv1.ErrorInvalid)
 }
 
-func (m *market) Get(_ context.Context, ref marketplace.Ref) (marketplace.Bid, error) {
+func (m *market) Get(_ context.Context, _ marketplace.Pacer, ref marketplace.Ref) (marketplace.Bid, error) {
 	if err := m.world.request("get " + ref.BidID); err != nil {
 		return marketplace.Bid{}, err
 	}
@@ -99,7 +99,7 @@ func (m *market) Get(_ context.Context, ref marketplace.Ref) (marketplace.Bid, e
 	return m.bids[at], nil
 }
 
-func (m *market) Withdraw(ctx context.Context, ref marketplace.Ref, _ string) error {
+func (m *market) Withdraw(ctx context.Context, _ marketplace.Pacer, ref marketplace.Ref, _ string) error {
 	if err := m.world.request("withdraw " + ref.BidID); err != nil {
 		return err
 	}
@@ -124,7 +124,7 @@ func (m *market) find(id string) int {
 func (m *market) live() int {
 	n := 0
 	for _, b := range m.bids {
-		if b.Live() {
+		if b.Open() {
 			n++
 		}
 	}

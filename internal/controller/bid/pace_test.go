@@ -14,7 +14,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
-	"github.com/onebid-dev/onebid/internal/marketplace/registry"
+	"github.com/onebid-dev/onebid/internal/marketplace/account"
 )
 
 // closing is a Posting that closes so long after the start.
@@ -67,11 +67,11 @@ func TestABidThatWaitsForAQueueIsToldOfInTheEnd(t *testing.T) {
 	w := newWorld(t, onebidv1.ClassUniquePerPosting, newBid("a"))
 	w.rate(1)
 	p := w.process("one")
-	w.Expect(p.limiter.Wait(t.Context())).To(Succeed())
+	w.Expect(p.limiter.Wait(t.Context(), account.Priority{})).To(Succeed())
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	for range 5 { // who ask first, and are as urgent
-		go func() { _ = p.limiter.Wait(ctx) }()
+		go func() { _ = p.limiter.Wait(ctx, account.Priority{}) }()
 	}
 	w.Eventually(p.limiter.Waiting).Should(Equal(5))
 	_, requests := p.step()
@@ -129,14 +129,14 @@ func TestOneBidAsksForAllWhetherTheAccountHasBidsLeft(t *testing.T) {
 	w.Expect(w.market.keys).To(BeEmpty())
 
 	p.clock.Step(time.Hour)
-	w.Expect(p.limiter.Placing()).To(BeZero(), "another one asks first")
+	w.Expect(p.limiter.AdmitQuota()).To(BeZero(), "another one asks first")
 	wait, requests = p.step()
 	w.Expect(wait).To(Equal(30*time.Second), "until that one should know")
 	w.Expect(requests).To(BeEmpty(), "its status says it already")
 	p.clock.Step(wait)
 	p.step()
 	w.Expect(w.stored().Status.State).To(Equal(onebidv1.StateActive))
-	w.Expect(p.limiter.Placing()).To(BeZero())
+	w.Expect(p.limiter.AdmitQuota()).To(BeZero())
 
 	p.limiter.SpendQuota(p.clock.Now().Add(time.Hour))
 	w.delete()
@@ -302,11 +302,11 @@ func TestPollsGiveWayToWhatIsUrgent(t *testing.T) {
 	p.step()
 	wait, _ := p.step()
 	p.clock.Step(wait)
-	w.Expect(p.limiter.Wait(t.Context())).To(Succeed())
+	w.Expect(p.limiter.Wait(t.Context(), account.Priority{})).To(Succeed())
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	for range 90 {
-		go func() { _ = p.limiter.Wait(registry.WithTurn(ctx, registry.Turn{Rank: registry.Urgent})) }()
+		go func() { _ = p.limiter.Wait(ctx, account.Priority{Class: account.PriorityWithdraw}) }()
 	}
 	w.Eventually(p.limiter.Waiting).Should(Equal(90))
 	w.requests()

@@ -49,11 +49,11 @@ func TestOnlyTheLiveBidAuthorises(t *testing.T) {
 		},
 		"it was placed": func(w *world) {
 			w.edit(func(b *onebidv1.Bid) {
-				bidding.Placed(bidding.Remote{ID: "x", State: onebidv1.RemoteLive}, 1).Apply(b, start)
+				bidding.Placed(bidding.Remote{ID: "x", State: onebidv1.RemoteLive}, 1, onebidv1.ClassIdempotencyKey).Apply(b, start)
 			})
 		},
 		"its outcome is unknown": func(w *world) {
-			w.edit(func(b *onebidv1.Bid) { bidding.Unknown(1, "timeout").Apply(b, start) })
+			w.edit(func(b *onebidv1.Bid) { bidding.OutcomeUnknown(1, "timeout").Apply(b, start) })
 		},
 		"an attempt was refused meanwhile": func(w *world) {
 			w.edit(func(b *onebidv1.Bid) {
@@ -61,7 +61,7 @@ func TestOnlyTheLiveBidAuthorises(t *testing.T) {
 			})
 		},
 		"it ended": func(w *world) {
-			w.edit(func(b *onebidv1.Bid) { bidding.Foreign("x", 0).Apply(b, start) })
+			w.edit(func(b *onebidv1.Bid) { bidding.ExistingBid("x", 0).Apply(b, start) })
 		},
 		"its approval was changed": func(w *world) {
 			w.edit(func(b *onebidv1.Bid) {

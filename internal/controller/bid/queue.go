@@ -4,7 +4,6 @@ import (
 	"context"
 	"math"
 
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 	"sigs.k8s.io/controller-runtime/pkg/event"
@@ -13,7 +12,6 @@ import (
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	"github.com/onebid-dev/onebid/internal/bidding"
-	"github.com/onebid-dev/onebid/internal/marketplace/registry"
 )
 
 // Priorities in the work queue: the higher one goes first, equal ones in the order in which they came. Withdrawals go before

@@ -17,13 +17,13 @@ func TestPrioritiesFollowTheOrder(t *testing.T) {
 	g := NewWithT(t)
 	soon := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	var priorities []int
-	for _, order := range []bidding.Order{ // as they are to be worked on
-		{Urgency: bidding.UrgencyWithdraw},
-		{Urgency: bidding.UrgencyPlace, By: soon.Add(-time.Hour)},
-		{Urgency: bidding.UrgencyPlace, By: soon},
-		{Urgency: bidding.UrgencyPlace, By: soon.Add(time.Minute)},
-		{Urgency: bidding.UrgencyPlace, By: soon.AddDate(1000, 0, 0)},
-		{Urgency: bidding.UrgencyPlace},
+	for _, order := range []bidding.Priority{ // as they are to be worked on
+		{Class: bidding.PriorityWithdraw},
+		{Class: bidding.PriorityPlace, Deadline: soon.Add(-time.Hour)},
+		{Class: bidding.PriorityPlace, Deadline: soon},
+		{Class: bidding.PriorityPlace, Deadline: soon.Add(time.Minute)},
+		{Class: bidding.PriorityPlace, Deadline: soon.AddDate(1000, 0, 0)},
+		{Class: bidding.PriorityPlace},
 	} {
 		priorities = append(priorities, priorityOf(order))
 	}
@@ -33,7 +33,7 @@ func TestPrioritiesFollowTheOrder(t *testing.T) {
 	slices.Reverse(sorted)
 	g.Expect(priorities).To(Equal(sorted))
 	g.Expect(slices.Compact(sorted)).To(HaveLen(len(priorities)), "each is of its own")
-	g.Expect(priorityOf(bidding.Order{Urgency: bidding.UrgencyPlace, By: time.Unix(1<<40, 0)})).To(BeNumerically(">", priorityNormal))
+	g.Expect(priorityOf(bidding.Priority{Class: bidding.PriorityPlace, Deadline: time.Unix(1<<40, 0)})).To(BeNumerically(">", priorityNormal))
 }
 
 // TestMarketplacesAreNotPolledAllAtOnce looks at when the first bid of each is due, which has its list read.
@@ -49,7 +49,7 @@ func TestMarketplacesAreNotPolledAllAtOnce(t *testing.T) {
 		for b := range bids {
 			bid := &onebidv1.Bid{}
 			bid.UID = types.UID(fmt.Sprintf("bid-%d-%d", m, b))
-			wait := firstLook(&situation{bid: bid, marketplace: mkt}, now).Sub(now)
+			wait := firstPoll(&situation{bid: bid, marketplace: mkt}, now).Sub(now)
 			g.Expect(wait).To(And(BeNumerically(">=", 300*time.Second), BeNumerically("<", 600*time.Second)))
 			first = min(first, wait)
 		}

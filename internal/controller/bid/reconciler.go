@@ -201,7 +201,10 @@ func (r *Reconciler) carryOut(
 	ctx context.Context, s *situation, plan bidding.Plan, denial *bidding.Denial,
 ) (time.Duration, error) {
 	if bidding.Limited(s.marketplace) {
-		defer func() { s.reservation.Release(ctx) }()
+		defer func() {
+			s.reservation.Release()
+			r.capacity.HandOver(ctx, marketplaceOf(s.bid))
+		}()
 		var err error
 		if plan, err = r.reserve(ctx, s, plan, denial); err != nil {
 			return r.withoutCapacity(ctx, s, err)

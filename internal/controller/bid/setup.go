@@ -114,7 +114,7 @@ func (r *Reconciler) wakeups() source.Source {
 		r.Connections.SubscribeHealth(health.Report)
 		go r.capacity.Run(ctx, func(marketplace types.NamespacedName) { r.enqueueWaiting(ctx, q, marketplace) })
 		go changed.Run(ctx, func(marketplace types.NamespacedName) {
-			r.capacity.HandOver(ctx)
+			r.capacity.HandOverAll(ctx)
 			r.enqueueAll(ctx, q, marketplace)
 		})
 		go health.Run(ctx, func(marketplace types.NamespacedName) {

@@ -53,7 +53,7 @@ func abandon(o *owned) effect {
 	if outcome == "" {
 		outcome = onebidv1.StateIndeterminate
 	}
-	return effect{letGo: outcome, history: true, event: &event{
+	return effect{letGo: outcome, history: true, event: &note{
 		corev1.EventTypeWarning, EventAbandoned, "Abandon",
 		"Abandoned without withdrawing: " + o.live.Annotations[onebidv1.AnnotationAbandon],
 	}}
@@ -130,10 +130,10 @@ func listed(open []marketplace.Bid) string {
 // unanswerable says what is missing, and asks again.
 func unanswerable(why string) effect {
 	change := bidding.Undecidable(why)
-	return effect{change: &change, event: &event{corev1.EventTypeWarning, EventNotResolved, "Resolve", why}}
+	return effect{change: &change, event: &note{corev1.EventTypeWarning, EventNotResolved, "Resolve", why}}
 }
 
 // resolved is the record of a person's decision.
-func resolved(note, given string) *event {
-	return &event{corev1.EventTypeNormal, EventResolved, "Resolve", fmt.Sprintf(note, onebidv1.AnnotationResolve, given)}
+func resolved(text, given string) *note {
+	return &note{corev1.EventTypeNormal, EventResolved, "Resolve", fmt.Sprintf(text, onebidv1.AnnotationResolve, given)}
 }

@@ -34,7 +34,7 @@ func (st steps) withdrawSecond(ctx context.Context, o *owned, remoteID string) e
 	if err != nil {
 		result = "withdraw it there, since that failed: " + err.Error()
 	}
-	return effect{forget: true, err: err, event: &event{corev1.EventTypeWarning, EventPlacedTwice, "Place", fmt.Sprintf(
+	return effect{forget: true, err: err, event: &note{corev1.EventTypeWarning, EventPlacedTwice, "Place", fmt.Sprintf(
 		"A call that took effect after every wait placed a second bid %q beside the open one: %s", remoteID, result)}}
 }
 

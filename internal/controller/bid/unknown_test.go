@@ -138,7 +138,9 @@ func TestTheSettleWaitCoversOnesOwnCall(t *testing.T) {
 // Who comes late to record a bid adds it to whatever the status says by then; who comes late with a refusal does not.
 func TestOnlyALearnedBidIsAddedToAnotherVersion(t *testing.T) {
 	fence := func(w *world) func() {
-		return func() { w.edit(func(b *onebidv1.Bid) { bidding.Unknown(1, "somebody took over").Apply(b, start) }) }
+		return func() {
+			w.edit(func(b *onebidv1.Bid) { bidding.OutcomeUnknown(1, "somebody took over").Apply(b, start) })
+		}
 	}
 	w := newWorld(t, onebidv1.ClassIdempotencyKey, newBid("one"))
 	w.before["place"] = fence(w)
@@ -181,7 +183,7 @@ func TestASecondBidIsTakenBackByWhoPlacedIt(t *testing.T) {
 	w.before["place"] = func() {
 		w.market.byHand("250") // by the one that took over
 		w.edit(func(b *onebidv1.Bid) {
-			bidding.Placed(bidding.Remote{ID: "b-1", State: onebidv1.RemoteLive}, 2).Apply(b, start)
+			bidding.Placed(bidding.Remote{ID: "b-1", State: onebidv1.RemoteLive}, 2, onebidv1.ClassIdempotencyKey).Apply(b, start)
 		})
 	}
 	_, requests := w.process("a").step()
@@ -220,7 +222,7 @@ func TestALookUpOfAnotherAccountProvesNothing(t *testing.T) {
 	a.step()
 	w.clock.Step(settle)
 	_, requests := a.step()
-	w.Expect(requests).NotTo(ContainElement("look"))
+	w.Expect(requests).NotTo(ContainElement("place"))
 	w.Expect(w.placed()).To(Equal("Unknown/OutcomeUnknown"))
 }
 

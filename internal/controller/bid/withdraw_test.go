@@ -237,8 +237,8 @@ func TestADeletedBidIsLetGoOnlyOnceNoCallIsOpen(t *testing.T) {
 // A verdict does not hide a call: a Bid that somebody recorded as ended is resolved before it is let go.
 func TestAVerdictDoesNotHideACall(t *testing.T) {
 	for why, verdict := range map[string]bidding.Change{
-		"Duplicate": bidding.Foreign("x", 0),
-		"Expired":   bidding.Held(bidding.Hold{Reason: "PostingStale", Message: "m", Outcome: onebidv1.StateExpired}),
+		"Duplicate": bidding.ExistingBid("x", 0),
+		"Expired":   bidding.Denied(bidding.Denial{Reason: "PostingStale", Message: "m", Outcome: onebidv1.StateExpired}),
 		"Withdrawn": bidding.NeverPlaced(),
 	} {
 		t.Run(why, func(t *testing.T) {

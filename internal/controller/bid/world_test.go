@@ -25,7 +25,7 @@ import (
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	"github.com/onebid-dev/onebid/internal/controller/bid"
-	"github.com/onebid-dev/onebid/internal/marketplace/registry"
+	"github.com/onebid-dev/onebid/internal/marketplace/account"
 	"github.com/onebid-dev/onebid/internal/ownership"
 )
 
@@ -125,9 +125,9 @@ type process struct {
 	reconciler *bid.Reconciler
 	leases     *ownership.Client
 	postings   *postings
-	limiter    *registry.Limiter
+	limiter    *account.Limiter
 	// connections to the marketplaces.
-	connections *registry.Registry
+	connections *account.Registry
 	// idle is true when the members agree on another one to act.
 	idle bool
 }
@@ -135,11 +135,11 @@ type process struct {
 func (w *world) process(host string) *process {
 	w.Helper()
 	p := &process{world: w, postings: &postings{}}
-	connections := registry.New(registry.Options{Clock: w.clock})
+	connections := account.NewRegistry(account.Options{Clock: w.clock})
 	mkt := &onebidv1.Marketplace{}
 	w.Expect(w.api.Get(w.Context(), types.NamespacedName{Namespace: bidName.Namespace, Name: "rest"}, mkt)).To(Succeed())
 	p.connections = connections
-	p.limiter = connections.Connect(mkt, w.market, settle).Limiter
+	p.limiter = connections.Connect(mkt, w.market, settle).Limiter()
 	w.Cleanup(func() { connections.Forget(client.ObjectKeyFromObject(mkt)) })
 	p.leases = ownership.NewClient(leases{w: w}, ownership.NewIdentity(ownership.RoleController, host), nil, w.clock, logr.Discard())
 	p.reconciler = bid.New(bid.Options{

@@ -2,14 +2,13 @@ package marketplace
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	contract "github.com/onebid-dev/onebid/internal/marketplace"
-	"github.com/onebid-dev/onebid/internal/marketplace/registry"
+	"github.com/onebid-dev/onebid/internal/marketplace/account"
 )
 
 // Credentials that were refused are tried again seldom: most often somebody has to change the Secret, which is noticed
@@ -19,8 +18,8 @@ const (
 	refusedRetryMax     = time.Hour
 )
 
-// account is what the marketplace said when it was asked who we are.
-type account struct {
+// identification is what the marketplace said when it was asked who we are.
+type identification struct {
 	// asked is true once there was an answer, or none, for the present driver.
 	asked bool
 	// requested is the value of the annotation requestedAt when it was asked.
@@ -39,16 +38,11 @@ type account struct {
 func (r *Reconciler) probe(ctx context.Context, v *visit) {
 	known := &v.entry.account
 	now, requested := r.Clock.Now(), v.marketplace.Annotations[onebidv1.AnnotationReconcileRequestedAt]
-	if v.entry.driver == nil || v.missing != "" || v.deleting() || !known.due(now, requested) && !r.unanswering(v, now) {
+	if v.entry.conn == nil || v.missing != "" || v.deleting() || !known.due(now, requested) && !r.unanswering(v, now) {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, time.Duration(v.marketplace.Spec.TimeoutSeconds)*time.Second)
-	defer cancel()
-	id, err := v.entry.driver.Account(ctx)
-	if err != nil && errors.Is(context.Cause(ctx), context.Canceled) {
-		return // the manager stops: that says nothing about the marketplace
-	}
-	if registry.Unsent(err) {
+	id, err := v.entry.conn.Identify(ctx)
+	if account.Unsent(err) {
 		known.next = r.Clock.Now().Add(max(contract.RetryAfter(err), time.Second))
 		return // nor does that it was not our turn
 	}
@@ -65,14 +59,14 @@ func (r *Reconciler) unanswering(v *visit, now time.Time) bool {
 	return !health.NextProbe.IsZero() && !now.Before(health.NextProbe)
 }
 
-func (a account) due(now time.Time, requested string) bool {
+func (a identification) due(now time.Time, requested string) bool {
 	return !a.asked || a.requested != requested || (!a.next.IsZero() && !now.Before(a.next))
 }
 
 // after is what is known once an answer has come. An account that was known stays known through failures.
-func (a account) after(id string, err error, retry onebidv1.RetryPolicy, now time.Time) account {
+func (a identification) after(id string, err error, retry onebidv1.RetryPolicy, now time.Time) identification {
 	if err == nil {
-		return account{asked: true, id: id}
+		return identification{asked: true, id: id}
 	}
 	a.asked, a.class = true, contract.ClassOf(err)
 	a.failures++

@@ -3,7 +3,6 @@ package marketplace
 import (
 	"context"
 	"fmt"
-	"io"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -63,7 +62,7 @@ func (r *Reconciler) build(ctx context.Context, v *visit, wanted identity, crede
 	}
 	credible := fingerprint(credentials)
 	same := identity{v.entry.built.uid, v.entry.built.generation, wanted.secretVersion}
-	if v.entry.driver != nil && wanted == same && credible == v.entry.fingerprint {
+	if v.entry.conn != nil && wanted == same && credible == v.entry.fingerprint {
 		v.entry.built = wanted // only the Secret's metadata changed, as our own finalizer on it does
 		return
 	}
@@ -74,39 +73,39 @@ func (r *Reconciler) build(ctx context.Context, v *visit, wanted identity, crede
 		return
 	}
 	v.entry.discard()
-	driver = r.Connections.Wrap(v.marketplace, driver)
-	v.entry.built, v.entry.driver, v.entry.invalid, v.entry.fingerprint = wanted, driver, nil, credible
+	v.entry.conn = r.Connections.Open(v.marketplace, driver, r.Settle(&v.marketplace.Spec))
+	v.entry.built, v.entry.invalid, v.entry.fingerprint = wanted, nil, credible
 	v.entry.connected = false
-	v.entry.account = account{}
+	v.entry.account = identification{}
 }
 
 // drop gives the driver up, unless the Marketplace is being deleted: then the old one is all that withdrawals have.
 func (*Reconciler) drop(v *visit) {
-	if v.deleting() && v.entry.driver != nil {
+	if v.deleting() && v.entry.conn != nil {
 		return
 	}
 	v.entry.discard()
-	v.entry.built, v.entry.driver, v.entry.invalid = identity{}, nil, nil
-	v.entry.account = account{}
+	v.entry.built, v.entry.conn, v.entry.invalid = identity{}, nil, nil
+	v.entry.account = identification{}
 }
 
-// discard closes a driver that nobody else has; a connected one is closed with its connection.
+// discard closes an account that only this controller has.
 func (e *entry) discard() {
-	if closer, ok := e.driver.(io.Closer); ok && !e.connected {
-		_ = closer.Close() // it drops idle connections; there is nothing to be done about it
+	if e.conn != nil && !e.connected {
+		e.conn.Close()
 	}
 }
 
 // connect lets others use the driver as long as there is one whose credentials the marketplace has not refused. Refused
 // ones would only fail on each Bid anew.
 func (r *Reconciler) connect(v *visit) {
-	usable := v.entry.driver != nil && (v.deleting() || !r.refused(v))
+	usable := v.entry.conn != nil && (v.deleting() || !r.refused(v))
 	switch {
 	case !usable:
 		r.Connections.Delete(v.name())
 		v.entry.connected = false
 	case !v.entry.connected:
-		r.Connections.Connect(v.marketplace, v.entry.driver, r.Settle(&v.marketplace.Spec))
+		r.Connections.Set(v.entry.conn)
 		v.entry.connected = true
 	}
 }

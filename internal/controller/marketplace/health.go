@@ -15,7 +15,7 @@ import (
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	"github.com/onebid-dev/onebid/internal/controller/wake"
-	"github.com/onebid-dev/onebid/internal/marketplace/registry"
+	"github.com/onebid-dev/onebid/internal/marketplace/account"
 )
 
 const (
@@ -69,20 +69,20 @@ func (r *Reconciler) describeHealth(v *visit) metav1.Condition {
 	return reachable(status.Conditions, health, now)
 }
 
-func pausedNow(health registry.Health, now time.Time) bool {
+func pausedNow(health account.Health, now time.Time) bool {
 	return health.PausedUntil.Sub(now) > shortPause
 }
 
-func quotaSpent(health registry.Health, now time.Time) bool {
+func quotaSpent(health account.Health, now time.Time) bool {
 	return health.QuotaUntil.Sub(now) > shortPause
 }
 
-func rateLimitOf(health registry.Health, was *onebidv1.RateLimitStatus, now time.Time) *onebidv1.RateLimitStatus {
+func rateLimitOf(health account.Health, was *onebidv1.RateLimitStatus, now time.Time) *onebidv1.RateLimitStatus {
 	out := &onebidv1.RateLimitStatus{}
 	switch {
-	case health.Told != nil:
-		out.Remaining = &health.Told.Remaining
-		if limit := health.Told.Limit; limit > 0 {
+	case health.Reported != nil:
+		out.Remaining = &health.Reported.Remaining
+		if limit := health.Reported.Limit; limit > 0 {
 			out.Limit = &limit
 		}
 	case was != nil:
@@ -101,7 +101,7 @@ func rateLimitOf(health registry.Health, was *onebidv1.RateLimitStatus, now time
 	return out
 }
 
-func breakerOf(health registry.Health, was *onebidv1.BreakerStatus) *onebidv1.BreakerStatus {
+func breakerOf(health account.Health, was *onebidv1.BreakerStatus) *onebidv1.BreakerStatus {
 	out := &onebidv1.BreakerStatus{State: health.Breaker}
 	switch {
 	case health.Breaker != onebidv1.BreakerClosed:
@@ -122,7 +122,7 @@ func seconds(t time.Time) *metav1.Time {
 }
 
 // reachable says whether calls are made. Before the first answer to this process the verdict of the one before stands.
-func reachable(before []metav1.Condition, health registry.Health, now time.Time) metav1.Condition {
+func reachable(before []metav1.Condition, health account.Health, now time.Time) metav1.Condition {
 	condition := metav1.Condition{Type: onebidv1.ConditionReachable, Status: metav1.ConditionFalse}
 	was := meta.FindStatusCondition(before, onebidv1.ConditionReachable)
 	switch {

@@ -9,14 +9,13 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
-	contract "github.com/onebid-dev/onebid/internal/marketplace"
+	"github.com/onebid-dev/onebid/internal/marketplace/account"
 	"github.com/onebid-dev/onebid/internal/marketplace/ratelimit"
-	"github.com/onebid-dev/onebid/internal/marketplace/registry"
 	"github.com/onebid-dev/onebid/internal/testenv/build"
 )
 
 // healthy sets the account's health and has everybody told of it.
-func (f *fixture) healthy(health registry.Health) {
+func (f *fixture) healthy(health account.Health) {
 	f.t.Helper()
 	f.site.set(func() { f.site.health = health })
 	f.site.told(types.NamespacedName{Namespace: f.ns, Name: "m"})
@@ -30,20 +29,20 @@ func wholeSeconds(t time.Time) *metav1.Time {
 func TestStatusFollowsPausesAndTheBreaker(t *testing.T) {
 	f := start(t)
 	f.clock.SetTime(time.Now().Truncate(time.Second))
-	f.site.set(func() { f.site.health = registry.Health{Breaker: onebidv1.BreakerClosed} })
+	f.site.set(func() { f.site.health = account.Health{Breaker: onebidv1.BreakerClosed} })
 	f.create(build.Marketplace(f.ns, "m", "https://example.com", anonymous))
 	f.Eventually(f.condition("Reachable")).Should(Equal("Unknown NotProbed: No call was answered yet"))
 	f.Expect(f.get().Status.Breaker).To(Equal(&onebidv1.BreakerStatus{State: onebidv1.BreakerClosed}))
 	f.Expect(f.get().Status.RateLimit).To(BeNil())
 	f.clock.Step(6 * time.Second)
 
-	closed := registry.Health{Breaker: onebidv1.BreakerClosed, Answered: true}
+	closed := account.Health{Breaker: onebidv1.BreakerClosed, Answered: true}
 	f.healthy(closed)
 	f.Eventually(f.condition("Reachable")).Should(Equal("True Answering: The marketplace answers"))
 	f.clock.Step(6 * time.Second)
 
 	now := f.clock.Now()
-	open := registry.Health{
+	open := account.Health{
 		Breaker: onebidv1.BreakerOpen, Since: now, NextProbe: now.Add(time.Hour), Failures: 5, Answered: true,
 	}
 	f.healthy(open)
@@ -66,8 +65,8 @@ func TestStatusFollowsPausesAndTheBreaker(t *testing.T) {
 	f.clock.Step(6 * time.Second)
 
 	limit := ratelimit.State{Limit: 60}
-	f.healthy(registry.Health{
-		Breaker: onebidv1.BreakerClosed, Since: now, Answered: true, Told: &limit,
+	f.healthy(account.Health{
+		Breaker: onebidv1.BreakerClosed, Since: now, Answered: true, Reported: &limit,
 		PausedUntil: f.clock.Now().Add(90 * time.Second), PauseReason: onebidv1.ReasonRateLimited,
 	})
 	f.Eventually(f.condition("Reachable")).Should(HavePrefix("False RateLimited: Calls are held back until"))
@@ -82,8 +81,8 @@ func TestStatusFollowsPausesAndTheBreaker(t *testing.T) {
 	f.Expect(f.get().Status.RateLimit.PausedUntil).To(BeNil())
 
 	f.clock.Step(6 * time.Second)
-	f.healthy(registry.Health{
-		Breaker: onebidv1.BreakerClosed, Since: now, Answered: true, Told: &limit, QuotaUntil: f.clock.Now().Add(90 * time.Second),
+	f.healthy(account.Health{
+		Breaker: onebidv1.BreakerClosed, Since: now, Answered: true, Reported: &limit, QuotaUntil: f.clock.Now().Add(90 * time.Second),
 	})
 	f.Eventually(f.condition("Reachable")).Should(HavePrefix("True Answering: The marketplace answers, and says that the account's bids"))
 	f.Expect(f.get().Status.RateLimit.Reason).To(Equal(onebidv1.ReasonQuotaExhausted))
@@ -95,28 +94,24 @@ func TestStatusFollowsPausesAndTheBreaker(t *testing.T) {
 	f.clock.Step(6 * time.Second)
 	writes = f.writes()
 	few := ratelimit.State{Limit: 60, Remaining: 3}
-	f.healthy(registry.Health{Breaker: onebidv1.BreakerClosed, Since: now, Answered: true, Told: &few})
+	f.healthy(account.Health{Breaker: onebidv1.BreakerClosed, Since: now, Answered: true, Reported: &few})
 	f.Consistently(f.writes, 200*time.Millisecond).Should(Equal(writes), "no write for the sake of a number that changes with every call")
 
 	f.clock.Step(6 * time.Second)
-	f.healthy(registry.Health{Breaker: onebidv1.BreakerClosed})
+	f.healthy(account.Health{Breaker: onebidv1.BreakerClosed})
 	f.Consistently(f.writes, 200*time.Millisecond).Should(Equal(writes), "a process that begins anew has nothing to add")
 }
 
 // TestTheAccountIsAskedWithinItsPace lets the real registry pause the account.
 func TestTheAccountIsAskedWithinItsPace(t *testing.T) {
 	f := start(t)
-	connections := registry.New(registry.Options{Clock: f.clock})
+	registry := account.NewRegistry(account.Options{Clock: f.clock})
 	m := build.Marketplace(f.ns, "m", "https://example.com", anonymous)
-	account := m.DeepCopy() // the reply to its creation is written into m while the controller may be at work
-	f.site.set(func() {
-		f.site.wrap = func(d contract.Driver) contract.Driver { return connections.Wrap(account, d) }
-		f.site.down = true
-	})
+	f.site.set(func() { f.site.registry, f.site.down = registry, true })
 	f.create(m)
-	f.Eventually(f.asked).Should(Equal(1), "through the wrapper")
+	f.Eventually(f.asked).Should(Equal(1))
 	f.Eventually(func() int {
-		health, _ := connections.Health(types.NamespacedName{Namespace: f.ns, Name: "m"})
+		health, _ := registry.Health(types.NamespacedName{Namespace: f.ns, Name: "m"})
 		return health.Failures
 	}).Should(Equal(1), "what the account was asked counts as any other call")
 }

@@ -114,13 +114,13 @@ func TestAccountBackoff(t *testing.T) {
 	g := NewWithT(t)
 	now := time.Unix(1000, 0)
 	retry := onebidv1.RetryPolicy{InitialSeconds: 2, MaxSeconds: 10}
-	fail := func(a account, class onebidv1.ErrorClass, after time.Duration) (account, time.Duration) {
+	fail := func(a identification, class onebidv1.ErrorClass, after time.Duration) (identification, time.Duration) {
 		a = a.after("", &contract.Error{Class: class, RetryAfter: after}, retry, now)
 		return a, a.next.Sub(now)
 	}
 
 	var waits []time.Duration
-	var a account
+	var a identification
 	var wait time.Duration
 	for range 5 {
 		a, wait = fail(a, onebidv1.ErrorTransient, 0)
@@ -131,7 +131,7 @@ func TestAccountBackoff(t *testing.T) {
 	_, wait = fail(a, onebidv1.ErrorRateLimited, time.Minute)
 	g.Expect(wait).To(Equal(time.Minute), "never before the marketplace allows it")
 
-	refused, wait := fail(account{}, onebidv1.ErrorAuth, 0)
+	refused, wait := fail(identification{}, onebidv1.ErrorAuth, 0)
 	g.Expect(wait).To(Equal(refusedRetryInitial), "refused credentials are tried seldom")
 	for range 100 {
 		refused, wait = fail(refused, onebidv1.ErrorAuth, 0)
@@ -142,7 +142,7 @@ func TestAccountBackoff(t *testing.T) {
 	g.Expect(refused.due(now.Add(refusedRetryMax), "")).To(BeTrue())
 
 	known := refused.after("me", nil, retry, now)
-	g.Expect(known).To(Equal(account{asked: true, id: "me"}), "success forgets the failures")
+	g.Expect(known).To(Equal(identification{asked: true, id: "me"}), "success forgets the failures")
 	g.Expect(known.due(now.Add(1000*time.Hour), "")).To(BeFalse(), "what is known is not asked again")
 
 	_, wait = fail(known, onebidv1.ErrorTransient, 0)
@@ -174,7 +174,7 @@ func TestReadyCondition(t *testing.T) {
 		reason, message string
 	}{
 		"ready": {
-			why: "nothing is in the way", entry: entry{account: account{asked: true}}, status: "True", reason: "Ready",
+			why: "nothing is in the way", entry: entry{account: identification{asked: true}}, status: "True", reason: "Ready",
 			message: "The driver is built and the credentials are there; spec.mode says whether bids are placed",
 		},
 		"missing before invalid": {
@@ -188,25 +188,25 @@ func TestReadyCondition(t *testing.T) {
 		},
 		"refused": {
 			why: "the Secret is what has to change", change: withSecret,
-			entry: entry{account: account{asked: true, class: onebidv1.ErrorAuth}}, status: "False", reason: "CredentialsInvalid",
+			entry: entry{account: identification{asked: true, class: onebidv1.ErrorAuth}}, status: "False", reason: "CredentialsInvalid",
 			message: `The marketplace does not accept the credentials in Secret "token" of namespace "ns": correct that Secret; ` +
 				"it is tried again as soon as it changes",
 		},
 		"refused without a Secret": {
 			why:   "there is no Secret to correct",
-			entry: entry{account: account{asked: true, class: onebidv1.ErrorAuth}}, status: "False", reason: "CredentialsInvalid",
+			entry: entry{account: identification{asked: true, class: onebidv1.ErrorAuth}}, status: "False", reason: "CredentialsInvalid",
 			message: "The marketplace wants credentials: create a Secret with them and name it in spec.credentialsSecretRef",
 		},
 		"not reached": {
 			why:    "nothing is proved yet",
-			entry:  entry{account: account{asked: true, class: onebidv1.ErrorTransient}},
+			entry:  entry{account: identification{asked: true, class: onebidv1.ErrorTransient}},
 			status: "Unknown", reason: "MarketplaceError",
 			message: "The marketplace was asked for the account, and that failed as Transient; it is asked again by itself. " +
 				"If this lasts, check the address and the account request in spec.http",
 		},
 		"not reached any more": {
 			why: "a marketplace that is down is still configured well", change: wasReady,
-			entry:  entry{account: account{asked: true, class: onebidv1.ErrorTransient}},
+			entry:  entry{account: identification{asked: true, class: onebidv1.ErrorTransient}},
 			status: "True", reason: "Ready", message: "as before",
 		},
 		"one Bid in the way": {

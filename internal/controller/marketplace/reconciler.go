@@ -60,7 +60,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if v.acts {
 		r.probe(ctx, v)
 	} else {
-		v.entry.account = account{} // whoever acts asks; what this process once heard may be over
+		v.entry.account = identification{} // whoever acts asks; what this process once heard may be over
 	}
 	r.connect(v)
 	if !v.acts {

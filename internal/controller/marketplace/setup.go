@@ -20,7 +20,7 @@ import (
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	"github.com/onebid-dev/onebid/internal/controller/wake"
 	contract "github.com/onebid-dev/onebid/internal/marketplace"
-	"github.com/onebid-dev/onebid/internal/marketplace/registry"
+	"github.com/onebid-dev/onebid/internal/marketplace/account"
 )
 
 // Members tell which replica writes for a key.
@@ -39,17 +39,17 @@ type Secrets interface {
 	Version(secret types.NamespacedName) (resourceVersion string, known bool)
 }
 
-// Connections are the drivers that can be used. See registry.Registry.
+// Connections are the accounts that can be used. See account.Registry.
 type Connections interface {
-	// Wrap gives a driver that was just built what all calls of its account share.
-	Wrap(m *onebidv1.Marketplace, driver contract.Driver) contract.Driver
+	// Open makes an account of a driver that was just built.
+	Open(m *onebidv1.Marketplace, driver contract.Driver, settle time.Duration) *account.Account
 	// Health is how this process gets on with the account, false when it knows none.
-	Health(marketplace types.NamespacedName) (registry.Health, bool)
+	Health(marketplace types.NamespacedName) (account.Health, bool)
 	// SubscribeHealth has a function called when that changed.
 	SubscribeHealth(changed func(types.NamespacedName))
-	// Connect puts a driver that was just built, or that can be used again, in place of the one before.
-	Connect(m *onebidv1.Marketplace, driver contract.Driver, settle time.Duration) *registry.Connection
-	// Delete takes the driver away; it may be called when there is none.
+	// Set puts an account in place of the one before.
+	Set(a *account.Account) *account.Account
+	// Delete takes the account away; it may be called when there is none.
 	Delete(marketplace types.NamespacedName)
 	// Forget is Delete for a Marketplace that is gone for good.
 	Forget(marketplace types.NamespacedName)

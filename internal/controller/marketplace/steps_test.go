@@ -20,6 +20,7 @@ import (
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	contract "github.com/onebid-dev/onebid/internal/marketplace"
+	"github.com/onebid-dev/onebid/internal/marketplace/account"
 	"github.com/onebid-dev/onebid/internal/testenv/build"
 )
 
@@ -43,9 +44,11 @@ func (noWatch) Watch(types.NamespacedName, types.NamespacedName) error { return 
 func (noWatch) Release(types.NamespacedName)                           {}
 func (noWatch) Version(types.NamespacedName) (string, bool)            { return "", false }
 
-type unwrapped struct{ Connections }
+type opening struct{ Connections }
 
-func (unwrapped) Wrap(_ *onebidv1.Marketplace, d contract.Driver) contract.Driver { return d }
+func (opening) Open(m *onebidv1.Marketplace, d contract.Driver, settle time.Duration) *account.Account {
+	return account.NewRegistry(account.Options{}).Open(m, d, settle)
+}
 
 func TestFinalizerWaitsForWhatTheCacheDoesNotKnowYet(t *testing.T) {
 	g := NewWithT(t)
@@ -122,11 +125,13 @@ func (c *closing) Close() error {
 func TestSecretThatCannotBeRead(t *testing.T) {
 	g := NewWithT(t)
 	var failure error
+	driver := &closing{}
 	r := &Reconciler{
 		Options: Options{
-			Secrets: noWatch{}, Connections: unwrapped{},
+			Settle:  func(*onebidv1.MarketplaceSpec) time.Duration { return time.Second },
+			Secrets: noWatch{}, Connections: opening{},
 			Factory: func(context.Context, *onebidv1.MarketplaceSpec, map[string][]byte) (contract.Driver, error) {
-				return &closing{}, nil
+				return driver, nil
 			},
 		},
 		live: fakeClient(t, interceptor.Funcs{Get: func(
@@ -141,19 +146,18 @@ func TestSecretThatCannotBeRead(t *testing.T) {
 	v := visitOf(build.Marketplace("ns", "m", "https://example.com"), entry{})
 	v.marketplace.Spec.CredentialsSecretRef = &onebidv1.SecretReference{Name: "token"}
 	g.Expect(r.refreshDriver(t.Context(), v)).To(Succeed())
-	built, ok := v.entry.driver.(*closing)
-	g.Expect(ok).To(BeTrue())
+	built := v.entry.conn
 
 	failure = errors.New("no answer")
 	g.Expect(r.refreshDriver(t.Context(), v)).To(MatchError("no answer"))
-	g.Expect(v.entry.driver).To(BeIdenticalTo(built), "an API server that does not answer is no reason to stop")
+	g.Expect(v.entry.conn).To(BeIdenticalTo(built), "an API server that does not answer is no reason to stop")
 
 	failure = apierrors.NewForbidden(corev1.Resource("secrets"), "token", nil)
 	g.Expect(r.refreshDriver(t.Context(), v)).To(Succeed())
 	g.Expect(v.missing).To(Equal(`The controller may not read Secret "token" in namespace "ns", which ` +
 		"spec.credentialsSecretRef names: allow its ServiceAccount to get, list and watch it"))
-	g.Expect(v.entry.driver).To(BeNil())
-	g.Expect(built.closed).To(Equal(1), "nobody else had it")
+	g.Expect(v.entry.conn).To(BeNil())
+	g.Expect(driver.closed).To(Equal(1), "nobody else had it")
 }
 
 func TestSetupNamesWhatIsMissing(t *testing.T) {

@@ -27,8 +27,8 @@ import (
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	"github.com/onebid-dev/onebid/internal/controller/marketplace"
 	contract "github.com/onebid-dev/onebid/internal/marketplace"
+	"github.com/onebid-dev/onebid/internal/marketplace/account"
 	httpdriver "github.com/onebid-dev/onebid/internal/marketplace/http"
-	"github.com/onebid-dev/onebid/internal/marketplace/registry"
 	"github.com/onebid-dev/onebid/internal/marketplace/wire"
 	"github.com/onebid-dev/onebid/internal/secretwatch"
 	"github.com/onebid-dev/onebid/internal/testenv"
@@ -76,15 +76,17 @@ type site struct {
 	tokens    map[string]string // account by accepted token
 	down      bool
 	connected map[types.NamespacedName]*driver
-	health    registry.Health
+	health    account.Health
 	told      func(types.NamespacedName)
-	wrap      func(contract.Driver) contract.Driver
+	opened    map[*account.Account]*driver
+	registry  *account.Registry // that accounts are opened in, if it matters
 }
 
 type driver struct {
 	contract.Driver
 	site  *site
 	token string
+	of    types.NamespacedName
 }
 
 // factory compiles what is described, as the real one does, but what it builds calls nobody.
@@ -101,7 +103,7 @@ func (s *site) factory(
 	return &driver{Driver: described, site: s, token: string(credentials["token"])}, nil
 }
 
-func (d *driver) Account(context.Context) (string, error) {
+func (d *driver) Account(context.Context, contract.Pacer) (string, error) {
 	d.site.mu.Lock()
 	defer d.site.mu.Unlock()
 	d.site.asked++
@@ -118,23 +120,29 @@ func (d *driver) Account(context.Context) (string, error) {
 // connections are the drivers that others may use.
 type connections struct{ *site }
 
-func (s connections) Connect(m *onebidv1.Marketplace, d contract.Driver, settle time.Duration) *registry.Connection {
+func (s connections) Open(m *onebidv1.Marketplace, d contract.Driver, settle time.Duration) *account.Account {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.connected[client.ObjectKeyFromObject(m)], _ = d.(*driver)
-	return &registry.Connection{Driver: d, Settle: settle}
-}
-
-func (s connections) Wrap(_ *onebidv1.Marketplace, d contract.Driver) contract.Driver {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.wrap != nil {
-		return s.wrap(d)
+	registry := s.registry
+	if registry == nil {
+		registry = account.NewRegistry(account.Options{})
 	}
-	return d
+	a := registry.Open(m, d, settle)
+	built, _ := d.(*driver)
+	built.of = client.ObjectKeyFromObject(m)
+	s.opened[a] = built
+	return a
 }
 
-func (s connections) Health(types.NamespacedName) (registry.Health, bool) {
+func (s connections) Set(a *account.Account) *account.Account {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	d := s.opened[a]
+	s.connected[d.of] = d
+	return a
+}
+
+func (s connections) Health(types.NamespacedName) (account.Health, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.health, s.health.Breaker != ""
@@ -176,7 +184,7 @@ func start(t *testing.T) *fixture {
 	t.Helper()
 	f := &fixture{
 		WithT: NewWithT(t), t: t, ns: env.Namespace(t), members: &members{},
-		site:  &site{tokens: map[string]string{"": "anybody", "good": "me"}, connected: map[types.NamespacedName]*driver{}},
+		site:  &site{tokens: map[string]string{"": "anybody", "good": "me"}, connected: map[types.NamespacedName]*driver{}, opened: map[*account.Account]*driver{}},
 		clock: clocktesting.NewFakeClock(time.Now()),
 	}
 	f.SetDefaultEventuallyTimeout(40 * time.Second)

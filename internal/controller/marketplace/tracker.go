@@ -8,23 +8,23 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 
-	contract "github.com/onebid-dev/onebid/internal/marketplace"
+	"github.com/onebid-dev/onebid/internal/marketplace/account"
 )
 
 // entry is what this process remembers of one Marketplace. Only the worker that reconciles the Marketplace touches it,
 // but for what tracker guards.
 type entry struct {
-	// built is what driver and invalid were made from.
+	// built is what conn and invalid were made from.
 	built identity
-	// driver is nil when it could not be built.
-	driver contract.Driver
+	// conn is nil when its driver could not be built.
+	conn *account.Account
 	// invalid is the factory's error.
 	invalid error
-	// connected is true while driver is the one that others use.
+	// connected is true while conn is the one that others use.
 	connected bool
-	account   account
+	account   identification
 	counts    counts
-	// fingerprint is that of the credentials that driver was built with.
+	// fingerprint is that of the credentials that conn was built with.
 	fingerprint [sha256.Size]byte
 	// secretHeld and secretDeleting are what the Secret said when it was last read.
 	secretHeld, secretDeleting bool

@@ -16,7 +16,7 @@ func (b *bench) placed() {
 	b.Expect(b.lookup(posting)).To(gomega.BeEmpty())
 	b.Expect(b.list()).To(gomega.BeEmpty())
 	request := b.request(posting)
-	bid, err := b.driver.Place(b.Context(), request)
+	bid, err := b.driver.Place(b.Context(), marketplace.Unpaced{}, request)
 	b.Expect(err).NotTo(gomega.HaveOccurred())
 	b.Expect(b.placeCalls(posting)).To(gomega.Equal(1))
 	b.Expect(b.live(posting)).To(gomega.Equal([]string{bid.ID}))
@@ -37,7 +37,7 @@ func (b *bench) placed() {
 			b.Expect(got.IdempotencyKey).To(gomega.Equal(request.IdempotencyKey))
 		}
 	}
-	if account, err := b.driver.Account(b.Context()); err != nil || (account != "" && account != b.AccountID(b.account)) {
+	if account, err := b.driver.Account(b.Context(), marketplace.Unpaced{}); err != nil || (account != "" && account != b.AccountID(b.account)) {
 		b.Errorf("Account: got %q, %v, want %q or nothing", account, err, b.AccountID(b.account))
 	}
 }
@@ -50,7 +50,7 @@ func (b *bench) withdrawn() {
 	b.Expect(b.live(posting)).To(gomega.BeEmpty())
 	b.Expect(liveIDs(b.lookup(posting))).To(gomega.BeEmpty())
 	b.Expect(ids(b.list())).To(gomega.BeEmpty())
-	if got, err := b.driver.Get(b.Context(), marketplace.Ref{BidID: bid.ID, PostingID: posting}); err == nil {
+	if got, err := b.driver.Get(b.Context(), marketplace.Unpaced{}, marketplace.Ref{BidID: bid.ID, PostingID: posting}); err == nil {
 		b.Expect(got.State).To(gomega.Equal(onebidv1.RemoteWithdrawn))
 	} else {
 		b.failsAs(err, "get", onebidv1.ErrorNotFound)
@@ -71,7 +71,7 @@ func (b *bench) oddPostings() {
 		"../bids", "x=1&y=2", `"quoted"`, "тендер\u00a0№ 7", "007", "39211345", "12345678901234567890", strings.Repeat("ю", 50),
 	} {
 		if !b.Takes(posting) {
-			_, err := b.driver.Place(b.Context(), b.request(posting))
+			_, err := b.driver.Place(b.Context(), marketplace.Unpaced{}, b.request(posting))
 			b.failsAs(err, "place", onebidv1.ErrorInvalid)
 			b.Expect(b.placeCalls("")).To(gomega.Equal(placed), "posting %q", posting)
 			continue
@@ -91,9 +91,9 @@ func (b *bench) oddPostings() {
 func (b *bench) secondBid() {
 	posting := b.posting()
 	request := b.request(posting)
-	first, err := b.driver.Place(b.Context(), request)
+	first, err := b.driver.Place(b.Context(), marketplace.Unpaced{}, request)
 	b.Expect(err).NotTo(gomega.HaveOccurred())
-	again, err := b.driver.Place(b.Context(), request)
+	again, err := b.driver.Place(b.Context(), marketplace.Unpaced{}, request)
 	switch b.Class {
 	case onebidv1.ClassIdempotencyKey:
 		b.Expect(b.driver.Capabilities().SendsKey).To(gomega.BeTrue())
@@ -120,10 +120,10 @@ func (b *bench) unknownBids() {
 	posting := b.posting()
 	b.Expect(b.lookup(posting)).To(gomega.BeEmpty())
 	ref := marketplace.Ref{BidID: "999999999", PostingID: posting}
-	_, err := b.driver.Get(b.Context(), ref)
+	_, err := b.driver.Get(b.Context(), marketplace.Unpaced{}, ref)
 	b.failsAs(err, "get", onebidv1.ErrorNotFound)
 	if b.driver.Capabilities().CanWithdraw {
-		b.failsAs(b.driver.Withdraw(b.Context(), ref, "no reason"), "withdraw", onebidv1.ErrorNotFound)
+		b.failsAs(b.driver.Withdraw(b.Context(), marketplace.Unpaced{}, ref, "no reason"), "withdraw", onebidv1.ErrorNotFound)
 	}
 }
 
@@ -131,10 +131,10 @@ func (b *bench) strangers() {
 	posting := b.posting()
 	bid := b.place(posting)
 	stranger := b.Open(b.T, "stranger-to-"+b.account)
-	bids, err := stranger.Lookup(b.Context(), posting)
+	bids, err := stranger.Lookup(b.Context(), marketplace.Unpaced{}, posting)
 	b.Expect(err).NotTo(gomega.HaveOccurred())
 	b.Expect(bids).To(gomega.BeEmpty(), "our bids only")
-	_, err = stranger.Get(b.Context(), marketplace.Ref{BidID: bid.ID, PostingID: posting})
+	_, err = stranger.Get(b.Context(), marketplace.Unpaced{}, marketplace.Ref{BidID: bid.ID, PostingID: posting})
 	b.failsAs(err, "get", onebidv1.ErrorNotFound, onebidv1.ErrorForbidden)
 	b.Expect(b.live(posting)).To(gomega.Equal([]string{bid.ID}))
 }
@@ -154,7 +154,7 @@ func (b *bench) moved() {
 		}
 		b.Expect(got.State).To(gomega.BeElementOf(want), "the word is %q", got.Word)
 		listed := ids(b.list())
-		if got.Live() && b.driver.Capabilities().CanList {
+		if got.Open() && b.driver.Capabilities().CanList {
 			b.Expect(listed).To(gomega.ContainElement(bid.ID), "a bid that is %s can still bind us", state)
 		} else {
 			b.Expect(listed).NotTo(gomega.ContainElement(bid.ID), "a bid that is %s is over", state)
@@ -174,8 +174,8 @@ func (b *bench) concurrency() {
 	var wg sync.WaitGroup
 	for i := range postings {
 		wg.Go(func() {
-			if _, errs[i] = b.driver.Place(b.Context(), requests[i]); errs[i] == nil {
-				_, errs[i] = b.driver.Lookup(b.Context(), postings[i])
+			if _, errs[i] = b.driver.Place(b.Context(), marketplace.Unpaced{}, requests[i]); errs[i] == nil {
+				_, errs[i] = b.driver.Lookup(b.Context(), marketplace.Unpaced{}, postings[i])
 			}
 		})
 	}

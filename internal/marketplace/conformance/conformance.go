@@ -188,21 +188,21 @@ func (b *bench) request(postingID string) marketplace.PlaceRequest {
 // place places a bid that must succeed.
 func (b *bench) place(postingID string) marketplace.Bid {
 	b.Helper()
-	bid, err := b.driver.Place(b.Context(), b.request(postingID))
+	bid, err := b.driver.Place(b.Context(), marketplace.Unpaced{}, b.request(postingID))
 	b.Expect(err).NotTo(gomega.HaveOccurred(), "placing")
 	return bid
 }
 
 func (b *bench) lookup(postingID string) []marketplace.Bid {
 	b.Helper()
-	bids, err := b.driver.Lookup(b.Context(), postingID)
+	bids, err := b.driver.Lookup(b.Context(), marketplace.Unpaced{}, postingID)
 	b.Expect(err).NotTo(gomega.HaveOccurred(), "looking up")
 	return bids
 }
 
 func (b *bench) get(bid marketplace.Bid) marketplace.Bid {
 	b.Helper()
-	got, err := b.driver.Get(b.Context(), marketplace.Ref{BidID: bid.ID, PostingID: bid.PostingID})
+	got, err := b.driver.Get(b.Context(), marketplace.Unpaced{}, marketplace.Ref{BidID: bid.ID, PostingID: bid.PostingID})
 	b.Expect(err).NotTo(gomega.HaveOccurred(), "getting")
 	return got
 }
@@ -212,13 +212,13 @@ func (b *bench) list() []marketplace.Bid {
 	if !b.driver.Capabilities().CanList {
 		return nil
 	}
-	bids, err := b.driver.List(b.Context())
+	bids, err := b.driver.List(b.Context(), marketplace.Unpaced{})
 	b.Expect(err).NotTo(gomega.HaveOccurred(), "listing")
 	return bids
 }
 
 func (b *bench) withdraw(bid marketplace.Bid, postingID string) error {
-	return b.driver.Withdraw(b.Context(), marketplace.Ref{BidID: bid.ID, PostingID: postingID}, "changed our mind")
+	return b.driver.Withdraw(b.Context(), marketplace.Unpaced{}, marketplace.Ref{BidID: bid.ID, PostingID: postingID}, "changed our mind")
 }
 
 // placeCalls on a posting, as the marketplace counted them.
@@ -281,5 +281,5 @@ func ids(bids []marketplace.Bid) []string {
 }
 
 func liveIDs(bids []marketplace.Bid) []string {
-	return ids(slices.DeleteFunc(slices.Clone(bids), func(bid marketplace.Bid) bool { return !bid.Live() }))
+	return ids(slices.DeleteFunc(slices.Clone(bids), func(bid marketplace.Bid) bool { return !bid.Open() }))
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/onsi/gomega"
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
+	"github.com/onebid-dev/onebid/internal/marketplace"
 )
 
 // fill places bids for two and a half pages: on one posting where the marketplace takes several, else on as many.
@@ -64,9 +65,9 @@ func (b *bench) brokenPages() {
 
 func (b *bench) readAll(operation, posting string) ([]string, error) {
 	if operation == "lookup" {
-		bids, err := b.driver.Lookup(b.Context(), posting)
+		bids, err := b.driver.Lookup(b.Context(), marketplace.Unpaced{}, posting)
 		return ids(bids), err
 	}
-	bids, err := b.driver.List(b.Context())
+	bids, err := b.driver.List(b.Context(), marketplace.Unpaced{})
 	return ids(bids), err
 }

@@ -34,6 +34,6 @@ func (b *bench) previewed() {
 	b.Expect(text).To(gomega.ContainSubstring("120"), "a preview shows the price")
 	b.Expect(text).To(gomega.ContainSubstring(marketplace.Redacted), "that there are credentials can be seen")
 
-	_, err = b.driver.Place(b.Context(), request)
+	_, err = b.driver.Place(b.Context(), marketplace.Unpaced{}, request)
 	b.Expect(err).NotTo(gomega.HaveOccurred(), "what was previewed can be placed")
 }

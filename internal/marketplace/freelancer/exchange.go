@@ -25,16 +25,19 @@ const identity = "Freelancer-OAuth-V1"
 type operation struct {
 	driver   *Driver
 	name     string
+	pace     marketplace.Pacer
 	proposal string
 	begun    bool
 }
 
-func (d *Driver) operation(name string) *operation { return &operation{driver: d, name: name} }
+func (d *Driver) operation(name string, pace marketplace.Pacer) *operation {
+	return &operation{driver: d, name: name, pace: pace}
+}
 
 // call begins the judgement of a request.
 func (o *operation) call(i wire.Intent, m *wire.Message) *wire.Call {
 	return &wire.Call{
-		Operation: o.name, Intent: i, Now: o.driver.options.Now, Moved: "the API is not at this address",
+		Operation: o.name, Intent: i, Now: o.driver.options.Now, Pace: o.pace, Moved: "the API is not at this address",
 		Redact: wire.NewRedactor(m, map[string]string{tokenKey: o.driver.token}, o.proposal),
 	}
 }
@@ -86,12 +89,12 @@ func (o *operation) write(ctx context.Context, method, path, contentType string,
 // there may be a reply.
 func (o *operation) exchange(ctx context.Context, c *wire.Call, m *wire.Message) (*wire.Reply, error) {
 	if o.begun {
-		if err := marketplace.Pace(ctx); err != nil {
+		if err := o.pace.Next(ctx); err != nil {
 			return nil, c.Unanswered(&wire.SendError{Err: err})
 		}
 	}
 	o.begun = true
-	r, err := o.driver.sender.Send(ctx, m, c.Intent)
+	r, err := o.driver.sender.Send(ctx, c, m)
 	if err != nil {
 		return nil, c.Unanswered(err)
 	}

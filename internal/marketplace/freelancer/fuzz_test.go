@@ -29,9 +29,9 @@ func FuzzReply(f *testing.F) {
 	f.Fuzz(func(t *testing.T, status int, body string) {
 		r := wire.NewReply(status, http.Header{}, []byte(body))
 		for _, name := range []string{marketplace.OpPlace, marketplace.OpWithdraw} {
-			checkWrite(t, d.operation(name).call(wire.Writing, nil), r)
+			checkWrite(t, d.operation(name, nil).call(wire.Writing, nil), r)
 		}
-		checkRead(t, d.operation(marketplace.OpLookup).call(wire.Reading, nil), r)
+		checkRead(t, d.operation(marketplace.OpLookup, nil).call(wire.Reading, nil), r)
 	})
 }
 

@@ -97,8 +97,7 @@ func (r *reader) page(ctx context.Context, offset int, overlap bool) (n int, fre
 	return len(*found.Bids), fresh, nil
 }
 
-// list gives all our bids, on one project or on any. That there are none is believed only while the site still knows who
-// we are: it shows bids to strangers as well, but not all of them.
+// list gives all our bids, on one project or on any.
 func (o *operation) list(ctx context.Context, project string) ([]marketplace.Bid, error) {
 	self, err := o.account(ctx)
 	if err != nil {
@@ -107,11 +106,6 @@ func (o *operation) list(ctx context.Context, project string) ([]marketplace.Bid
 	r := &reader{operation: o, self: self, project: project, seen: map[string]int{}, bids: []marketplace.Bid{}}
 	if err := r.readAll(ctx); err != nil {
 		return nil, err
-	}
-	if len(r.bids) == 0 {
-		if _, err := o.ask(ctx); err != nil {
-			return nil, err
-		}
 	}
 	if err := o.complete(ctx, r.bids); err != nil {
 		return nil, err

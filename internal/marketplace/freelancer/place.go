@@ -28,8 +28,8 @@ type offer struct {
 
 // Place implements marketplace.Driver. It first makes sure of what the site would refuse, or answer with HTTP 500, which
 // would leave open whether the bid was placed.
-func (d *Driver) Place(ctx context.Context, p marketplace.PlaceRequest) (marketplace.Bid, error) {
-	o := d.operation(marketplace.OpPlace)
+func (d *Driver) Place(ctx context.Context, pace marketplace.Pacer, p marketplace.PlaceRequest) (marketplace.Bid, error) {
+	o := d.operation(marketplace.OpPlace, pace)
 	o.proposal = p.Proposal
 	if err := o.valid(p); err != nil {
 		return marketplace.Bid{}, err
@@ -46,7 +46,7 @@ func (d *Driver) Place(ctx context.Context, p marketplace.PlaceRequest) (marketp
 
 // Preview implements marketplace.Driver. Whether the currency is the project's only a call could tell.
 func (d *Driver) Preview(_ context.Context, p marketplace.PlaceRequest) (marketplace.Preview, error) {
-	o := d.operation(marketplace.OpPlace)
+	o := d.operation(marketplace.OpPlace, marketplace.Unpaced{})
 	o.proposal = p.Proposal
 	if err := o.valid(p); err != nil {
 		return marketplace.Preview{}, err

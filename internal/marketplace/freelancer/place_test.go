@@ -21,7 +21,7 @@ func TestWhatIsSentToPlace(t *testing.T) {
 	spec.Freelancer.ProfileID, spec.Freelancer.MilestonePercentage = 33, new(int32(0))
 	p := request()
 	p.Price.Amount, p.Proposal = "99999999999999.10", text+" R&D <soon>"
-	got, err := open(t, spec, s.URL, token).Place(t.Context(), p)
+	got, err := open(t, spec, s.URL, token).Place(t.Context(), marketplace.Unpaced{}, p)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(got).To(Equal(marketplace.Bid{
 		ID: "77", PostingID: "9001", State: onebidv1.RemoteLive, Word: "active", Amount: "250.0", Currency: "USD",
@@ -70,7 +70,7 @@ func TestWhatIsWrongIsNotSent(t *testing.T) {
 			s := serve(t, nil)
 			p := request()
 			c.change(&p)
-			_, err := driver(t, s).Place(t.Context(), p)
+			_, err := driver(t, s).Place(t.Context(), marketplace.Unpaced{}, p)
 			g.Expect(err).To(beOf(onebidv1.ErrorInvalid))
 			g.Expect(err).To(MatchError(ContainSubstring(c.want)))
 			g.Expect(s.of("POST bids/")).To(BeEmpty())
@@ -93,7 +93,7 @@ func TestPreview(t *testing.T) {
 		g.Expect(shown.Headers).To(HaveKeyWithValue("Freelancer-Oauth-V1", marketplace.Redacted))
 		g.Expect(shown.Body).To(Equal(`{"project_id":9001,"bidder_id":` + bidder + `,"amount":250.00,"period":7,` +
 			`"milestone_percentage":50,"description":"[proposal of ` + strconv.Itoa(len(text)) + ` characters]"}`))
-		_, err = d.Account(t.Context())
+		_, err = d.Account(t.Context(), marketplace.Unpaced{})
 		g.Expect(err).NotTo(HaveOccurred())
 	}
 }
@@ -108,7 +108,7 @@ func TestWhatLooksLikeContactsIsSent(t *testing.T) {
 	} {
 		p := request()
 		p.Proposal += " " + words
-		_, err := d.Place(t.Context(), p)
+		_, err := d.Place(t.Context(), marketplace.Unpaced{}, p)
 		NewWithT(t).Expect(err).NotTo(HaveOccurred(), words)
 	}
 }
@@ -120,12 +120,12 @@ func TestACurrencyIsRememberedForAMinute(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
 	d := driverWith(t, s, wire.Options{Now: func() time.Time { return now }})
 	for range 3 {
-		_, err := d.Place(t.Context(), request())
+		_, err := d.Place(t.Context(), marketplace.Unpaced{}, request())
 		g.Expect(err).NotTo(HaveOccurred())
 	}
 	g.Expect(s.of("GET projects/9001/")).To(HaveLen(1))
 	now = now.Add(time.Minute)
-	_, err := d.Place(t.Context(), request())
+	_, err := d.Place(t.Context(), marketplace.Unpaced{}, request())
 	g.Expect(err).To(MatchError(ContainSubstring("USD must be EUR")))
 	g.Expect(s.of("POST bids/")).To(HaveLen(3))
 }
@@ -151,7 +151,7 @@ func TestReadsBeforeAPlaceLeaveNothingOpen(t *testing.T) {
 		} {
 			g := NewWithT(t)
 			s := serve(t, map[string][]answer{route: {c.answer}})
-			_, err := driver(t, s).Place(t.Context(), request())
+			_, err := driver(t, s).Place(t.Context(), marketplace.Unpaced{}, request())
 			g.Expect(err).To(beOf(c.want), "%s %v: %v", route, c.answer, err)
 			g.Expect(s.of("POST bids/")).To(BeEmpty())
 		}
@@ -176,7 +176,7 @@ func TestAnAnswerAboutAnotherBidIsNone(t *testing.T) {
 		t.Run(why, func(t *testing.T) {
 			g := NewWithT(t)
 			s := serve(t, map[string][]answer{"POST bids/": {ok(body)}})
-			_, err := driver(t, s).Place(t.Context(), request())
+			_, err := driver(t, s).Place(t.Context(), marketplace.Unpaced{}, request())
 			g.Expect(err).To(beOf(onebidv1.ErrorUnknownOutcome), "%v", err)
 			g.Expect(s.of("POST bids/")).To(HaveLen(1))
 		})
@@ -187,6 +187,6 @@ func TestErrorsAreDiscreet(t *testing.T) {
 	g := NewWithT(t)
 	said := `{"status":"error","error_code":"X","message":"` + text[:80] + ` ` + token + `"}`
 	s := serve(t, map[string][]answer{"POST bids/": {{http.StatusBadRequest, said, nil}}})
-	_, err := driver(t, s).Place(t.Context(), request())
+	_, err := driver(t, s).Place(t.Context(), marketplace.Unpaced{}, request())
 	g.Expect(err).To(MatchError("place: Invalid: HTTP 400: X: […] […]"))
 }

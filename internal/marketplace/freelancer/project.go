@@ -69,12 +69,12 @@ func (o *operation) currencyOf(ctx context.Context, id string) (string, error) {
 	return p.Currency.Code, nil
 }
 
-// complete adds to live bids what only their projects tell: the currency, and that nobody can accept them any more. A
+// complete adds to open bids what only their projects tell: the currency, and that nobody can accept them any more. A
 // project that the site does not show us adds nothing.
 func (o *operation) complete(ctx context.Context, bids []marketplace.Bid) error {
 	var ids []string
 	for _, b := range bids {
-		if b.Live() {
+		if b.Open() {
 			ids = append(ids, b.PostingID)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	"github.com/onebid-dev/onebid/internal/marketplace"
@@ -12,8 +13,8 @@ import (
 )
 
 // Account implements marketplace.Driver.
-func (d *Driver) Account(ctx context.Context) (string, error) {
-	return d.operation(marketplace.OpAccount).ask(ctx)
+func (d *Driver) Account(ctx context.Context, pace marketplace.Pacer) (string, error) {
+	return d.operation(marketplace.OpAccount, pace).ask(ctx)
 }
 
 // account gives our ID, asking for it the first time.
@@ -57,8 +58,8 @@ func (o *operation) ask(ctx context.Context) (string, error) {
 }
 
 // Lookup implements marketplace.Driver.
-func (d *Driver) Lookup(ctx context.Context, postingID string) ([]marketplace.Bid, error) {
-	o := d.operation(marketplace.OpLookup)
+func (d *Driver) Lookup(ctx context.Context, pace marketplace.Pacer, postingID string) ([]marketplace.Bid, error) {
+	o := d.operation(marketplace.OpLookup, pace)
 	if err := o.needsProject(postingID); err != nil {
 		return nil, err
 	}
@@ -74,24 +75,18 @@ func (o *operation) needsProject(postingID string) error {
 		fmt.Sprintf("spec.postingID: %q must be the ID of a project, a number such as 39211345", postingID), nil)
 }
 
-// List implements marketplace.Driver. The site filters by nothing that says live, so it reads the ended ones too.
-func (d *Driver) List(ctx context.Context) ([]marketplace.Bid, error) {
-	bids, err := d.operation(marketplace.OpList).list(ctx, "")
+// List implements marketplace.Driver. The site filters by nothing that says open, so it reads the ended ones too.
+func (d *Driver) List(ctx context.Context, pace marketplace.Pacer) ([]marketplace.Bid, error) {
+	bids, err := d.operation(marketplace.OpList, pace).list(ctx, "")
 	if err != nil {
 		return nil, err
 	}
-	open := bids[:0]
-	for _, b := range bids {
-		if b.Live() || b.State == onebidv1.RemoteUnknown {
-			open = append(open, b)
-		}
-	}
-	return open, nil
+	return slices.DeleteFunc(bids, func(b marketplace.Bid) bool { return !b.Open() }), nil
 }
 
 // Get implements marketplace.Driver.
-func (d *Driver) Get(ctx context.Context, ref marketplace.Ref) (marketplace.Bid, error) {
-	return d.operation(marketplace.OpGet).get(ctx, ref)
+func (d *Driver) Get(ctx context.Context, pace marketplace.Pacer, ref marketplace.Ref) (marketplace.Bid, error) {
+	return d.operation(marketplace.OpGet, pace).get(ctx, ref)
 }
 
 func (o *operation) get(ctx context.Context, ref marketplace.Ref) (marketplace.Bid, error) {

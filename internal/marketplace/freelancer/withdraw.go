@@ -27,8 +27,8 @@ func (e encoding) body() (contentType string, body []byte) {
 }
 
 // Withdraw implements marketplace.Driver. The site has no field for a reason.
-func (d *Driver) Withdraw(ctx context.Context, ref marketplace.Ref, _ string) error {
-	o := d.operation(marketplace.OpWithdraw)
+func (d *Driver) Withdraw(ctx context.Context, pace marketplace.Pacer, ref marketplace.Ref, _ string) error {
+	o := d.operation(marketplace.OpWithdraw, pace)
 	if err := o.needsBid(ref); err != nil {
 		return err
 	}

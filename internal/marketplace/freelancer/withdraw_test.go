@@ -58,7 +58,7 @@ func TestTheEncodingOfARetraction(t *testing.T) {
 			s := serve(t, map[string][]answer{retract: c.answers, "GET bids/77/": {ok(success)}})
 			d := driver(t, s)
 			for range 2 {
-				g.Expect(d.Withdraw(t.Context(), ref, "we lost interest")).To(beOf(c.want))
+				g.Expect(d.Withdraw(t.Context(), marketplace.Unpaced{}, ref, "we lost interest")).To(beOf(c.want))
 			}
 			g.Expect(bodies(s.of(retract))).To(Equal(c.sent))
 		})
@@ -72,9 +72,9 @@ func TestEitherEncodingAtTheSimulator(t *testing.T) {
 		sim := simulated.Start(t)
 		market := put(t, sim, marketsim.Freelancer{Retract: taken}, 100)
 		d := open(t, sample(t), sim.MarketURL(market), token)
-		placed, err := d.Place(t.Context(), request())
+		placed, err := d.Place(t.Context(), marketplace.Unpaced{}, request())
 		g.Expect(err).NotTo(HaveOccurred())
-		g.Expect(d.Withdraw(t.Context(), marketplace.Ref{BidID: placed.ID, PostingID: "9001"}, "")).To(Succeed())
+		g.Expect(d.Withdraw(t.Context(), marketplace.Unpaced{}, marketplace.Ref{BidID: placed.ID, PostingID: "9001"}, "")).To(Succeed())
 		g.Expect(sim.Live(t.Context(), market)).To(BeEmpty(), "%s", taken)
 	}
 }
@@ -106,7 +106,7 @@ func TestWhyARetractionWasRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			s := serve(t, map[string][]answer{retract: {{c.status, refusal, nil}}, "GET bids/77/": {c.bid}})
-			g.Expect(driver(t, s).Withdraw(t.Context(), ref, "")).To(beOf(c.want))
+			g.Expect(driver(t, s).Withdraw(t.Context(), marketplace.Unpaced{}, ref, "")).To(beOf(c.want))
 			g.Expect(s.of(retract)).To(HaveLen(1))
 		})
 	}
@@ -116,8 +116,8 @@ func TestOnlyNumbersAreWithdrawn(t *testing.T) {
 	g := NewWithT(t)
 	s := serve(t, nil)
 	for _, id := range []string{"", "77/../78", "0", "-1", "x"} {
-		g.Expect(driver(t, s).Withdraw(t.Context(), marketplace.Ref{BidID: id}, "")).To(beOf(onebidv1.ErrorInvalid))
-		_, err := driver(t, s).Get(t.Context(), marketplace.Ref{BidID: id})
+		g.Expect(driver(t, s).Withdraw(t.Context(), marketplace.Unpaced{}, marketplace.Ref{BidID: id}, "")).To(beOf(onebidv1.ErrorInvalid))
+		_, err := driver(t, s).Get(t.Context(), marketplace.Unpaced{}, marketplace.Ref{BidID: id})
 		g.Expect(err).To(beOf(onebidv1.ErrorInvalid))
 	}
 	g.Expect(s.of(http.MethodGet + " self/")).To(BeEmpty())

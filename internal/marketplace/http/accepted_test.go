@@ -8,6 +8,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
+	"github.com/onebid-dev/onebid/internal/marketplace"
 )
 
 // Of a withdrawal nothing is read but that it was accepted; a reply that cannot be read does not say that.
@@ -21,7 +22,7 @@ func TestAWithdrawalIsNotAcceptedByAReplyThatCannotBeRead(t *testing.T) {
 	} {
 		t.Run(why, func(t *testing.T) {
 			d := driver(t, shop(nil), serve(t, answer).URL)
-			NewWithT(t).Expect(d.Withdraw(t.Context(), ref, "test")).To(beOf(onebidv1.ErrorUnknownOutcome))
+			NewWithT(t).Expect(d.Withdraw(t.Context(), marketplace.Unpaced{}, ref, "test")).To(beOf(onebidv1.ErrorUnknownOutcome))
 		})
 	}
 }

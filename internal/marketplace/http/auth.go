@@ -101,24 +101,24 @@ func (c *compiler) oauth2(o *onebidv1.HTTPOAuth2, policy egress.Policy) *tokens 
 
 // authorize adds what only holds for a moment: the access token, and the signature of a request that is complete but for
 // it. The token is the zero value when the request uses none.
-func (d *Driver) authorize(ctx context.Context, c *wire.Call, m *draft) (accessToken, error) {
+func (o *operation) authorize(ctx context.Context, c *wire.Call, m *draft) (accessToken, error) {
 	var token accessToken
 	if len(m.late) == 0 {
 		return token, nil
 	}
 	vars := maps.Clone(m.vars)
-	if d.tokens != nil {
+	if o.tokens != nil {
 		var err error
-		if token, err = d.tokens.get(ctx); err != nil {
-			c.Redact = c.Redact.With(d.tokens.sensitive()...)
+		if token, err = o.tokens.get(ctx); err != nil {
+			c.Redact = c.Redact.With(o.tokens.sensitive()...)
 			return token, tokenless(c, err)
 		}
 		vars[varToken] = token.text
 		m.Sensitive = append(m.Sensitive, token.text)
 	}
-	if d.signer != nil {
-		now := d.options.Now()
-		signature, err := d.signer.sign(ctx, m.Message, d.secrets, now)
+	if o.signer != nil {
+		now := o.options.Now()
+		signature, err := o.signer.sign(ctx, m.Message, o.secrets, now)
 		if err != nil {
 			return token, c.Unsent(err)
 		}
@@ -136,33 +136,36 @@ func (d *Driver) authorize(ctx context.Context, c *wire.Call, m *draft) (accessT
 
 // exchange sends one request and classifies the reply. A read whose access token was refused is sent once more, with a new
 // one; a place or withdraw never is.
-func (d *Driver) exchange(ctx context.Context, c *wire.Call, m *draft) (*wire.Reply, error) {
+func (o *operation) exchange(ctx context.Context, c *wire.Call, m *draft) (*wire.Reply, error) {
 	for again := false; ; again = true {
-		r, token, err := d.attempt(ctx, c, m)
+		r, token, err := o.attempt(ctx, c, m)
 		if token.text == "" || marketplace.ClassOf(err) != onebidv1.ErrorAuth {
 			return r, err
 		}
-		d.tokens.forget(token)
+		o.tokens.forget(token)
 		if again || token.fresh || c.Intent == wire.Writing {
 			return nil, err
-		}
-		if err := marketplace.Pace(ctx); err != nil {
-			return nil, c.Unanswered(&wire.SendError{Err: err})
 		}
 	}
 }
 
 // attempt sends the request with the access token of this moment, which is the zero value when none was sent.
-func (d *Driver) attempt(ctx context.Context, c *wire.Call, m *draft) (*wire.Reply, accessToken, error) {
-	token, err := d.authorize(ctx, c, m)
+func (o *operation) attempt(ctx context.Context, c *wire.Call, m *draft) (*wire.Reply, accessToken, error) {
+	if o.begun {
+		if err := o.pace.Next(ctx); err != nil {
+			return nil, accessToken{}, c.Unanswered(&wire.SendError{Err: err})
+		}
+	}
+	o.begun = true
+	token, err := o.authorize(ctx, c, m)
 	if err != nil {
 		return nil, accessToken{}, err
 	}
-	r, err := d.sender.Send(ctx, m.Message, c.Intent)
+	r, err := o.sender.Send(ctx, c, m.Message)
 	if err != nil {
 		return nil, token, c.Unanswered(err)
 	}
-	if verdict := d.classify(ctx, c, r); verdict != nil {
+	if verdict := o.classify(ctx, c, r); verdict != nil {
 		return nil, token, verdict
 	}
 	return r, token, nil

@@ -23,7 +23,7 @@ func BenchmarkPage(b *testing.B) {
 			r := wire.NewReply(http.StatusOK, nil, []byte(`{"data":[`+strings.Join(items, ",")+`],"next_cursor":null}`))
 			b.ReportAllocs()
 			for b.Loop() {
-				read := &reader{driver: d, operation: marketplace.OpLookup, list: d.plan.lookup, seen: map[string]int{},
+				read := &reader{operation: &operation{Driver: d, name: marketplace.OpLookup}, list: d.plan.lookup, seen: map[string]int{},
 					vars: map[string]any{"bid": map[string]any{"postingID": "p"}}}
 				if err := read.take(b.Context(), r); err != nil || len(read.bids) != n {
 					b.Fatal(len(read.bids), err)

@@ -64,15 +64,15 @@ func TestWhatARefusalMeans(t *testing.T) {
 				_, _ = io.WriteString(w, c.body)
 			})
 			d := driver(t, shop(func(d *onebidv1.HTTPDriver) { d.Errors = rules }), s.URL)
-			_, err := d.Place(t.Context(), bid())
+			_, err := d.Place(t.Context(), marketplace.Unpaced{}, bid())
 			g.Expect(err).To(beOf(c.place), "place: %v", err)
-			err = d.Withdraw(t.Context(), ref, "")
+			err = d.Withdraw(t.Context(), marketplace.Unpaced{}, ref, "")
 			g.Expect(err).To(beOf(c.withdraw), "withdraw: %v", err)
-			_, err = d.Get(t.Context(), ref)
+			_, err = d.Get(t.Context(), marketplace.Unpaced{}, ref)
 			g.Expect(err).To(beOf(c.read), "get: %v", err)
-			_, err = d.Lookup(t.Context(), "p1")
+			_, err = d.Lookup(t.Context(), marketplace.Unpaced{}, "p1")
 			g.Expect(err).To(beOf(c.read), "lookup: %v", err)
-			_, err = d.List(t.Context())
+			_, err = d.List(t.Context(), marketplace.Unpaced{})
 			g.Expect(err).To(beOf(c.read), "list: %v", err)
 			g.Expect(s.requests()).To(HaveLen(5), "nothing is tried twice")
 		})
@@ -83,7 +83,7 @@ func TestWithdrawalsThatWereAccepted(t *testing.T) {
 	for status, body := range map[int]string{200: `{"ok": true}`, 202: "null", 204: "", 206: " \n"} {
 		g := NewWithT(t)
 		d := driver(t, shop(nil), serve(t, reply(status, body)).URL)
-		g.Expect(d.Withdraw(t.Context(), ref, "")).To(Succeed(), "%d", status)
+		g.Expect(d.Withdraw(t.Context(), marketplace.Unpaced{}, ref, "")).To(Succeed(), "%d", status)
 	}
 }
 
@@ -105,7 +105,7 @@ func TestWhatErrorsSay(t *testing.T) {
 		t.Run(want, func(t *testing.T) {
 			g := NewWithT(t)
 			d := driver(t, shop(nil), serve(t, reply(http.StatusBadRequest, body)).URL)
-			_, err := d.Place(t.Context(), bid())
+			_, err := d.Place(t.Context(), marketplace.Unpaced{}, bid())
 			g.Expect(err).To(MatchError(ContainSubstring(want)))
 			g.Expect(len(err.Error())).To(BeNumerically("<", 600))
 			g.Expect(err.Error()).NotTo(Or(ContainSubstring(token), ContainSubstring(text[20:50])))
@@ -129,9 +129,9 @@ func TestSecretsStayOutOfErrors(t *testing.T) {
 	for name, address := range map[string]string{"unreachable": "http://127.0.0.1:1", "an echo": s.URL} {
 		t.Run(name, func(t *testing.T) {
 			d := driver(t, shop(spec), address)
-			_, placed := d.Place(t.Context(), bid())
-			_, looked := d.Lookup(t.Context(), "p1")
-			for _, err := range []error{placed, looked, d.Withdraw(t.Context(), ref, "")} {
+			_, placed := d.Place(t.Context(), marketplace.Unpaced{}, bid())
+			_, looked := d.Lookup(t.Context(), marketplace.Unpaced{}, "p1")
+			for _, err := range []error{placed, looked, d.Withdraw(t.Context(), marketplace.Unpaced{}, ref, "")} {
 				g := NewWithT(t)
 				g.Expect(err).To(HaveOccurred())
 				g.Expect(err.Error()).NotTo(Or(ContainSubstring(token), ContainSubstring("dTpzM2NyM3"), ContainSubstring("t0ken")))
@@ -173,7 +173,7 @@ func TestHowLongToWait(t *testing.T) {
 				w.WriteHeader(http.StatusTooManyRequests)
 			})
 			d := driverWith(t, shop(nil), s.URL, wire.Options{Now: func() time.Time { return now }})
-			_, err := d.Place(t.Context(), bid())
+			_, err := d.Place(t.Context(), marketplace.Unpaced{}, bid())
 			g.Expect(err).To(beOf(onebidv1.ErrorRateLimited))
 			g.Expect(marketplace.RetryAfter(err)).To(Equal(c.want))
 		})

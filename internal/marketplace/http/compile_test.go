@@ -7,6 +7,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
+	"github.com/onebid-dev/onebid/internal/marketplace"
 	httpdriver "github.com/onebid-dev/onebid/internal/marketplace/http"
 	"github.com/onebid-dev/onebid/internal/marketplace/wire"
 )
@@ -112,7 +113,7 @@ func TestAnExpressionIsBounded(t *testing.T) {
 			spec := shop(func(d *onebidv1.HTTPDriver) {
 				d.Lookup.Items = onebidv1.CELExpression(strings.ReplaceAll(string(bomb), "NINES", nines))
 			})
-			_, err := driver(t, spec, s.URL).Lookup(t.Context(), "p1")
+			_, err := driver(t, spec, s.URL).Lookup(t.Context(), marketplace.Unpaced{}, "p1")
 			g.Expect(err).To(beOf(onebidv1.ErrorTransient))
 			g.Expect(err).To(MatchError(ContainSubstring("operation")))
 			g.Expect(err).To(MatchError(Or(ContainSubstring("cost limit exceeded"), ContainSubstring("interrupted"))))

@@ -48,7 +48,7 @@ func FuzzTokenReply(f *testing.F) {
 		d.tokens.client = &http.Client{Transport: canned{status, http.Header{"Content-Type": {kind}}, body}}
 		token, err := d.tokens.get(t.Context())
 		if err != nil {
-			c := d.call(marketplace.OpPlace, nil, "")
+			c := (&operation{Driver: d, name: marketplace.OpPlace}).call(nil)
 			c.Redact = c.Redact.With(d.tokens.sensitive()...)
 			checkTokenless(t, tokenless(c, err))
 			return

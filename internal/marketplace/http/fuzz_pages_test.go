@@ -41,7 +41,7 @@ func FuzzPages(f *testing.F) {
 		for _, d := range drivers {
 			p.link, p.bodies, p.asked = link, []string{first, second}, nil
 			vars := map[string]any{"bid": map[string]any{"postingID": "p"}, "account": "us"}
-			bids, err := d.readAll(t.Context(), marketplace.OpLookup, d.plan.lookup, vars)
+			bids, err := (&operation{Driver: d, name: marketplace.OpLookup, pace: marketplace.Unpaced{}}).readAll(t.Context(), d.plan.lookup, vars)
 			if (err == nil) != (bids != nil) {
 				t.Fatalf("%v, %v", bids, err)
 			}

@@ -74,7 +74,7 @@ func FuzzReply(f *testing.F) {
 
 func checkPlace(t *testing.T, d *Driver, r *wire.Reply) {
 	t.Helper()
-	verdict := d.classify(t.Context(), d.call(marketplace.OpPlace, nil, ""), r)
+	verdict := d.classify(t.Context(), (&operation{Driver: d, name: marketplace.OpPlace}).call(nil), r)
 	refusal := r.Status >= 400 && r.Status < 500
 	switch {
 	case verdict == nil && !r.Succeeded():
@@ -98,13 +98,13 @@ func checkPlace(t *testing.T, d *Driver, r *wire.Reply) {
 
 func checkRead(t *testing.T, d *Driver, r *wire.Reply) {
 	t.Helper()
-	if verdict := d.classify(t.Context(), d.call(marketplace.OpLookup, nil, ""), r); verdict != nil {
+	if verdict := d.classify(t.Context(), (&operation{Driver: d, name: marketplace.OpLookup}).call(nil), r); verdict != nil {
 		if verdict.Class == onebidv1.ErrorUnknownOutcome {
 			t.Fatalf("a read has no outcome: %v", verdict)
 		}
 		return
 	}
-	read := &reader{driver: d, operation: marketplace.OpLookup, list: d.plan.lookup, seen: map[string]int{},
+	read := &reader{operation: &operation{Driver: d, name: marketplace.OpLookup}, list: d.plan.lookup, seen: map[string]int{},
 		vars: map[string]any{"bid": map[string]any{"postingID": "p"}}}
 	if read.take(t.Context(), r) != nil {
 		return

@@ -14,18 +14,21 @@ import (
 
 // reader reads a list to its end.
 type reader struct {
-	driver    *Driver
-	operation string
-	list      *listing
-	vars      map[string]any // of requests
-	seen      map[string]int // bid by ID, as an index of bids
-	bids      []marketplace.Bid
-	pages     int
+	*operation
+	list  *listing
+	vars  map[string]any // of requests
+	seen  map[string]int // bid by ID, as an index of bids
+	bids  []marketplace.Bid
+	pages int
 }
 
 // readAll reads every page of every variant, or fails.
-func (d *Driver) readAll(ctx context.Context, operation string, l *listing, vars map[string]any) ([]marketplace.Bid, error) {
-	r := &reader{driver: d, operation: operation, list: l, vars: vars, seen: map[string]int{}, bids: []marketplace.Bid{}}
+func (o *operation) readAll(ctx context.Context, l *listing, vars map[string]any) ([]marketplace.Bid, error) {
+	vars, err := o.withAccount(ctx, vars, l.sees("account"))
+	if err != nil {
+		return nil, err
+	}
+	r := &reader{operation: o, list: l, vars: vars, seen: map[string]int{}, bids: []marketplace.Bid{}}
 	for _, variant := range l.variants {
 		if err := r.readVariant(ctx, variant); err != nil {
 			return nil, err
@@ -61,22 +64,16 @@ func (r *reader) readVariant(ctx context.Context, variant []parameter) error {
 	}
 }
 
-func (r *reader) field() string { return root + "." + r.operation }
+func (r *reader) field() string { return root + "." + r.name }
 
 // fetch gets one page. A page that was asked for already is an error: the marketplace leads in a circle.
 func (r *reader) fetch(
 	ctx context.Context, variant []parameter, next map[string]string, asked map[string]bool,
 ) (*wire.Reply, *wire.Call, error) {
-	d := r.driver
-	if r.pages > 0 {
-		if err := marketplace.Pace(ctx); err != nil {
-			return nil, nil, d.call(r.operation, nil, "").Unanswered(&wire.SendError{Err: err})
-		}
-	}
 	vars := maps.Clone(r.vars)
 	vars["next"] = next
-	m, err := d.build(ctx, r.list.request, vars, extras{query: variant, next: next})
-	call := d.call(r.operation, m.message(), "")
+	m, err := r.build(ctx, r.list.request, vars, extras{query: variant, next: next})
+	call := r.call(m)
 	if err != nil {
 		return nil, nil, call.Unsent(err)
 	}
@@ -87,10 +84,10 @@ func (r *reader) fetch(
 	}
 	asked[id] = true
 	r.pages++
-	if r.pages > d.options.MaxPages {
-		return nil, nil, call.Fail(call.Open(), fmt.Sprintf("the list has more than %d pages", d.options.MaxPages), nil)
+	if r.pages > r.options.MaxPages {
+		return nil, nil, call.Fail(call.Open(), fmt.Sprintf("the list has more than %d pages", r.options.MaxPages), nil)
 	}
-	reply, failure := d.exchange(ctx, call, m)
+	reply, failure := r.exchange(ctx, call, m)
 	return reply, call, failure
 }
 
@@ -119,7 +116,7 @@ func (r *reader) take(ctx context.Context, reply *wire.Reply) error {
 	}
 	for i, item := range items {
 		vars["item"] = item
-		bid, err := r.driver.readBid(ctx, vars)
+		bid, err := r.readBid(ctx, vars)
 		if err != nil {
 			return fmt.Errorf("item %d: %w", i, err)
 		}

@@ -38,7 +38,7 @@ func TestEveryPageIsRead(t *testing.T) {
 	g := NewWithT(t)
 	// Between the second and the third page a bid moved: it is met twice, and counts as it was seen last.
 	s := serve(t, pages(page("2", item("a", "live"), item("b", "live")), page("3"), last(item("b", "gone"), item("c", "live"))))
-	bids, err := driver(t, shop(nil), s.URL).Lookup(t.Context(), "p1")
+	bids, err := driver(t, shop(nil), s.URL).Lookup(t.Context(), marketplace.Unpaced{}, "p1")
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(idsOf(bids)).To(Equal([]string{"a", "b", "c"}))
 	g.Expect(bids[1].State).To(Equal(onebidv1.RemoteWithdrawn))
@@ -76,7 +76,7 @@ func TestAListIsNeverCutShort(t *testing.T) {
 		t.Run(c.why, func(t *testing.T) {
 			g := NewWithT(t)
 			d := driverWith(t, shop(nil), serve(t, c.answer).URL, wire.Options{MaxPages: 5})
-			bids, err := d.Lookup(t.Context(), "p1")
+			bids, err := d.Lookup(t.Context(), marketplace.Unpaced{}, "p1")
 			g.Expect(err).To(beOf(onebidv1.ErrorTransient))
 			g.Expect(err).To(MatchError(ContainSubstring(c.want)))
 			g.Expect(bids).To(BeEmpty())
@@ -94,7 +94,7 @@ func TestListsByOneStateAtATime(t *testing.T) {
 			{Query: []onebidv1.HTTPParameter{{Name: "state", Value: "'one'"}}}, {Query: []onebidv1.HTTPParameter{{Name: "state", Value: "'two'"}}},
 		}
 	}), s.URL)
-	bids, err := d.List(t.Context())
+	bids, err := d.List(t.Context(), marketplace.Unpaced{})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(idsOf(bids)).To(Equal([]string{"one", "both", "odd", "two"}), "what has ended is left out, what is unknown is not")
 }
@@ -112,7 +112,7 @@ func TestGraphQL(t *testing.T) {
 		d.Lookup.Items = "response.body.data.bids"
 		d.Lookup.Next = "response.body.data.after == null ? {} : {'after': response.body.data.after}"
 	}), s.URL)
-	bids, err := d.Lookup(t.Context(), "p1")
+	bids, err := d.Lookup(t.Context(), marketplace.Unpaced{}, "p1")
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(idsOf(bids)).To(Equal([]string{"a", "b"}))
 	g.Expect(s.requests()[0].body).To(ContainSubstring(`"variables":{"p":"p1"}`))
@@ -126,28 +126,35 @@ func TestPagesByNumber(t *testing.T) {
 	d := driver(t, shop(func(d *onebidv1.HTTPDriver) {
 		d.Lookup.Next = "size(response.body.items) == 2 ? {'offset': string(page * 2)} : {}"
 	}), s.URL)
-	bids, err := d.Lookup(t.Context(), "p1")
+	bids, err := d.Lookup(t.Context(), marketplace.Unpaced{}, "p1")
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(bids).To(HaveLen(3))
 	g.Expect(s.requests()[1].uri).To(Equal("/bids?offset=2&posting=p1"))
 }
 
-func TestFurtherPagesWaitForTheirTurn(t *testing.T) {
+// slots lets so many requests through beside the first, and then fails.
+type slots struct {
+	marketplace.Unpaced
+	free int
+	err  error
+}
+
+func (s *slots) Next(context.Context) error {
+	if s.free--; s.free < 0 {
+		return s.err
+	}
+	return nil
+}
+
+func TestFurtherPagesWaitForTheRateLimit(t *testing.T) {
 	g := NewWithT(t)
-	turns, stop := 0, errors.New("not now")
+	stop := errors.New("not now")
 	s := serve(t, pages(page("2", item("a", "live")), page("3", item("b", "live")), last(item("c", "live"))))
 	d := driver(t, shop(nil), s.URL)
-	ctx := marketplace.WithPace(t.Context(), func(context.Context) error {
-		turns++
-		if turns == 2 {
-			return stop
-		}
-		return nil
-	})
-	_, err := d.Lookup(ctx, "p1")
+	_, err := d.Lookup(t.Context(), &slots{free: 1, err: stop}, "p1")
 	g.Expect(err).To(MatchError(stop))
 	g.Expect(err).To(beOf(onebidv1.ErrorTransient))
-	g.Expect(s.requests()).To(HaveLen(2), "the first page costs no further turn, the third was not to be had")
+	g.Expect(s.requests()).To(HaveLen(2), "the caller has waited for the first page, and there is no slot for the third")
 }
 
 // withAccount says who we are.
@@ -157,27 +164,14 @@ func withAccount(d *onebidv1.HTTPDriver) {
 	}
 }
 
-func TestAnEmptyListIsBelievedOfAFriendOnly(t *testing.T) {
+func TestTheAccountDoesNotChange(t *testing.T) {
 	g := NewWithT(t)
-	status, who := http.StatusOK, "us"
-	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/me" {
-			w.WriteHeader(status)
-			_, _ = fmt.Fprintf(w, `{"id": %q}`, who)
-			return
-		}
-		_, _ = io.WriteString(w, last())
-	})
+	who := "us"
+	s := serve(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprintf(w, `{"id": %q}`, who) })
 	d := driver(t, shop(withAccount), s.URL)
-	bids, err := d.Lookup(t.Context(), "p1")
-	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(bids).To(BeEmpty())
-
+	g.Expect(d.Account(t.Context(), marketplace.Unpaced{})).To(Equal("us"))
 	who = "somebody else"
-	_, err = d.Lookup(t.Context(), "p1")
-	g.Expect(err).To(beOf(onebidv1.ErrorAuth), "%v", err)
-	status = http.StatusUnauthorized
-	_, err = d.List(t.Context())
+	_, err := d.Account(t.Context(), marketplace.Unpaced{})
 	g.Expect(err).To(beOf(onebidv1.ErrorAuth), "%v", err)
 }
 
@@ -195,7 +189,7 @@ func TestTheAccountInRequests(t *testing.T) {
 		d.Place.Request.Body = "{'bidder': number(account)}"
 	}), s.URL)
 	for range 2 {
-		_, err := d.Place(t.Context(), bid())
+		_, err := d.Place(t.Context(), marketplace.Unpaced{}, bid())
 		g.Expect(err).NotTo(HaveOccurred())
 	}
 	g.Expect(s.requests()).To(HaveLen(3), "asked for once")
@@ -206,7 +200,7 @@ func TestTheAccountInRequests(t *testing.T) {
 		withAccount(d)
 		d.Place.Request.Body = "{'bidder': account}"
 	}), refusing.URL)
-	_, err := d.Place(t.Context(), bid())
+	_, err := d.Place(t.Context(), marketplace.Unpaced{}, bid())
 	g.Expect(err).To(beOf(onebidv1.ErrorTransient), "the place itself was never sent")
 	g.Expect(refusing.requests()).To(HaveLen(1))
 }
@@ -218,7 +212,7 @@ func TestAMissingAccountIsNotAMissingBid(t *testing.T) {
 		withAccount(d)
 		d.Get.Request.Path = "'/of/' + account + '/bids/' + pathEscape(remote.id)"
 	}), serve(t, reply(http.StatusNotFound, "")).URL)
-	_, err := d.Get(t.Context(), ref)
+	_, err := d.Get(t.Context(), marketplace.Unpaced{}, ref)
 	g.Expect(err).To(beOf(onebidv1.ErrorTransient), "%v", err)
 }
 
@@ -226,31 +220,31 @@ func TestGetWithoutACallForIt(t *testing.T) {
 	g := NewWithT(t)
 	s := serve(t, reply(http.StatusOK, last(item("b0", "gone"), item("b1", "live"))))
 	d := driver(t, shop(func(d *onebidv1.HTTPDriver) { d.Get = nil }), s.URL)
-	got, err := d.Get(t.Context(), ref)
+	got, err := d.Get(t.Context(), marketplace.Unpaced{}, ref)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(got.ID).To(Equal("b1"))
-	_, err = d.Get(t.Context(), marketplace.Ref{BidID: "b9", PostingID: "p1"})
+	_, err = d.Get(t.Context(), marketplace.Unpaced{}, marketplace.Ref{BidID: "b9", PostingID: "p1"})
 	g.Expect(err).To(beOf(onebidv1.ErrorNotFound))
-	_, err = d.Get(t.Context(), marketplace.Ref{BidID: "b1"})
+	_, err = d.Get(t.Context(), marketplace.Unpaced{}, marketplace.Ref{BidID: "b1"})
 	g.Expect(err).To(beOf(onebidv1.ErrorInvalid))
 }
 
 func TestGetMustGiveTheBidThatWasAskedFor(t *testing.T) {
 	g := NewWithT(t)
 	d := driver(t, shop(nil), serve(t, reply(http.StatusOK, item("b2", "gone"))).URL)
-	_, err := d.Get(t.Context(), ref)
+	_, err := d.Get(t.Context(), marketplace.Unpaced{}, ref)
 	g.Expect(err).To(beOf(onebidv1.ErrorTransient), "%v", err)
 }
 
 func TestWhatADriverCannotDo(t *testing.T) {
 	g := NewWithT(t)
 	d := driver(t, shop(func(d *onebidv1.HTTPDriver) { d.List, d.Withdraw = nil, nil }), "http://127.0.0.1:1")
-	_, err := d.List(t.Context())
+	_, err := d.List(t.Context(), marketplace.Unpaced{})
 	g.Expect(err).To(beOf(onebidv1.ErrorInvalid))
-	g.Expect(d.Withdraw(t.Context(), ref, "")).To(beOf(onebidv1.ErrorNotWithdrawable))
+	g.Expect(d.Withdraw(t.Context(), marketplace.Unpaced{}, ref, "")).To(beOf(onebidv1.ErrorNotWithdrawable))
 	d = driver(t, shop(func(d *onebidv1.HTTPDriver) {
 		d.Withdraw.Request.Path = "'/' + remote.postingID + '/' + remote.id"
 	}), "http://127.0.0.1:1")
-	g.Expect(d.Withdraw(t.Context(), marketplace.Ref{BidID: "b1"}, "")).To(beOf(onebidv1.ErrorInvalid), "the posting is not known")
-	g.Expect(d.Withdraw(t.Context(), marketplace.Ref{PostingID: "p1"}, "")).To(beOf(onebidv1.ErrorInvalid), "never by posting")
+	g.Expect(d.Withdraw(t.Context(), marketplace.Unpaced{}, marketplace.Ref{BidID: "b1"}, "")).To(beOf(onebidv1.ErrorInvalid), "the posting is not known")
+	g.Expect(d.Withdraw(t.Context(), marketplace.Unpaced{}, marketplace.Ref{PostingID: "p1"}, "")).To(beOf(onebidv1.ErrorInvalid), "never by posting")
 }

@@ -87,7 +87,7 @@ func TestOneTokenServesManyCalls(t *testing.T) {
 	errs := make([]error, 12)
 	var wg sync.WaitGroup
 	for i := range errs {
-		wg.Go(func() { _, errs[i] = d.List(t.Context()) })
+		wg.Go(func() { _, errs[i] = d.List(t.Context(), marketplace.Unpaced{}) })
 	}
 	wg.Wait()
 	g.Expect(errs).To(HaveEach(Succeed()))
@@ -103,7 +103,7 @@ func TestATokenIsRenewedBeforeItExpires(t *testing.T) {
 		tokens int
 	}{{0, 1}, {40 * time.Second, 1}, {49 * time.Second, 2}, {60 * time.Second, 2}} {
 		offset = c.at
-		_, err := d.List(t.Context())
+		_, err := d.List(t.Context(), marketplace.Unpaced{})
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(count(t, sim, marketsim.VerbToken)).To(Equal(c.tokens), "after %s", c.at)
 	}
@@ -115,19 +115,19 @@ func TestATokenIsRenewedBeforeItExpires(t *testing.T) {
 func TestARefusedTokenIsReplaced(t *testing.T) {
 	g := NewWithT(t)
 	sim, d := granting(t, 3600, wire.Options{})
-	_, err := d.Account(t.Context())
+	_, err := d.Account(t.Context(), marketplace.Unpaced{})
 	g.Expect(err).NotTo(HaveOccurred())
 	must(t, sim.Restart(t.Context()))
-	_, err = d.Account(t.Context())
+	_, err = d.Account(t.Context(), marketplace.Unpaced{})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(count(t, sim, marketsim.VerbMe)).To(Equal(3), "one of them was refused")
 	g.Expect(count(t, sim, marketsim.VerbToken)).To(Equal(2))
 
 	must(t, sim.Restart(t.Context()))
-	_, err = d.Place(t.Context(), bid())
+	_, err = d.Place(t.Context(), marketplace.Unpaced{}, bid())
 	g.Expect(err).To(beOf(onebidv1.ErrorAuth))
 	g.Expect(count(t, sim, marketsim.VerbPlace)).To(Equal(1), "never sent again")
-	_, err = d.Place(t.Context(), bid())
+	_, err = d.Place(t.Context(), marketplace.Unpaced{}, bid())
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(count(t, sim, marketsim.VerbPlace)).To(Equal(2))
 	g.Expect(count(t, sim, marketsim.VerbToken)).To(Equal(3))
@@ -142,20 +142,20 @@ func TestAReadIsSentOnceMoreOnly(t *testing.T) {
 		_, _ = io.WriteString(w, last())
 	})
 	d := tokenDriver(t, s.URL, tokens.URL, wire.Options{}, nil)
-	_, err := d.List(t.Context())
+	_, err := d.List(t.Context(), marketplace.Unpaced{})
 	g.Expect(err).NotTo(HaveOccurred())
 	status = http.StatusUnauthorized
-	_, err = d.List(t.Context())
+	_, err = d.List(t.Context(), marketplace.Unpaced{})
 	g.Expect(err).To(beOf(onebidv1.ErrorAuth))
 	g.Expect(s.requests()).To(HaveLen(3))
 	g.Expect(tokens.requests()).To(HaveLen(2))
 
 	status = http.StatusOK
-	_, err = d.List(t.Context())
+	_, err = d.List(t.Context(), marketplace.Unpaced{})
 	g.Expect(err).NotTo(HaveOccurred(), "with a token of its own: the second one was refused as well")
 	g.Expect(tokens.requests()).To(HaveLen(3))
 	status = http.StatusUnauthorized
-	_, err = d.List(marketplace.WithPace(t.Context(), func(context.Context) error { return io.EOF }))
+	_, err = d.List(t.Context(), &slots{err: io.EOF})
 	g.Expect(err).To(beOf(onebidv1.ErrorTransient))
 	g.Expect(err).To(MatchError(io.EOF))
 	g.Expect(s.requests()).To(HaveLen(5), "the second sending waits for its turn, which was not to be had")
@@ -176,7 +176,7 @@ func TestRefreshTokensThatChange(t *testing.T) {
 		o.Grant, o.ClientAuthentication = onebidv1.GrantRefreshToken, onebidv1.ClientAuthenticationBody
 	})
 	for range 3 {
-		_, err := d.List(t.Context())
+		_, err := d.List(t.Context(), marketplace.Unpaced{})
 		g.Expect(err).NotTo(HaveOccurred())
 		offset += time.Minute
 	}
@@ -198,7 +198,7 @@ func TestScopesParametersAndBasicCredentials(t *testing.T) {
 		o.Parameters = []onebidv1.OAuth2Parameter{{Name: "audience", Value: "https://m.example/?a&b"}}
 	})
 	for range 2 {
-		_, err := d.List(t.Context())
+		_, err := d.List(t.Context(), marketplace.Unpaced{})
 		g.Expect(err).NotTo(HaveOccurred())
 	}
 	g.Expect(tokens.requests()).To(HaveLen(1), "a token that does not say how long it lives is used until it is refused")
@@ -248,9 +248,9 @@ func TestWithoutATokenNothingIsSent(t *testing.T) {
 			d := tokenDriver(t, s.URL, tokens.URL, wire.Options{Timeout: timeout}, func(o *onebidv1.HTTPOAuth2) {
 				o.Grant = onebidv1.GrantRefreshToken
 			})
-			_, placed := d.Place(t.Context(), bid())
-			_, listed := d.List(t.Context())
-			for _, err := range []error{placed, listed, d.Withdraw(t.Context(), ref, "")} {
+			_, placed := d.Place(t.Context(), marketplace.Unpaced{}, bid())
+			_, listed := d.List(t.Context(), marketplace.Unpaced{})
+			for _, err := range []error{placed, listed, d.Withdraw(t.Context(), marketplace.Unpaced{}, ref, "")} {
 				g.Expect(err).To(beOf(c.want), "%v", err)
 				g.Expect(err).To(MatchError(And(ContainSubstring(c.words), ContainSubstring("nothing was sent"))))
 				g.Expect(err.Error()).NotTo(Or(ContainSubstring("s3cr3t"), ContainSubstring("refresh-0"), ContainSubstring("b3VyLWNsaWVudD")))
@@ -283,7 +283,7 @@ func TestATokenEndpointInsideIsRefused(t *testing.T) {
 	spec.BaseURL = "https://m.example"
 	d, err := httpdriver.New(t.Context(), spec, client(), wire.Options{})
 	g.Expect(err).NotTo(HaveOccurred())
-	_, err = d.Place(t.Context(), bid())
+	_, err = d.Place(t.Context(), marketplace.Unpaced{}, bid())
 	g.Expect(err).To(beOf(onebidv1.ErrorTransient))
 	g.Expect(err).To(MatchError(ContainSubstring("--allow-private-addresses=")))
 	g.Expect(tokens.requests()).To(BeEmpty())
@@ -306,14 +306,14 @@ func TestACallerWhoGivesUp(t *testing.T) {
 	gone := make(chan struct{})
 	go func() {
 		defer close(gone)
-		_, impatient = d.List(ctx)
+		_, impatient = d.List(ctx, marketplace.Unpaced{})
 	}()
 	<-asked
 	giveUp()
 	<-gone
 	g.Expect(impatient).To(beOf(onebidv1.ErrorTransient))
 	close(answer)
-	_, err := d.List(t.Context())
+	_, err := d.List(t.Context(), marketplace.Unpaced{})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(tokens.requests()).To(HaveLen(1))
 }
@@ -322,6 +322,6 @@ func TestTokensStayOutOfErrors(t *testing.T) {
 	g := NewWithT(t)
 	tokens := serve(t, granted(http.StatusOK, `{"access_token": "tok-9876"}`))
 	s := serve(t, reply(http.StatusForbidden, `{"message": "what is tok-9876?"}`))
-	_, err := tokenDriver(t, s.URL, tokens.URL, wire.Options{}, nil).List(t.Context())
+	_, err := tokenDriver(t, s.URL, tokens.URL, wire.Options{}, nil).List(t.Context(), marketplace.Unpaced{})
 	g.Expect(err).To(MatchError(ContainSubstring("what is […]?")))
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"slices"
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	"github.com/onebid-dev/onebid/internal/marketplace"
@@ -12,19 +13,17 @@ import (
 )
 
 // do builds a request, sends it and classifies the reply: without an error the marketplace reports success.
-func (d *Driver) do(
-	ctx context.Context, operation string, t *template, vars map[string]any, x extras, proposal string,
-) (*wire.Reply, *wire.Call, error) {
-	vars, err := d.withAccount(ctx, vars, t.sees("account"))
+func (o *operation) do(ctx context.Context, t *template, vars map[string]any, x extras) (*wire.Reply, *wire.Call, error) {
+	vars, err := o.withAccount(ctx, vars, t.sees("account"))
 	if err != nil {
 		return nil, nil, err
 	}
-	m, err := d.build(ctx, t, vars, x)
-	c := d.call(operation, m.message(), proposal)
+	m, err := o.build(ctx, t, vars, x)
+	c := o.call(m)
 	if err != nil {
 		return nil, nil, c.Unsent(err)
 	}
-	r, err := d.exchange(ctx, c, m)
+	r, err := o.exchange(ctx, c, m)
 	return r, c, err
 }
 
@@ -39,16 +38,22 @@ func (d *Driver) Capabilities() marketplace.Capabilities {
 }
 
 // Account implements marketplace.Driver.
-func (d *Driver) Account(ctx context.Context) (string, error) {
-	if d.plan.account == nil {
+func (d *Driver) Account(ctx context.Context, pace marketplace.Pacer) (string, error) {
+	return (&operation{Driver: d, name: marketplace.OpAccount, pace: pace}).ask(ctx)
+}
+
+// ask asks for the account as a part of any operation.
+func (o *operation) ask(ctx context.Context) (string, error) {
+	if o.plan.account == nil {
 		return "", nil
 	}
-	m, err := d.build(ctx, d.plan.account, map[string]any{}, extras{})
-	c := d.call(marketplace.OpAccount, m.message(), "")
+	m, err := o.build(ctx, o.plan.account, map[string]any{}, extras{})
+	c := o.call(m)
+	c.Operation, c.Intent = marketplace.OpAccount, wire.Reading
 	if err != nil {
 		return "", c.Unsent(err)
 	}
-	r, err := d.exchange(ctx, c, m)
+	r, err := o.exchange(ctx, c, m)
 	switch marketplace.ClassOf(err) {
 	case "":
 	case onebidv1.ErrorNotFound: // whoever asked for a bid must not take it for the one that is not found
@@ -56,14 +61,14 @@ func (d *Driver) Account(ctx context.Context) (string, error) {
 	default:
 		return "", err
 	}
-	id, err := d.plan.accountID.text(ctx, varsOf(r))
+	id, err := o.plan.accountID.text(ctx, varsOf(r))
 	if err == nil && !isName(id) {
-		err = fmt.Errorf("%s: must be 1 to %d bytes without control characters", d.plan.accountID.field, maxID)
+		err = fmt.Errorf("%s: must be 1 to %d bytes without control characters", o.plan.accountID.field, maxID)
 	}
 	if err != nil {
 		return "", c.Unreadable(r, err)
 	}
-	return id, d.remember(c, id)
+	return id, o.remember(c, id)
 }
 
 // remember keeps the account. The credentials of one driver never change, so neither may their account.
@@ -78,8 +83,9 @@ func (d *Driver) remember(c *wire.Call, id string) error {
 }
 
 // Place implements marketplace.Driver.
-func (d *Driver) Place(ctx context.Context, p marketplace.PlaceRequest) (marketplace.Bid, error) {
-	r, c, err := d.do(ctx, marketplace.OpPlace, d.plan.place.request, placeVars(p), d.placeExtras(p), p.Proposal)
+func (d *Driver) Place(ctx context.Context, pace marketplace.Pacer, p marketplace.PlaceRequest) (marketplace.Bid, error) {
+	o := &operation{Driver: d, name: marketplace.OpPlace, pace: pace, proposal: p.Proposal}
+	r, c, err := o.do(ctx, d.plan.place.request, placeVars(p), d.placeExtras(p))
 	if err != nil {
 		return marketplace.Bid{}, err
 	}
@@ -117,15 +123,19 @@ func (d *Driver) placeExtras(p marketplace.PlaceRequest) extras {
 }
 
 // Lookup implements marketplace.Driver.
-func (d *Driver) Lookup(ctx context.Context, postingID string) ([]marketplace.Bid, error) {
+func (d *Driver) Lookup(ctx context.Context, pace marketplace.Pacer, postingID string) ([]marketplace.Bid, error) {
+	return (&operation{Driver: d, name: marketplace.OpLookup, pace: pace}).lookup(ctx, postingID)
+}
+
+func (o *operation) lookup(ctx context.Context, postingID string) ([]marketplace.Bid, error) {
 	vars := map[string]any{"bid": map[string]any{"postingID": postingID}}
-	bids, err := d.readProven(ctx, marketplace.OpLookup, d.plan.lookup, vars)
+	bids, err := o.readAll(ctx, o.plan.lookup, vars)
 	if err != nil {
 		return nil, err
 	}
 	for _, b := range bids {
-		if err := d.checkPosting(b, postingID); err != nil {
-			return nil, d.call(marketplace.OpLookup, nil, "").Fail(onebidv1.ErrorTransient,
+		if err := o.checkPosting(b, postingID); err != nil {
+			return nil, o.call(nil).Fail(onebidv1.ErrorTransient,
 				"the look-up cannot be read: it must give the bids on one posting", err)
 		}
 	}
@@ -133,51 +143,25 @@ func (d *Driver) Lookup(ctx context.Context, postingID string) ([]marketplace.Bi
 }
 
 // List implements marketplace.Driver.
-func (d *Driver) List(ctx context.Context) ([]marketplace.Bid, error) {
+func (d *Driver) List(ctx context.Context, pace marketplace.Pacer) ([]marketplace.Bid, error) {
+	o := &operation{Driver: d, name: marketplace.OpList, pace: pace}
 	if d.plan.list == nil {
-		return nil, d.call(marketplace.OpList, nil, "").Fail(onebidv1.ErrorInvalid, root+".list is not given", nil)
+		return nil, o.call(nil).Fail(onebidv1.ErrorInvalid, root+".list is not given", nil)
 	}
-	bids, err := d.readProven(ctx, marketplace.OpList, d.plan.list, map[string]any{})
+	bids, err := o.readAll(ctx, d.plan.list, map[string]any{})
 	if err != nil {
 		return nil, err
 	}
-	open := bids[:0]
-	for _, b := range bids {
-		if b.Live() || b.State == onebidv1.RemoteUnknown {
-			open = append(open, b)
-		}
-	}
-	return open, nil
-}
-
-// readProven reads a list. That it is empty is believed only when the marketplace still knows who we are: some answer
-// a stranger with an empty list.
-func (d *Driver) readProven(
-	ctx context.Context, operation string, l *listing, vars map[string]any,
-) ([]marketplace.Bid, error) {
-	vars, err := d.withAccount(ctx, vars, l.sees("account"))
-	if err != nil {
-		return nil, err
-	}
-	bids, err := d.readAll(ctx, operation, l, vars)
-	if err != nil || len(bids) > 0 || d.plan.account == nil {
-		return bids, err
-	}
-	if err := marketplace.Pace(ctx); err != nil {
-		return nil, d.call(operation, nil, "").Unanswered(&wire.SendError{Err: err})
-	}
-	if _, err := d.Account(ctx); err != nil {
-		return nil, err
-	}
-	return bids, nil
+	return slices.DeleteFunc(bids, func(b marketplace.Bid) bool { return !b.Open() }), nil
 }
 
 // Get implements marketplace.Driver.
-func (d *Driver) Get(ctx context.Context, ref marketplace.Ref) (marketplace.Bid, error) {
+func (d *Driver) Get(ctx context.Context, pace marketplace.Pacer, ref marketplace.Ref) (marketplace.Bid, error) {
+	o := &operation{Driver: d, name: marketplace.OpGet, pace: pace}
 	if d.plan.get == nil {
-		return d.find(ctx, ref)
+		return o.find(ctx, ref)
 	}
-	r, c, err := d.onRemote(ctx, marketplace.OpGet, d.plan.get.request, ref, "")
+	r, c, err := o.onRemote(ctx, d.plan.get.request, ref, "")
 	if err != nil {
 		return marketplace.Bid{}, err
 	}
@@ -195,12 +179,12 @@ func (d *Driver) Get(ctx context.Context, ref marketplace.Ref) (marketplace.Bid,
 }
 
 // find gets a bid where the marketplace has no call for it.
-func (d *Driver) find(ctx context.Context, ref marketplace.Ref) (marketplace.Bid, error) {
-	c := d.call(marketplace.OpGet, nil, "")
+func (o *operation) find(ctx context.Context, ref marketplace.Ref) (marketplace.Bid, error) {
+	c := o.call(nil)
 	if ref.PostingID == "" {
 		return marketplace.Bid{}, c.Fail(onebidv1.ErrorInvalid, root+".get is not given, and the bid's posting is not known", nil)
 	}
-	bids, err := d.Lookup(ctx, ref.PostingID)
+	bids, err := (&operation{Driver: o.Driver, name: marketplace.OpLookup, pace: o.pace}).lookup(ctx, ref.PostingID)
 	if err != nil {
 		return marketplace.Bid{}, err
 	}
@@ -213,40 +197,41 @@ func (d *Driver) find(ctx context.Context, ref marketplace.Ref) (marketplace.Bid
 }
 
 // Withdraw implements marketplace.Driver.
-func (d *Driver) Withdraw(ctx context.Context, ref marketplace.Ref, reason string) error {
+func (d *Driver) Withdraw(ctx context.Context, pace marketplace.Pacer, ref marketplace.Ref, reason string) error {
+	o := &operation{Driver: d, name: marketplace.OpWithdraw, pace: pace}
 	if d.plan.withdraw == nil {
-		return d.call(marketplace.OpWithdraw, nil, "").Fail(onebidv1.ErrorNotWithdrawable,
+		return o.call(nil).Fail(onebidv1.ErrorNotWithdrawable,
 			root+".withdraw is not given: bids there cannot be withdrawn by onebid", nil)
 	}
-	_, _, err := d.onRemote(ctx, marketplace.OpWithdraw, d.plan.withdraw, ref, reason)
+	_, _, err := o.onRemote(ctx, d.plan.withdraw, ref, reason)
 	return err
 }
 
 // onRemote does an operation on one bid of the marketplace.
-func (d *Driver) onRemote(
-	ctx context.Context, operation string, t *template, ref marketplace.Ref, reason string,
+func (o *operation) onRemote(
+	ctx context.Context, t *template, ref marketplace.Ref, reason string,
 ) (*wire.Reply, *wire.Call, error) {
 	if missing := ref.BidID == "" || (ref.PostingID == "" && t.needsPosting()); missing {
-		return nil, nil, d.call(operation, nil, "").Fail(onebidv1.ErrorInvalid,
+		return nil, nil, o.call(nil).Fail(onebidv1.ErrorInvalid,
 			"the bid's ID, or its posting where the request needs it, is not known", nil)
 	}
 	vars := map[string]any{
 		"remote": map[string]any{"id": ref.BidID, "postingID": ref.PostingID}, "reason": reason,
 	}
-	return d.do(ctx, operation, t, vars, extras{}, "")
+	return o.do(ctx, t, vars, extras{})
 }
 
 // withAccount adds the account, asking for it the first time.
-func (d *Driver) withAccount(ctx context.Context, vars map[string]any, needed bool) (map[string]any, error) {
+func (o *operation) withAccount(ctx context.Context, vars map[string]any, needed bool) (map[string]any, error) {
 	if !needed {
 		return vars, nil
 	}
-	d.mu.Lock()
-	id := d.account
-	d.mu.Unlock()
+	o.mu.Lock()
+	id := o.account
+	o.mu.Unlock()
 	if id == "" {
 		var err error
-		if id, err = d.Account(ctx); err != nil {
+		if id, err = o.ask(ctx); err != nil {
 			return nil, err
 		}
 	}

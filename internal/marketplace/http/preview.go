@@ -22,7 +22,7 @@ func (d *Driver) Preview(ctx context.Context, p marketplace.PlaceRequest) (marke
 	x.preview = true
 	m, err := d.build(ctx, d.plan.place.request, vars, x)
 	if err != nil {
-		return marketplace.Preview{}, d.call(marketplace.OpPlace, m.message(), p.Proposal).Unsent(err)
+		return marketplace.Preview{}, (&operation{Driver: d, name: marketplace.OpPlace, proposal: p.Proposal}).call(m).Unsent(err)
 	}
 	return m.Preview(), nil
 }

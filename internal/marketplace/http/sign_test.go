@@ -67,7 +67,7 @@ func TestSignatureVectors(t *testing.T) {
 			d := signingDriver(t, s.URL, "Jefe", func(h *onebidv1.HTTPHMAC) {
 				h.Payload, h.Algorithm, h.Encoding = "'what do ya want for nothing?'", c.algorithm, c.encoding
 			})
-			_, err := d.List(t.Context())
+			_, err := d.List(t.Context(), marketplace.Unpaced{})
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect(s.requests()[0].header.Get("X-Signature")).To(Equal(c.want))
 		})
@@ -101,9 +101,9 @@ func TestWhatIsSigned(t *testing.T) {
 	d := signingDriver(t, s.URL+"/v2", "k", func(h *onebidv1.HTTPHMAC) {
 		h.Payload = "string(now) + '|' + request.method + request.path + request.query + sha256(request.body) + secret.clientID"
 	})
-	_, err := d.Place(t.Context(), bid())
+	_, err := d.Place(t.Context(), marketplace.Unpaced{}, bid())
 	g.Expect(err).NotTo(HaveOccurred())
-	_, err = d.Lookup(t.Context(), "a b/ü")
+	_, err = d.Lookup(t.Context(), marketplace.Unpaced{}, "a b/ü")
 	g.Expect(err).NotTo(HaveOccurred())
 	const at = "2026-11-01T12:00:00.345Z|"
 	placed, looked := s.requests()[0], s.requests()[1]
@@ -124,7 +124,7 @@ func TestWhatCannotBeSignedIsNotSent(t *testing.T) {
 	g := NewWithT(t)
 	s := serve(t, reply(http.StatusCreated, item("b1", "live")))
 	d := signingDriver(t, s.URL, "k", func(h *onebidv1.HTTPHMAC) { h.Payload = "['a'][int(now)]" })
-	_, err := d.Place(t.Context(), bid())
+	_, err := d.Place(t.Context(), marketplace.Unpaced{}, bid())
 	g.Expect(err).To(beOf(onebidv1.ErrorInvalid))
 	g.Expect(err).To(MatchError(ContainSubstring("spec.http.auth.hmac.payload: ")))
 	g.Expect(s.requests()).To(BeEmpty())
@@ -135,7 +135,7 @@ func TestSignaturesStayOutOfErrors(t *testing.T) {
 	signature := macOf("k", "x")
 	s := serve(t, reply(http.StatusUnauthorized, `{"message": "`+signature+` does not fit"}`))
 	d := signingDriver(t, s.URL, "k", func(h *onebidv1.HTTPHMAC) { h.Payload = "'x'" })
-	_, err := d.List(t.Context())
+	_, err := d.List(t.Context(), marketplace.Unpaced{})
 	g.Expect(err).To(beOf(onebidv1.ErrorAuth))
 	g.Expect(err).To(MatchError(ContainSubstring("[…] does not fit")))
 	g.Expect(s.requests()).To(HaveLen(1), "another signature would be refused as well")
@@ -217,7 +217,7 @@ func TestTheLaterHeaderCounts(t *testing.T) {
 	spec.BaseURL = s.URL
 	d, err := httpdriver.New(t.Context(), spec, accountOf("us"), wire.Options{Egress: inside(t)})
 	g.Expect(err).NotTo(HaveOccurred())
-	_, err = d.List(t.Context())
+	_, err = d.List(t.Context(), marketplace.Unpaced{})
 	g.Expect(err).NotTo(HaveOccurred())
 	must(t, d.Close())
 	header := s.requests()[0].header

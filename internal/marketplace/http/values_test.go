@@ -33,7 +33,7 @@ func TestNoDigitIsLost(t *testing.T) {
 				g := NewWithT(t)
 				s := serve(t, reply(http.StatusOK, fmt.Sprintf(`{"id": %s, "posting": "p1", "state": "live"}`, sent)))
 				d := driver(t, shop(func(d *onebidv1.HTTPDriver) { d.Bid.ID = expression }), s.URL)
-				got, err := d.Place(t.Context(), bid())
+				got, err := d.Place(t.Context(), marketplace.Unpaced{}, bid())
 				g.Expect(err).NotTo(HaveOccurred())
 				g.Expect(got.ID).To(Equal(want), string(expression))
 			}
@@ -48,7 +48,7 @@ func TestCalculatingWithNumbers(t *testing.T) {
 		d.Bid.PostingID = "item.posting == 7 && item.big > 9 ? 'p1' : 'wrong'"
 		d.Bid.State = "item.cents / 100 == 12 && double(item.price) > 12.4 ? 'live' : 'wrong'"
 	}), s.URL)
-	got, err := d.Place(t.Context(), bid())
+	got, err := d.Place(t.Context(), marketplace.Unpaced{}, bid())
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(got.State).To(Equal(onebidv1.RemoteLive))
 }
@@ -78,7 +78,7 @@ func TestBodies(t *testing.T) {
 			d := driver(t, shop(func(d *onebidv1.HTTPDriver) {
 				d.Place.Request.Body, d.Place.Request.Encoding = c.body, c.encoding
 			}), s.URL)
-			_, err := d.Place(t.Context(), bid())
+			_, err := d.Place(t.Context(), marketplace.Unpaced{}, bid())
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect(s.requests()).To(HaveLen(1))
 			g.Expect(s.requests()[0].body).To(Equal(c.want))
@@ -125,7 +125,7 @@ func TestRequestsThatCannotBeBuilt(t *testing.T) {
 		t.Run(c.why, func(t *testing.T) {
 			g := NewWithT(t)
 			s := serve(t, reply(http.StatusOK, "{}"))
-			_, err := driver(t, shop(c.change), s.URL).Place(t.Context(), bid())
+			_, err := driver(t, shop(c.change), s.URL).Place(t.Context(), marketplace.Unpaced{}, bid())
 			g.Expect(err).To(beOf(onebidv1.ErrorInvalid), "%v", err)
 			g.Expect(err.Error()).To(Or(ContainSubstring(c.want), ContainSubstring("servers take for a folder")))
 			g.Expect(s.requests()).To(BeEmpty())
@@ -149,7 +149,7 @@ func TestQueryAndHeaders(t *testing.T) {
 		}
 		d.Bid.PostingID = ""
 	}), s.URL+"/v2/")
-	_, err := d.Lookup(t.Context(), "a/b&c")
+	_, err := d.Lookup(t.Context(), marketplace.Unpaced{}, "a/b&c")
 	g.Expect(err).NotTo(HaveOccurred())
 	got := s.requests()[0]
 	u, err := url.Parse(got.uri)
@@ -185,18 +185,18 @@ func TestABidAsTheMarketplaceShowsIt(t *testing.T) {
 	} {
 		t.Run(c.why, func(t *testing.T) {
 			g := NewWithT(t)
-			got, err := driver(t, shop(full), serve(t, reply(http.StatusCreated, c.body)).URL).Place(t.Context(), bid())
+			got, err := driver(t, shop(full), serve(t, reply(http.StatusCreated, c.body)).URL).Place(t.Context(), marketplace.Unpaced{}, bid())
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect(got).To(Equal(c.want))
 		})
 	}
 	g := NewWithT(t)
 	unknown := serve(t, reply(http.StatusCreated, `{"id": 5, "posting": "p1", "state": "LIVE"}`))
-	got, err := driver(t, shop(nil), unknown.URL).Place(t.Context(), bid())
+	got, err := driver(t, shop(nil), unknown.URL).Place(t.Context(), marketplace.Unpaced{}, bid())
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(got.State).To(Equal(onebidv1.RemoteUnknown), "words are compared as they are spelled")
-	g.Expect(got.Live()).To(BeFalse())
+	g.Expect(got.KnownOpen()).To(BeFalse())
 	foreign := serve(t, reply(http.StatusOK, item(`, "key": "somebody-else"`)))
-	_, err = driver(t, shop(full), foreign.URL).Place(t.Context(), bid())
+	_, err = driver(t, shop(full), foreign.URL).Place(t.Context(), marketplace.Unpaced{}, bid())
 	g.Expect(err).To(beOf(onebidv1.ErrorUnknownOutcome), "a bid that was there already is not the one we placed")
 }

@@ -17,6 +17,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
+	"github.com/onebid-dev/onebid/internal/marketplace"
 	httpdriver "github.com/onebid-dev/onebid/internal/marketplace/http"
 	"github.com/onebid-dev/onebid/internal/marketplace/wire"
 )
@@ -101,13 +102,13 @@ func TestAWriteIsOnTheWireOnce(t *testing.T) {
 			s := startHangUp(t)
 			d := driver(t, shop(change), "http://"+s.Addr().String())
 			for range 3 { // warm connections
-				_, err := d.List(t.Context())
+				_, err := d.List(t.Context(), marketplace.Unpaced{})
 				g.Expect(err).NotTo(HaveOccurred())
 			}
-			_, err := d.Place(t.Context(), bid())
+			_, err := d.Place(t.Context(), marketplace.Unpaced{}, bid())
 			g.Expect(err).To(beOf(onebidv1.ErrorUnknownOutcome))
 			g.Expect(s.writes.Load()).To(BeEquivalentTo(1))
-			g.Expect(d.Withdraw(t.Context(), ref, "")).To(beOf(onebidv1.ErrorUnknownOutcome))
+			g.Expect(d.Withdraw(t.Context(), marketplace.Unpaced{}, ref, "")).To(beOf(onebidv1.ErrorUnknownOutcome))
 			g.Expect(s.writes.Load()).To(BeEquivalentTo(2))
 		})
 	}
@@ -125,9 +126,9 @@ func TestWritesUseConnectionsOfTheirOwn(t *testing.T) {
 	})
 	d := driver(t, shop(nil), s.URL)
 	for range 3 {
-		_, err := d.List(t.Context())
+		_, err := d.List(t.Context(), marketplace.Unpaced{})
 		g.Expect(err).NotTo(HaveOccurred())
-		_, err = d.Place(t.Context(), bid())
+		_, err = d.Place(t.Context(), marketplace.Unpaced{}, bid())
 		g.Expect(err).NotTo(HaveOccurred())
 	}
 	g.Expect(addresses["GET"]).To(HaveEach(addresses["GET"][0]), "reads share one")
@@ -153,11 +154,11 @@ func TestNothingWasSent(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			d := driver(t, shop(nil), address)
-			_, err := d.Place(t.Context(), bid())
+			_, err := d.Place(t.Context(), marketplace.Unpaced{}, bid())
 			g.Expect(err).To(beOf(onebidv1.ErrorTransient), "%v", err)
 			g.Expect(err).To(MatchError(ContainSubstring("nothing was sent")))
-			g.Expect(d.Withdraw(t.Context(), ref, "")).To(beOf(onebidv1.ErrorTransient))
-			_, err = d.Lookup(t.Context(), "p1")
+			g.Expect(d.Withdraw(t.Context(), marketplace.Unpaced{}, ref, "")).To(beOf(onebidv1.ErrorTransient))
+			_, err = d.Lookup(t.Context(), marketplace.Unpaced{}, "p1")
 			g.Expect(err).To(beOf(onebidv1.ErrorTransient))
 		})
 	}
@@ -176,7 +177,7 @@ func TestTLS(t *testing.T) {
 			transport, ok := s.Client().Transport.(*http.Transport)
 			g.Expect(ok).To(BeTrue())
 			d := driverWith(t, shop(nil), s.URL, wire.Options{RootCAs: transport.TLSClientConfig.RootCAs})
-			_, err := d.Place(t.Context(), bid())
+			_, err := d.Place(t.Context(), marketplace.Unpaced{}, bid())
 			g.Expect(err).To(beOf(want), "%v", err)
 		})
 	}
@@ -189,7 +190,7 @@ func TestPrivateAddressesAreRefusedAfterResolution(t *testing.T) {
 	spec.BaseURL = strings.Replace(strings.Replace(s.URL, "http:", "https:", 1), "127.0.0.1", "localhost", 1)
 	d, err := httpdriver.New(t.Context(), spec, map[string][]byte{"token": []byte(token)}, wire.Options{})
 	g.Expect(err).NotTo(HaveOccurred(), "a name can be anything until it is resolved")
-	_, err = d.Place(t.Context(), bid())
+	_, err = d.Place(t.Context(), marketplace.Unpaced{}, bid())
 	g.Expect(err).To(beOf(onebidv1.ErrorTransient))
 	g.Expect(err).To(MatchError(ContainSubstring("--allow-private-addresses=")))
 	g.Expect(s.requests()).To(BeEmpty())
@@ -202,9 +203,9 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 		http.Redirect(w, r, elsewhere.URL, http.StatusTemporaryRedirect)
 	})
 	d := driver(t, shop(nil), s.URL)
-	_, err := d.Place(t.Context(), bid())
+	_, err := d.Place(t.Context(), marketplace.Unpaced{}, bid())
 	g.Expect(err).To(beOf(onebidv1.ErrorUnknownOutcome))
-	_, err = d.Lookup(t.Context(), "p1")
+	_, err = d.Lookup(t.Context(), marketplace.Unpaced{}, "p1")
 	g.Expect(err).To(beOf(onebidv1.ErrorTransient))
 	g.Expect(err).To(MatchError(ContainSubstring("spec.http.baseURL")))
 	g.Expect(elsewhere.requests()).To(BeEmpty(), "the token must not travel")
@@ -239,11 +240,11 @@ func TestRepliesThatCannotBeRead(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			d := driverWith(t, shop(nil), serve(t, answer).URL, wire.Options{MaxResponseBytes: 500})
-			_, err := d.Place(t.Context(), bid())
+			_, err := d.Place(t.Context(), marketplace.Unpaced{}, bid())
 			g.Expect(err).To(beOf(onebidv1.ErrorUnknownOutcome), "%v", err)
-			_, err = d.Get(t.Context(), ref)
+			_, err = d.Get(t.Context(), marketplace.Unpaced{}, ref)
 			g.Expect(err).To(beOf(onebidv1.ErrorTransient), "%v", err)
-			_, err = d.Lookup(t.Context(), "p1")
+			_, err = d.Lookup(t.Context(), marketplace.Unpaced{}, "p1")
 			g.Expect(err).To(beOf(onebidv1.ErrorTransient), "%v", err)
 		})
 	}
@@ -266,9 +267,9 @@ func TestAReplyTakesItsTimeAtMost(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			d := driverWith(t, shop(nil), serve(t, answer).URL, wire.Options{Timeout: time.Second})
-			_, err := d.Place(t.Context(), bid())
+			_, err := d.Place(t.Context(), marketplace.Unpaced{}, bid())
 			g.Expect(err).To(beOf(onebidv1.ErrorUnknownOutcome), "%v", err)
-			_, err = d.List(t.Context())
+			_, err = d.List(t.Context(), marketplace.Unpaced{})
 			g.Expect(err).To(beOf(onebidv1.ErrorTransient), "%v", err)
 		})
 	}
@@ -277,7 +278,7 @@ func TestAReplyTakesItsTimeAtMost(t *testing.T) {
 func TestAcceptEncoding(t *testing.T) {
 	g := NewWithT(t)
 	s := serve(t, reply(http.StatusOK, `{"items": []}`))
-	_, err := driver(t, shop(nil), s.URL).Lookup(t.Context(), "p1")
+	_, err := driver(t, shop(nil), s.URL).Lookup(t.Context(), marketplace.Unpaced{}, "p1")
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(s.requests()[0].header).To(HaveKeyWithValue("Accept-Encoding", []string{"identity"}))
 }

@@ -32,6 +32,8 @@ type Call struct {
 	Moved string
 	// Now tells the time. Required.
 	Now func() time.Time
+	// Pace observes the reply.
+	Pace marketplace.Pacer
 }
 
 // Rule says what a marketplace means by a reply, "" when it says nothing that the status does not say. It fails when it

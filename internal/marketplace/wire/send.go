@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/onebid-dev/onebid/internal/failpoint"
-	"github.com/onebid-dev/onebid/internal/marketplace"
 )
 
 // Sender puts requests on the wire. It knows two ways:
@@ -113,8 +112,8 @@ func (e *SendError) Error() string { return e.Err.Error() }
 
 func (e *SendError) Unwrap() error { return e.Err }
 
-// Send does one request. The error is a *SendError.
-func (s *Sender) Send(ctx context.Context, m *Message, i Intent) (*Reply, error) {
+// Send does one request of a call. The error is a *SendError.
+func (s *Sender) Send(ctx context.Context, c *Call, m *Message) (*Reply, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	var connected atomic.Bool
@@ -122,12 +121,12 @@ func (s *Sender) Send(ctx context.Context, m *Message, i Intent) (*Reply, error)
 		// Called when the connection, with TLS, stands and is about to be written to.
 		GotConn: func(httptrace.GotConnInfo) { connected.Store(true) },
 	})
-	r, err := m.request(ctx, i)
+	r, err := m.request(ctx, c.Intent)
 	if err != nil {
 		return nil, &SendError{false, err}
 	}
 	transport := s.reads
-	if i == Writing {
+	if c.Intent == Writing {
 		transport = s.writes
 	}
 	response, err := transport.RoundTrip(r)
@@ -135,7 +134,7 @@ func (s *Sender) Send(ctx context.Context, m *Message, i Intent) (*Reply, error)
 		return nil, &SendError{connected.Load(), err}
 	}
 	defer func() { _ = response.Body.Close() }() // everything of use was read, or reading failed
-	marketplace.Headers(ctx, response.Header)
+	c.Pace.Observe(response.Header)
 	return s.read(response), nil
 }
 

@@ -1,4 +1,4 @@
-package registry
+package account
 
 import (
 	"github.com/prometheus/client_golang/prometheus"
@@ -29,8 +29,8 @@ func (*Registry) Describe(ch chan<- *prometheus.Desc) {
 func (r *Registry) Collect(ch chan<- prometheus.Metric) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	for key, a := range r.accounts {
-		a.limiter.collect(ch, key.Namespace, key.Name)
+	for key, s := range r.shared {
+		s.limiter.collect(ch, key.Namespace, key.Name)
 	}
 }
 

@@ -1,7 +1,8 @@
-package registry_test
+package account_test
 
 import (
 	"context"
+	"net/http"
 	"sync"
 	"testing"
 	"time"
@@ -21,12 +22,17 @@ var epoch = time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
 
 func newClock() *clocktesting.FakeClock { return clocktesting.NewFakeClock(epoch) }
 
-// fakeDriver counts calls, takes one-shot errors and answers from a list.
+// fakeDriver counts calls, takes one-shot errors and answers from lists.
 type fakeDriver struct {
 	mu      sync.Mutex
 	calls   map[string]int
-	errs    map[string]error // given once
-	bids    []marketplace.Bid
+	order   []string             // of the calls
+	errs    map[string]error     // given once
+	bids    []marketplace.Bid    // as a list shows them
+	found   []marketplace.Bid    // as a lookup shows them
+	id      string               // of the account
+	state   onebidv1.RemoteState // of the bid that is got
+	headers http.Header
 	pages   int // that a list has
 	noList  bool
 	blocked chan struct{} // holds lists back
@@ -42,6 +48,7 @@ func (f *fakeDriver) called(operation string) error {
 		f.calls = map[string]int{}
 	}
 	f.calls[operation]++
+	f.order = append(f.order, operation)
 	err := f.errs[operation]
 	delete(f.errs, operation)
 	return err
@@ -51,6 +58,23 @@ func (f *fakeDriver) count(operation string) int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.calls[operation]
+}
+
+// failAlso is fail beside other errors.
+func (f *fakeDriver) failAlso(operation string, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.errs == nil {
+		f.errs = map[string]error{}
+	}
+	f.errs[operation] = err
+}
+
+// set is what the account has from now on.
+func (f *fakeDriver) set(bids []marketplace.Bid) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.bids = bids
 }
 
 func (f *fakeDriver) fail(operation string, err error) {
@@ -63,9 +87,11 @@ func (f *fakeDriver) Capabilities() marketplace.Capabilities {
 	return marketplace.Capabilities{CanList: !f.noList, CanWithdraw: true}
 }
 
-func (f *fakeDriver) Account(context.Context) (string, error) { return "us", f.called("account") }
+func (f *fakeDriver) Account(context.Context, marketplace.Pacer) (string, error) {
+	return f.id, f.called("account")
+}
 
-func (f *fakeDriver) Place(context.Context, marketplace.PlaceRequest) (marketplace.Bid, error) {
+func (f *fakeDriver) Place(_ context.Context, _ marketplace.Pacer, _ marketplace.PlaceRequest) (marketplace.Bid, error) {
 	return marketplace.Bid{}, f.called("place")
 }
 
@@ -73,15 +99,18 @@ func (f *fakeDriver) Preview(context.Context, marketplace.PlaceRequest) (marketp
 	return marketplace.Preview{}, f.called("preview")
 }
 
-func (f *fakeDriver) Lookup(context.Context, string) ([]marketplace.Bid, error) {
-	return nil, f.called("lookup")
+func (f *fakeDriver) Lookup(context.Context, marketplace.Pacer, string) ([]marketplace.Bid, error) {
+	return f.found, f.called("lookup")
 }
 
-func (f *fakeDriver) Get(context.Context, marketplace.Ref) (marketplace.Bid, error) {
-	return marketplace.Bid{ID: "got", State: onebidv1.RemoteLive}, f.called("get")
+func (f *fakeDriver) Get(_ context.Context, p marketplace.Pacer, _ marketplace.Ref) (marketplace.Bid, error) {
+	if f.headers != nil {
+		p.Observe(f.headers)
+	}
+	return marketplace.Bid{ID: "got", State: f.state, Word: "so"}, f.called("get")
 }
 
-func (f *fakeDriver) List(ctx context.Context) ([]marketplace.Bid, error) {
+func (f *fakeDriver) List(ctx context.Context, p marketplace.Pacer) ([]marketplace.Bid, error) {
 	if err := f.called("list"); err != nil {
 		return nil, err
 	}
@@ -93,14 +122,16 @@ func (f *fakeDriver) List(ctx context.Context) ([]marketplace.Bid, error) {
 		}
 	}
 	for range f.pages - 1 {
-		if err := marketplace.Pace(ctx); err != nil {
+		if err := p.Next(ctx); err != nil {
 			return nil, err
 		}
 	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	return f.bids, nil
 }
 
-func (f *fakeDriver) Withdraw(context.Context, marketplace.Ref, string) error {
+func (f *fakeDriver) Withdraw(_ context.Context, _ marketplace.Pacer, _ marketplace.Ref, _ string) error {
 	return f.called("withdraw")
 }
 
@@ -122,7 +153,7 @@ func shop(change func(*onebidv1.Marketplace)) *onebidv1.Marketplace {
 		Spec: onebidv1.MarketplaceSpec{
 			RateLimit:            &onebidv1.RateLimit{RequestsPerSecond: 10, Burst: 2},
 			CredentialsSecretRef: &onebidv1.SecretReference{Name: "account"},
-			AuditIntervalSeconds: 60,
+			AuditIntervalSeconds: 60, TimeoutSeconds: 10,
 		},
 	}
 	if change != nil {

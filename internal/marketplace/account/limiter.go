@@ -1,7 +1,8 @@
-package registry
+package account
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"sync"
@@ -15,26 +16,27 @@ import (
 	"github.com/onebid-dev/onebid/internal/marketplace/ratelimit"
 )
 
-// Limiter spaces the calls of one account: this process takes its share of the account's rate, in the order of the
-// callers' turns, nobody calls while the marketplace wants to be left alone, and hardly anybody while it does not answer.
-// It is safe for concurrent use.
+// Limiter holds back the calls of one account: this process takes its share of the account's rate limit, in the order of
+// the calls' priorities, and makes none during a pause, and only probes while the marketplace does not answer. It is safe
+// for concurrent use.
 type Limiter struct {
 	clock    clock.Clock
 	replicas func() int
 	changed  func() // what Health says
 
-	mu      sync.Mutex
-	bucket  *rate.Limiter
-	limit   onebidv1.RateLimit // of the account; zero is none
-	queue   queue
-	paused  pause
-	pauses  map[string]int // by reason
-	resumed chan struct{}  // closed when a pause ends early
-	told    *ratelimit.State
-	breaker breaker
-	// quotaUntil is when a bid may try again whether the account has any left; zero unless they were used up.
-	quotaUntil time.Time
-	leading    bool // since then one bid tries
+	mu       sync.Mutex
+	bucket   *rate.Limiter
+	limit    onebidv1.RateLimit // of the account; zero is none
+	queue    queue
+	paused   pause
+	pauses   map[string]int   // by reason
+	resumed  chan struct{}    // closed when a pause ends early
+	reported *ratelimit.State // by the marketplace
+	breaker  breaker
+	// quotaUntil is when a bid may probe whether the account has bids left; zero unless they were used up.
+	quotaUntil   time.Time
+	quotaProbing bool // one bid does
+	concurrency  concurrency
 }
 
 // pause is a time in which no call is made.
@@ -50,7 +52,7 @@ func newLimiter(c clock.Clock, replicas func() int, changed func()) *Limiter {
 	}
 }
 
-// configure sets the account's limit, of which nil is none, and how long a marketplace that does not answer is left alone.
+// configure sets the account's limit, of which nil is none, and the bounds of the circuit breaker's delay.
 func (l *Limiter) configure(spec *onebidv1.MarketplaceSpec) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -62,61 +64,61 @@ func (l *Limiter) configure(spec *onebidv1.MarketplaceSpec) {
 	l.breaker.most = time.Duration(spec.Retry.MaxSeconds) * time.Second
 }
 
-// Wait returns when one request may be sent, in the order of WithTurn. It fails when the context ends first, or would:
-// then at once, with how long it would have taken as the error's RetryAfter. The error is Transient; nothing was sent.
-func (l *Limiter) Wait(ctx context.Context) error {
+// Wait returns when one request may be sent. It fails when the context ends first, or would: then at once, with how long it
+// would have taken as the error's RetryAfter. The error is Transient; nothing was sent.
+func (l *Limiter) Wait(ctx context.Context, p Priority) error {
 	l.mu.Lock()
-	w, others := l.queue.join(turnOf(ctx))
-	ahead := l.estimate(others)
+	w, ahead := l.queue.join(p)
+	estimate := l.estimate(ahead)
 	l.mu.Unlock()
 	defer func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		l.queue.leave(w)
 	}()
-	if err := w.head(ctx, ahead); err != nil {
+	if err := w.waitForHead(ctx, estimate); err != nil {
 		return err
 	}
 	if err := l.waitForResume(ctx); err != nil {
 		return err
 	}
 	now := l.clock.Now()
-	turn := l.reserve(now)
-	if wait := turn.DelayFrom(now); wait > 0 {
+	slot := l.reserve(now)
+	if wait := slot.DelayFrom(now); wait > 0 {
 		if err := l.wait(ctx, wait, nil); err != nil {
-			turn.CancelAt(l.clock.Now())
+			slot.CancelAt(l.clock.Now())
 			return err
 		}
 	}
 	return l.waitForResume(ctx) // a pause may have begun while we queued
 }
 
-// Waiting is how many wait for their turn.
+// Waiting is how many calls wait for a request slot.
 func (l *Limiter) Waiting() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return len(l.queue)
 }
 
-// head waits until the caller is the next one.
-func (w *waiter) head(ctx context.Context, estimate time.Duration) error {
+// waitForHead waits until the call is the next one.
+func (w *waiter) waitForHead(ctx context.Context, estimate time.Duration) error {
 	select {
 	case <-w.first:
 		return nil
 	default:
 	}
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < estimate {
-		return noTurn(estimate, "", nil)
+		return unsent(estimate, "", nil)
 	}
 	select {
 	case <-w.first:
 		return nil
 	case <-ctx.Done():
-		return noTurn(estimate, "", ctx.Err())
+		return unsent(estimate, "", ctx.Err())
 	}
 }
 
-// estimate is how long a caller with so many before it will wait, at least.
+// estimate is how long a call with so many ahead will wait, at least.
 func (l *Limiter) estimate(ahead int) time.Duration {
 	wait := max(l.paused.until.Sub(l.clock.Now()), 0)
 	if every := l.bucket.Limit(); every != rate.Inf && ahead > 0 {
@@ -125,7 +127,7 @@ func (l *Limiter) estimate(ahead int) time.Duration {
 	return wait
 }
 
-// reserve takes a turn at this process's share of the limit as it is now.
+// reserve takes a request slot of this process's share of the limit as it is now.
 func (l *Limiter) reserve(now time.Time) *rate.Reservation {
 	replicas := max(l.replicas(), 1)
 	l.mu.Lock()
@@ -162,11 +164,11 @@ func (l *Limiter) Pause(until time.Time, reason string) {
 	}
 }
 
-// Resume ends a pause, and what was known of the bids that are left: both may have been another account's.
-func (l *Limiter) Resume() {
+// resume ends a pause, and what is known of the quota: both may have been another account's.
+func (l *Limiter) resume() {
 	l.mu.Lock()
 	was := !l.paused.until.IsZero() || !l.quotaUntil.IsZero()
-	l.paused, l.quotaUntil, l.leading = pause{}, time.Time{}, false
+	l.paused, l.quotaUntil, l.quotaProbing = pause{}, time.Time{}, false
 	close(l.resumed)
 	l.resumed = make(chan struct{})
 	l.mu.Unlock()
@@ -175,23 +177,23 @@ func (l *Limiter) Resume() {
 	}
 }
 
-// heard heeds what the headers of a reply say of the marketplace's own limit: when it is used up, so that nobody has to
-// be refused first.
-func (l *Limiter) heard(h http.Header) {
+// observe takes in what the headers of a reply say of the marketplace's own limit. When it is used up the account pauses,
+// so that no call has to be refused first.
+func (l *Limiter) observe(h http.Header) {
 	now := l.clock.Now()
 	state, ok := ratelimit.Read(h, now)
 	if !ok {
 		return
 	}
 	l.mu.Lock()
-	l.told = &state
+	l.reported = &state
 	l.mu.Unlock()
 	if state.Remaining == 0 {
 		l.Pause(now.Add(max(state.Reset, rateLimitPause)), onebidv1.ReasonRateLimited)
 	}
 }
 
-// waitForResume waits out pauses, those too that are made longer meanwhile.
+// waitForResume waits out pauses, also one that is made longer meanwhile.
 func (l *Limiter) waitForResume(ctx context.Context) error {
 	for {
 		l.mu.Lock()
@@ -209,7 +211,7 @@ func (l *Limiter) waitForResume(ctx context.Context) error {
 // wait waits so long, or until the channel is closed.
 func (l *Limiter) wait(ctx context.Context, d time.Duration, early <-chan struct{}) error {
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < d {
-		return noTurn(d, "", nil)
+		return unsent(d, "", nil)
 	}
 	t := l.clock.NewTimer(d)
 	defer t.Stop()
@@ -219,28 +221,34 @@ func (l *Limiter) wait(ctx context.Context, d time.Duration, early <-chan struct
 	case <-early:
 		return nil
 	case <-ctx.Done():
-		return noTurn(d, "", ctx.Err())
+		return unsent(d, "", ctx.Err())
 	}
 }
 
-// noTurnError is the cause of an error of a call that was not made.
-type noTurnError struct{ cause error }
+// unsentError is the cause of an error of a call that was not made.
+type unsentError struct{ cause error }
 
-func (e *noTurnError) Error() string {
+func (e *unsentError) Error() string {
 	if e.cause != nil {
 		return e.cause.Error()
 	}
-	return "not its turn"
+	return "held back"
 }
 
-func (e *noTurnError) Unwrap() error { return e.cause }
+func (e *unsentError) Unwrap() error { return e.cause }
 
-func noTurn(d time.Duration, operation string, cause error) error {
+// Unsent is true for the error of a call that was not made: it says nothing about the marketplace.
+func Unsent(err error) bool {
+	var e *unsentError
+	return errors.As(err, &e)
+}
+
+func unsent(d time.Duration, operation string, cause error) error {
 	if operation == "" {
 		operation = "wait"
 	}
 	return &marketplace.Error{
-		Class: onebidv1.ErrorTransient, Operation: operation, RetryAfter: d, Err: &noTurnError{cause},
-		Message: fmt.Sprintf("the account's turn would have come in %s; nothing was sent", d.Round(time.Millisecond)),
+		Class: onebidv1.ErrorTransient, Operation: operation, RetryAfter: d, Err: &unsentError{cause},
+		Message: fmt.Sprintf("the account's next call may be made in %s; nothing was sent", d.Round(time.Millisecond)),
 	}
 }

@@ -1,4 +1,4 @@
-package registry_test
+package account_test
 
 import (
 	"testing"
@@ -11,24 +11,24 @@ import (
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	"github.com/onebid-dev/onebid/internal/marketplace"
-	"github.com/onebid-dev/onebid/internal/marketplace/registry"
+	"github.com/onebid-dev/onebid/internal/marketplace/account"
 )
 
 func TestConnectionsComeAndGo(t *testing.T) {
 	g := NewWithT(t)
-	r := registry.New(registry.Options{Clock: newClock()})
-	var told []types.NamespacedName
-	r.Subscribe(func(k types.NamespacedName) { told = append(told, k) })
+	r := account.NewRegistry(account.Options{Clock: newClock()})
+	var changed []types.NamespacedName
+	r.Subscribe(func(k types.NamespacedName) { changed = append(changed, k) })
 	r.Delete(key)
-	g.Expect(told).To(BeEmpty(), "there was none")
+	g.Expect(changed).To(BeEmpty(), "there was none")
 
 	first, second := &fakeDriver{}, &fakeDriver{}
 	one := r.Connect(shop(nil), first, 7*time.Second)
 	got, ok := r.Get(key)
 	g.Expect(ok).To(BeTrue())
 	g.Expect(got).To(BeIdenticalTo(one))
-	g.Expect(got.Settle).To(Equal(7 * time.Second))
-	g.Expect(got.Spec.AuditIntervalSeconds).To(BeEquivalentTo(60))
+	g.Expect(got.SettleTime()).To(Equal(7 * time.Second))
+	g.Expect(got.Spec().AuditIntervalSeconds).To(BeEquivalentTo(60))
 
 	r.Connect(shop(nil), second, time.Second)
 	g.Expect(first.closed).To(Equal(1), "its idle connections are of no use any more")
@@ -37,7 +37,7 @@ func TestConnectionsComeAndGo(t *testing.T) {
 	g.Expect(second.closed).To(Equal(1))
 	_, ok = r.Get(key)
 	g.Expect(ok).To(BeFalse())
-	g.Expect(told).To(Equal([]types.NamespacedName{key, key, key}))
+	g.Expect(changed).To(Equal([]types.NamespacedName{key, key, key}))
 }
 
 func TestPausesOutliveConnections(t *testing.T) {
@@ -58,13 +58,13 @@ func TestPausesOutliveConnections(t *testing.T) {
 		for _, gone := range []bool{false, true} {
 			t.Run(c.why, func(t *testing.T) {
 				g := NewWithT(t)
-				r := registry.New(registry.Options{Clock: newClock()})
-				r.Connect(shop(nil), &fakeDriver{}, time.Second).Limiter.Pause(epoch.Add(time.Hour), "RateLimited")
+				r := account.NewRegistry(account.Options{Clock: newClock()})
+				r.Connect(shop(nil), &fakeDriver{}, time.Second).Limiter().Pause(epoch.Add(time.Hour), "RateLimited")
 				if gone {
 					r.Delete(key) // its credentials were refused
 				}
 				conn := r.Connect(shop(c.change), &fakeDriver{}, time.Second)
-				g.Expect(!conn.Limiter.Health().PausedUntil.IsZero()).To(Equal(c.paused))
+				g.Expect(!conn.Limiter().Health().PausedUntil.IsZero()).To(Equal(c.paused))
 			})
 		}
 	}
@@ -74,14 +74,13 @@ func TestForgetLeavesNothing(t *testing.T) {
 	g := NewWithT(t)
 	metrics := marketplace.NewMetrics()
 	prometheus.NewRegistry().MustRegister(metrics)
-	r := registry.New(registry.Options{Clock: newClock(), Metrics: metrics})
+	r := account.NewRegistry(account.Options{Clock: newClock(), Metrics: metrics})
 	conn := r.Connect(shop(nil), &fakeDriver{}, time.Second)
-	_, err := conn.Driver.Get(t.Context(), marketplace.Ref{})
-	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(place(t.Context(), conn)).To(Succeed())
 	g.Expect(testutil.CollectAndCount(metrics)).To(Equal(2), "a count and a duration")
-	conn.Limiter.Pause(epoch.Add(time.Hour), "RateLimited")
+	conn.Limiter().Pause(epoch.Add(time.Hour), "RateLimited")
 	r.Forget(key)
 	g.Expect(testutil.CollectAndCount(metrics)).To(Equal(0))
 	again := r.Connect(shop(func(m *onebidv1.Marketplace) { m.Generation = 2 }), &fakeDriver{}, time.Second)
-	g.Expect(again.Limiter.Health().PausedUntil).To(BeZero())
+	g.Expect(again.Limiter().Health().PausedUntil).To(BeZero())
 }
