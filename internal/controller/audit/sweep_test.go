@@ -56,7 +56,7 @@ func TestAVerdictIsReachedTwice(t *testing.T) {
 		w.clock.during = nil
 		b := &onebidv1.Bid{}
 		w.Expect(w.api.Get(t.Context(), client.ObjectKeyFromObject(&bid), b)).To(Succeed())
-		bidding.Placed(bidding.Remote{ID: "b-1", State: onebidv1.RemoteLive}, 1).Apply(b, start)
+		bidding.Placed(bidding.Remote{ID: "b-1", State: onebidv1.RemoteLive}, 1, onebidv1.ClassIdempotencyKey).Apply(b, start)
 		w.Expect(w.api.Status().Update(t.Context(), b)).To(Succeed())
 	}
 	w.audit()
