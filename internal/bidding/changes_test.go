@@ -162,7 +162,7 @@ func TestChanges(t *testing.T) {
 	}
 }
 
-func TestPlacedKeepsWhatTheMarketplaceTold(t *testing.T) {
+func TestPlacedKeepsWhatTheMarketplaceReports(t *testing.T) {
 	g := NewWithT(t)
 	at := now.Add(-time.Minute)
 	bid := newBid(noted(unknown, placedBy(bidding.Remote{ID: "7", URL: "https://x", PlacedAt: at, Adopted: true}, 2)))

@@ -9,7 +9,7 @@ import (
 	"github.com/onebid-dev/onebid/internal/bidding"
 )
 
-// admitted is what the CRD lets in as an amount of money.
+// admitted is what the CRD accepts as an amount of money.
 var admitted = regexp.MustCompile(`^(0|[1-9][0-9]{0,11})([.][0-9]{1,4})?$`)
 
 func sum(amounts ...string) *big.Rat {

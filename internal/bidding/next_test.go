@@ -169,7 +169,7 @@ func TestNextReportsWhatGuardSaid(t *testing.T) {
 	g.Expect(gone.Status.Outcome).To(Equal(onebidv1.StateWithdrawn))
 }
 
-// Between two attempts a Bid is let alone, but not with a guard in its status that is not in the way any more.
+// Between two attempts a Bid is left alone, unless its status names a guard that passes by now.
 func TestWhatIsNotInTheWayIsNotSaid(t *testing.T) {
 	g := NewWithT(t)
 	failed := noted(bidding.PlaceFailed(bidding.Failure{Class: onebidv1.ErrorTransient, Attempt: 1, Next: now.Add(time.Hour)}))

@@ -38,7 +38,7 @@ func TestALostLeaseIsUnknownAndNoMore(t *testing.T) {
 	g.Expect(leaseLost(newBid(noted(unknown)))).To(BeFalse())
 }
 
-// A look-up that finds nothing does not end what a key may still do.
+// A lookup that finds nothing does not prove that the call never takes effect.
 func TestAKeyIsUnprovenUntilItAnswers(t *testing.T) {
 	g := NewWithT(t)
 	key, unique := bidding.Absent(1, onebidv1.ClassIdempotencyKey), bidding.Absent(1, onebidv1.ClassUniquePerPosting)

@@ -6,10 +6,8 @@ import (
 	"testing"
 )
 
-// admitted is what the CRD lets in as an amount of money.
+// admitted is what the CRD accepts as an amount of money.
 var admitted = regexp.MustCompile(`^(0|[1-9][0-9]{0,11})([.][0-9]{1,4})?$`)
-
-// admitted is what the CRD lets in as an amount of money.
 
 // FuzzMoney counts money as fractions do: a Bid fits when what is reserved and its price do not exceed the limit, to the last
 // digit, and a release leaves nothing behind.

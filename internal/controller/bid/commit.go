@@ -60,6 +60,7 @@ func (c commits) commit(ctx context.Context, o *owned, e effect) error {
 	if err := c.clearIntents(ctx, o, e.clear); err != nil {
 		return err
 	}
+	before := o.live.Status.Outcome
 	if e.change != nil {
 		if err := c.writeChange(ctx, o, e); err != nil {
 			return err
@@ -74,7 +75,8 @@ func (c commits) commit(ctx context.Context, o *owned, e effect) error {
 	if e.event != nil {
 		c.Events.Eventf(o.live, nil, e.event.kind, e.event.reason, e.event.action, "%s", e.event.note)
 	}
-	if err := c.finish(ctx, o, e); err != nil {
+	ended := e.change != nil && bidding.Terminal(o.live) && (e.forget || o.live.Status.Outcome != before)
+	if err := c.finish(ctx, o, e, ended); err != nil {
 		return err
 	}
 	return e.err
@@ -102,13 +104,12 @@ func (c commits) writeChange(ctx context.Context, o *owned, e effect) error {
 	return nil
 }
 
-// finish tells the Posting, and ends the claim or the Bid.
-func (c commits) finish(ctx context.Context, o *owned, e effect) error {
-	recordedEnd := e.change != nil && e.letGo == "" && bidding.Terminal(o.live)
+// finish updates the Posting, and ends the claim or the Bid. ended is true when the change recorded the Bid's end.
+func (c commits) finish(ctx context.Context, o *owned, e effect, ended bool) error {
 	switch {
 	case e.letGo != "":
 		return c.letGo(ctx, o, e)
-	case recordedEnd:
+	case ended:
 		if err := c.postingEnded(ctx, o.live, o.live.Status.Outcome); err != nil {
 			return err
 		}

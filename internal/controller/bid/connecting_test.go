@@ -12,9 +12,9 @@ import (
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 )
 
-// A process that has just begun has no connection yet to a Marketplace that others call Ready. It says nothing then, of
-// Bids that are to be placed and of those that are to be withdrawn; but it says so when the Marketplace is not Ready.
-func TestAProcessThatIsNotConnectedYetSaysNothing(t *testing.T) {
+// A process that has just started has no connection yet to a Marketplace that is Ready. It writes nothing then, neither to Bids
+// that are to be placed nor to those that are to be withdrawn. When the Marketplace is not Ready it does.
+func TestAProcessThatIsNotConnectedYetWritesNothing(t *testing.T) {
 	w := newWorld(t, onebidv1.ClassUniquePerPosting, newBid("a"))
 	first := w.process("one")
 	second := w.process("two")

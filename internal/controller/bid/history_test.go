@@ -16,8 +16,8 @@ import (
 	"github.com/onebid-dev/onebid/internal/ownership"
 )
 
-// What a person let go without knowing its outcome may be live: the next Bid waits for the cooldown, and then looks.
-func TestABidAfterOneThatWasGivenUpLooksFirst(t *testing.T) {
+// An abandoned Bid whose outcome was unknown may have an open bid: the next Bid waits for the cooldown and looks up first.
+func TestABidAfterAnAbandonedOneLooksUpFirst(t *testing.T) {
 	w := newWorld(t, onebidv1.ClassIdempotencyKey, newBid("one"))
 	w.errors["place"] = []error{refused(onebidv1.ErrorUnknownOutcome)}
 	w.process("a").step()
@@ -65,7 +65,7 @@ func TestTheClaimOfABidThatIsGoneStaysWhereACallMayBeOpen(t *testing.T) {
 	})
 }
 
-// The wait for calls to settle is for those of earlier Bids on the posting too.
+// The settle time covers calls for earlier Bids on the posting too.
 func TestTheSettleWaitCoversCallsForEarlierBids(t *testing.T) {
 	w := newWorld(t, onebidv1.ClassIdempotencyKey, newBid("one"))
 	w.errors["place"] = []error{refused(onebidv1.ErrorUnknownOutcome)}
@@ -81,7 +81,7 @@ func TestTheSettleWaitCoversCallsForEarlierBids(t *testing.T) {
 	w.Expect(requests).NotTo(ContainElement("look"))
 }
 
-func TestNothingIsTakenBackOnceTheLeaseHasRunOut(t *testing.T) {
+func TestNothingIsWithdrawnOnceTheLeaseExpired(t *testing.T) {
 	w, a := placedBid(t, onebidv1.ClassIdempotencyKey)
 	w.strip()
 	w.Expect(w.api.Create(t.Context(), newBid("two"))).To(Succeed())
@@ -91,8 +91,8 @@ func TestNothingIsTakenBackOnceTheLeaseHasRunOut(t *testing.T) {
 	w.Expect(count(requests, "withdraw")).To(BeZero())
 }
 
-// Only what a person says by now is carried out.
-func TestAnAnswerThatWasTakenBackIsNone(t *testing.T) {
+// Only the present answer of a person is carried out.
+func TestAnAnswerThatWasRemovedIsNone(t *testing.T) {
 	w := newWorld(t, onebidv1.ClassNone, newBid("one", func(b *onebidv1.Bid) { bidding.Undecidable("nothing is shown").Apply(b, start) }))
 	w.edit(func(b *onebidv1.Bid) {
 		b.Annotations = map[string]string{onebidv1.AnnotationResolve: onebidv1.ResolveNotPlaced}
@@ -103,7 +103,7 @@ func TestAnAnswerThatWasTakenBackIsNone(t *testing.T) {
 	w.Expect(w.placed()).To(Equal("Unknown/Indeterminate"))
 }
 
-// A cache that lags shows a live bid that was withdrawn long ago; its ID may be another one's by now.
+// A cache that lags shows an open bid that was withdrawn long ago; the marketplace may have reused its ID.
 func TestABidThatEndedIsNotWithdrawn(t *testing.T) {
 	w, a := placedBid(t, onebidv1.ClassUniquePerPosting)
 	w.edit(func(b *onebidv1.Bid) { b.Spec.Withdraw = &onebidv1.BidWithdraw{Reason: "no more"} })
@@ -178,8 +178,8 @@ func TestWithoutALeaseOnlyAFreshReadAuthorises(t *testing.T) {
 	w.Expect(w.stored()).To(BeNil())
 }
 
-// Without keys a person's bid of our price is told from ours by having been there before.
-func TestWithoutKeysWhatIsThereIsLookedAtFirst(t *testing.T) {
+// Without stored keys, a person's bid at our price is not ours when it was there before our first call.
+func TestWithoutKeysExistingBidsAreLookedUpFirst(t *testing.T) {
 	w := newWorld(t, onebidv1.ClassUniquePerPosting, newBid("one"))
 	w.market.storesKey = false
 	w.market.byHand("250")

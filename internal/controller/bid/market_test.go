@@ -23,7 +23,7 @@ type market struct {
 	bids      []marketplace.Bid
 	// keys that were sent with place calls.
 	keys []string
-	// hidden bids are not shown by look-ups and reads yet.
+	// hidden bids are not shown by lookups and reads yet.
 	hidden bool
 	// stubborn accepts withdrawals and does nothing.
 	stubborn bool
@@ -120,7 +120,7 @@ func (m *market) find(id string) int {
 	return slices.IndexFunc(m.bids, func(b marketplace.Bid) bool { return b.ID == id })
 }
 
-// live is how many bids are live.
+// live is how many bids are open.
 func (m *market) live() int {
 	n := 0
 	for _, b := range m.bids {

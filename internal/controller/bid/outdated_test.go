@@ -10,8 +10,8 @@ import (
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 )
 
-// What was in the way and is not any more is not said until the next attempt, which may be a day off.
-func TestABidBetweenAttemptsDoesNotCallAGuardThatPassed(t *testing.T) {
+// A guard that passed must not stay in the status until the next attempt, which may be a day off.
+func TestABidBetweenAttemptsDoesNotNameAGuardThatPassed(t *testing.T) {
 	w := newWorld(t, onebidv1.ClassUniquePerPosting, newBid("a"))
 	p := w.process("one")
 	w.errors["place"] = []error{refused(onebidv1.ErrorQuotaExhausted)}

@@ -40,7 +40,7 @@ func (w *world) accepted() metav1.Condition {
 	return *meta.FindStatusCondition(w.stored().Status.Conditions, onebidv1.ConditionAccepted)
 }
 
-func TestABidThatWaitsSaysSoOnce(t *testing.T) {
+func TestAWaitIsReportedOnce(t *testing.T) {
 	w := newWorld(t, onebidv1.ClassUniquePerPosting, newBid("a"))
 	p := w.process("one")
 	p.limiter.Pause(start.Add(2*time.Second), onebidv1.ReasonRateLimited)
@@ -63,7 +63,7 @@ func TestABidThatWaitsSaysSoOnce(t *testing.T) {
 	w.Expect(w.stored().Status.State).To(Equal(onebidv1.StateActive))
 }
 
-func TestABidThatWaitsForAQueueIsToldOfInTheEnd(t *testing.T) {
+func TestAWaitForTheRateLimitIsReportedInTheEnd(t *testing.T) {
 	w := newWorld(t, onebidv1.ClassUniquePerPosting, newBid("a"))
 	w.rate(1)
 	p := w.process("one")
@@ -93,7 +93,7 @@ func (w *world) rate(perSecond int32) {
 	w.Expect(w.api.Update(context.Background(), mkt)).To(Succeed())
 }
 
-func TestAMarketplaceThatDoesNotAnswerIsTriedBeforeABidIsPlaced(t *testing.T) {
+func TestAnUnresponsiveMarketplaceIsProbedBeforeABidIsPlaced(t *testing.T) {
 	old := func(b *onebidv1.Bid) { b.CreationTimestamp = metav1.NewTime(start.Add(-time.Minute)) }
 	w := newWorld(t, onebidv1.ClassUniquePerPosting, newBid("a", old))
 	p := w.process("one")
@@ -117,8 +117,8 @@ func TestAMarketplaceThatDoesNotAnswerIsTriedBeforeABidIsPlaced(t *testing.T) {
 	w.Expect(w.stored().Status.State).To(Equal(onebidv1.StateActive))
 }
 
-// TestOneBidAsksForAllWhetherTheAccountHasBidsLeft has another Bid of the account find out that there are none.
-func TestOneBidAsksForAllWhetherTheAccountHasBidsLeft(t *testing.T) {
+// TestOneBidProbesAUsedUpQuotaForAll has another Bid of the account find out that there are none.
+func TestOneBidProbesAUsedUpQuotaForAll(t *testing.T) {
 	w := newWorld(t, onebidv1.ClassUniquePerPosting, newBid("a"))
 	p := w.process("one")
 	p.limiter.SpendQuota(start.Add(time.Hour))
@@ -146,7 +146,7 @@ func TestOneBidAsksForAllWhetherTheAccountHasBidsLeft(t *testing.T) {
 
 // What was placed and could not be recorded is no bid that is still to be placed, also where its status says already why an
 // earlier attempt failed.
-func TestABidThatWasSentDoesNotWaitForBidsToBeLeft(t *testing.T) {
+func TestASentBidDoesNotWaitForTheQuota(t *testing.T) {
 	w := newWorld(t, onebidv1.ClassIdempotencyKey, newBid("a"))
 	p := w.process("one")
 	w.errors["place"] = []error{refused(onebidv1.ErrorRateLimited)}
@@ -161,7 +161,7 @@ func TestABidThatWasSentDoesNotWaitForBidsToBeLeft(t *testing.T) {
 	w.Expect(w.placed()).To(Equal("True/Placed"))
 }
 
-func TestAWithdrawalThatBurnsItsKeyDoesNotWaitForBidsToBeLeft(t *testing.T) {
+func TestAWithdrawalThatRepeatsItsKeyDoesNotWaitForTheQuota(t *testing.T) {
 	w := newWorld(t, onebidv1.ClassIdempotencyKey, newBid("a"))
 	p := w.process("one")
 	w.errors["place"] = []error{refused(onebidv1.ErrorUnknownOutcome)}
@@ -179,7 +179,7 @@ func TestAWithdrawalThatBurnsItsKeyDoesNotWaitForBidsToBeLeft(t *testing.T) {
 	w.Expect(p.clock.Now()).To(BeTemporally("<", start.Add(time.Hour)))
 }
 
-func TestABidThatMissedItsPostingSaysWhatItWaitedFor(t *testing.T) {
+func TestAMissedPostingNamesTheWait(t *testing.T) {
 	const closes = 20 * time.Minute
 	for _, c := range []struct {
 		why     string
@@ -222,7 +222,7 @@ func TestABidThatMissedItsPostingSaysWhatItWaitedFor(t *testing.T) {
 	}
 }
 
-func TestAModeStopsBidsThatAreOnTheirWay(t *testing.T) {
+func TestTheModeStopsBidsBeforeTheCall(t *testing.T) {
 	for _, mode := range []onebidv1.MarketplaceMode{onebidv1.ModeSuspended, onebidv1.ModeDryRun} {
 		t.Run(string(mode), func(t *testing.T) {
 			w := newWorld(t, onebidv1.ClassUniquePerPosting, newBid("a"))
@@ -273,7 +273,7 @@ func TestADryRunShowsWhatItWouldSend(t *testing.T) {
 	w.Expect(w.stored().Status.Preview).To(BeNil(), "what was really sent is at the marketplace")
 }
 
-func TestABidThatSomebodyElseWithdrewIsReportedAndLeftAlone(t *testing.T) {
+func TestABidWithdrawnElsewhereIsReportedAndNotPlacedAgain(t *testing.T) {
 	w := newWorld(t, onebidv1.ClassUniquePerPosting, newBid("a"))
 	p := w.process("one")
 	p.step()

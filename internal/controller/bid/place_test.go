@@ -82,8 +82,8 @@ func TestOnlyTheLiveBidAuthorises(t *testing.T) {
 	}
 }
 
-// A live read is good for a moment only, however long a look-up takes between it and the call.
-func TestALiveReadAuthorisesForAMomentOnly(t *testing.T) {
+// An uncached read authorises for a moment only, however long a lookup takes between it and the call.
+func TestAnUncachedReadAuthorisesForAMomentOnly(t *testing.T) {
 	w := newWorld(t, onebidv1.ClassNone, newBid("one"))
 	a := w.process("a")
 	w.before["look"] = func() {
@@ -109,7 +109,7 @@ func TestNoCallStartsOnceTheLeaseHasRunOut(t *testing.T) {
 	w.Expect(requests).To(ContainElements("update lease", "place"), "once it was written again")
 }
 
-// A shutdown neither abandons a call in flight nor forgets what came of it.
+// A shutdown neither abandons an in-flight call nor loses its outcome.
 func TestAShutdownFinishesTheCall(t *testing.T) {
 	w := newWorld(t, onebidv1.ClassIdempotencyKey, newBid("one"))
 	a := w.process("a")
@@ -138,7 +138,7 @@ func TestAShutdownLeavesNoIntentUnused(t *testing.T) {
 }
 
 // Where the marketplace neither honours keys nor refuses a second bid, it is looked at before anything is sent.
-func TestAMarketplaceWithoutAnyGuardIsLookedAtFirst(t *testing.T) {
+func TestClassNoneIsLookedUpFirst(t *testing.T) {
 	w := newWorld(t, onebidv1.ClassNone, newBid("one"))
 	w.market.byHand("251")
 	_, requests := w.process("a").step()
@@ -184,8 +184,8 @@ func TestACooldownIsJudgedOnTheTombstone(t *testing.T) {
 	w.Expect(requests).To(ContainElement("place"))
 }
 
-// The cache may show a Bid that was buried long ago: its tombstone is final for it.
-func TestABuriedBidIsNotPlacedAgain(t *testing.T) {
+// The cache may show a Bid that ended long ago: its tombstone is final for it.
+func TestABidWithATombstoneIsNotPlacedAgain(t *testing.T) {
 	w := newWorld(t, onebidv1.ClassIdempotencyKey, newBid("one"))
 	fresh := w.stored()
 	a := w.process("a")
@@ -202,7 +202,7 @@ func TestABuriedBidIsNotPlacedAgain(t *testing.T) {
 	}
 }
 
-// Who holds a posting acts on it, whomever the members agree on; who does not hold it leaves it to them.
+// The holder of a posting acts on it, whichever replica owns the shard; a replica that does neither leaves it.
 func TestTheHolderActs(t *testing.T) {
 	w := newWorld(t, onebidv1.ClassIdempotencyKey, newBid("one"))
 	a := w.process("a")

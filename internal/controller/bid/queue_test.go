@@ -36,7 +36,7 @@ func TestPrioritiesFollowTheOrder(t *testing.T) {
 	g.Expect(priorityOf(bidding.Priority{Class: bidding.PriorityPlace, Deadline: time.Unix(1<<40, 0)})).To(BeNumerically(">", priorityNormal))
 }
 
-// TestMarketplacesAreNotPolledAllAtOnce looks at when the first bid of each is due, which has its list read.
+// The first poll of each Marketplace reads the list for all its bids.
 func TestMarketplacesAreNotPolledAllAtOnce(t *testing.T) {
 	g := NewWithT(t)
 	const marketplaces, bids = 1000, 40

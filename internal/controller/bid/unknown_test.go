@@ -29,7 +29,7 @@ func (w *world) dies(took bool) {
 	w.requests()
 }
 
-// What is not documented as a refusal is unknown, and the first thing after it is a look-up, not a second place.
+// What is not documented as a refusal is unknown, and is followed by a lookup, not by a second place.
 func TestAnUnknownOutcomeIsLookedUpAndNotSentAgain(t *testing.T) {
 	for _, class := range []onebidv1.ErrorClass{
 		onebidv1.ErrorUnknownOutcome, onebidv1.ErrorAlreadyWithdrawn, onebidv1.ErrorNotWithdrawable,
@@ -96,8 +96,8 @@ func TestAbsenceProvesNothingWithoutKeys(t *testing.T) {
 	w.Expect(w.market.keys).To(HaveLen(1))
 }
 
-// Whoever takes over finds the intent: it fences, waits for the calls of the one that died, looks, and only then goes on.
-func TestATakeOverFencesAndWaitsBeforeItLooks(t *testing.T) {
+// The next holder finds the intent: it fences, waits for the settle time, looks up, and only then goes on.
+func TestATakeOverFencesAndWaitsBeforeItLooksUp(t *testing.T) {
 	for _, took := range []bool{true, false} {
 		w := newWorld(t, onebidv1.ClassUniquePerPosting, newBid("one"))
 		w.dies(took)
@@ -135,7 +135,7 @@ func TestTheSettleWaitCoversOnesOwnCall(t *testing.T) {
 	w.Expect(wait).To(Equal(settle))
 }
 
-// Who comes late to record a bid adds it to whatever the status says by then; who comes late with a refusal does not.
+// A bid that is recorded late is added to the present status; a refusal that is recorded late is not.
 func TestOnlyALearnedBidIsAddedToAnotherVersion(t *testing.T) {
 	fence := func(w *world) func() {
 		return func() {
@@ -157,7 +157,7 @@ func TestOnlyALearnedBidIsAddedToAnotherVersion(t *testing.T) {
 	}
 }
 
-// Who learns of a bid owes it a home: when the Bid is gone, or another one has its name, what was placed is withdrawn.
+// When the Bid is gone, or another one has its name, the bid that was placed for it is withdrawn.
 func TestABidThatWentDuringTheCallLeavesNothingLive(t *testing.T) {
 	for why, gone := range map[string]func(*world){
 		"it is gone": func(w *world) { w.strip() },
@@ -178,7 +178,7 @@ func TestABidThatWentDuringTheCallLeavesNothingLive(t *testing.T) {
 }
 
 // A sender that comes later than every wait, at a marketplace that accepts a second bid, takes back what it placed.
-func TestASecondBidIsTakenBackByWhoPlacedIt(t *testing.T) {
+func TestASecondBidIsWithdrawnByItsSender(t *testing.T) {
 	w := newWorld(t, onebidv1.ClassNone, newBid("one"))
 	w.before["place"] = func() {
 		w.market.byHand("250") // by the one that took over
@@ -192,8 +192,8 @@ func TestASecondBidIsTakenBackByWhoPlacedIt(t *testing.T) {
 	w.Expect(w.stored().Status.Remote.BidID).To(Equal("b-1"))
 }
 
-// Somebody who took the posting while the call was under way has met the intent: the ID may be another Bid's by now.
-func TestWhatWasLearnedIsNotTakenBackUnderAnothersLease(t *testing.T) {
+// A process that took the posting during the call has met the intent: the ID may be another Bid's by now.
+func TestALearnedBidIsNotWithdrawnUnderAnothersLease(t *testing.T) {
 	w := newWorld(t, onebidv1.ClassUniquePerPosting, newBid("one"))
 	a := w.process("a")
 	w.before["place"] = func() {
@@ -209,8 +209,8 @@ func TestWhatWasLearnedIsNotTakenBackUnderAnothersLease(t *testing.T) {
 	w.Expect(count(w.requests(), "withdraw")).To(BeZero())
 }
 
-// The account must be the one that placed: an empty list of somebody else's proves nothing.
-func TestALookUpOfAnotherAccountProvesNothing(t *testing.T) {
+// The account must be the one that placed: an empty list of another account proves nothing.
+func TestALookupOfAnotherAccountProvesNothing(t *testing.T) {
 	w := newWorld(t, onebidv1.ClassIdempotencyKey, newBid("one"))
 	mkt := newMarketplace(onebidv1.ClassIdempotencyKey)
 	w.Expect(w.api.Get(t.Context(), keyOf(mkt), mkt)).To(Succeed())
@@ -227,7 +227,7 @@ func TestALookUpOfAnotherAccountProvesNothing(t *testing.T) {
 }
 
 // "There is one already" is no refusal: it may be ours.
-func TestABidThatIsThereAlreadyIsLookedAt(t *testing.T) {
+func TestAnExistingBidIsLookedUp(t *testing.T) {
 	for why, tc := range map[string]struct {
 		there func(*world)
 		want  string
@@ -255,7 +255,7 @@ func TestABidThatIsThereAlreadyIsLookedAt(t *testing.T) {
 }
 
 // A later attempt of a Bid goes on from what an earlier one left, in the intent as well.
-func TestAnIntentThatWasNotUsedIsTakenBack(t *testing.T) {
+func TestAnUnusedIntentIsCleared(t *testing.T) {
 	w := newWorld(t, onebidv1.ClassIdempotencyKey, newBid("one"))
 	a := w.process("a")
 	w.cache = w.stored()

@@ -19,7 +19,7 @@ import (
 
 func keyOf(o client.Object) types.NamespacedName { return client.ObjectKeyFromObject(o) }
 
-// placedBid is a world with one live bid, and the process that placed it.
+// placedBid is a world with one open bid, and the process that placed it.
 func placedBid(t *testing.T, class onebidv1.MarketplaceClass) (*world, *process) {
 	t.Helper()
 	w := newWorld(t, class, newBid("one"))
@@ -92,12 +92,12 @@ func TestAWithdrawalIsBelievedWhenItIsReadBack(t *testing.T) {
 	}
 }
 
-// answered lets a withdrawal be refused.
+// answered makes the marketplace refuse a withdrawal.
 func answered(class onebidv1.ErrorClass) func(*world) {
 	return func(w *world) { w.errors["withdraw b-1"] = []error{refused(class)} }
 }
 
-// stubbornAndUnfound lets a withdrawal have no effect, and a read by ID find nothing.
+// stubbornAndUnfound makes a withdrawal have no effect, and a read by ID find nothing.
 func (w *world) stubbornAndUnfound() {
 	w.market.stubborn = true
 	w.errors["get b-1"] = []error{refused(onebidv1.ErrorNotFound)}
@@ -115,7 +115,7 @@ func TestABidThatIsNotShownYetIsNotWithdrawn(t *testing.T) {
 	w.Expect(w.stored()).NotTo(BeNil())
 }
 
-// The Bid may have changed since the cache saw it: withdrawing needs a live read too.
+// The Bid may have changed since the cached version: withdrawing needs an uncached read too.
 func TestOnlyTheLiveBidIsWithdrawn(t *testing.T) {
 	w, a := placedBid(t, onebidv1.ClassIdempotencyKey)
 	w.delete()
@@ -136,8 +136,8 @@ func TestNoWithdrawalStartsOnceTheLeaseHasRunOut(t *testing.T) {
 	w.Expect(count(requests, "withdraw")).To(BeZero())
 }
 
-// A Bid that is created again over a live bid of the one before withdraws that first: it is ours, by its key.
-func TestABidOfAnEarlierUIDIsTakenBackFirst(t *testing.T) {
+// A Bid that is created again over an open bid of its predecessor withdraws that first: it is ours, by its key.
+func TestABidOfAnEarlierUIDIsWithdrawnFirst(t *testing.T) {
 	w, a := placedBid(t, onebidv1.ClassIdempotencyKey)
 	w.strip()
 	w.Expect(w.api.Create(t.Context(), newBid("two"))).To(Succeed())
@@ -155,7 +155,7 @@ func TestABidOfAnEarlierUIDIsTakenBackFirst(t *testing.T) {
 	w.Expect(w.market.bids[0].State).To(Equal(onebidv1.RemoteWithdrawn))
 }
 
-// Without keys a live bid that an earlier Bid may have left cannot be told from a person's.
+// Without stored keys, an open bid that an earlier Bid may have left cannot be distinguished from a person's.
 func TestWhatAnEarlierBidLeftWithoutAKeyIsAPersonsMatter(t *testing.T) {
 	w, _ := placedBid(t, onebidv1.ClassNone)
 	w.strip()
@@ -178,7 +178,7 @@ func TestTheFinalizerGoesFromTheVersionThatWasRead(t *testing.T) {
 	w.Expect(w.stored().Finalizers).To(ConsistOf(onebidv1.FinalizerWithdraw, "somebody/else"))
 }
 
-// A Bid that is deleted while its outcome is open burns its key: the same key again tells the ID of whatever there is.
+// A Bid that is deleted while its outcome is unknown repeats its key: the reply names the bid, if there is one.
 func TestADeletedBidBurnsItsKey(t *testing.T) {
 	w := newWorld(t, onebidv1.ClassIdempotencyKey, newBid("one"))
 	w.market.dropped, w.market.hidden = true, true
@@ -218,7 +218,7 @@ func TestAKeyThatIsNotBurntYetIsBurntLater(t *testing.T) {
 	}
 }
 
-// Before placing nothing is live; but only the Lease tells whether a call was made.
+// Before placing no bid is open; but only the Lease shows whether a call was made.
 func TestADeletedBidIsLetGoOnlyOnceNoCallIsOpen(t *testing.T) {
 	w := newWorld(t, onebidv1.ClassUniquePerPosting, newBid("one"))
 	w.dies(true)
@@ -234,7 +234,7 @@ func TestADeletedBidIsLetGoOnlyOnceNoCallIsOpen(t *testing.T) {
 	w.Expect(w.market.live()).To(BeZero())
 }
 
-// A verdict does not hide a call: a Bid that somebody recorded as ended is resolved before it is let go.
+// A recorded end does not hide a call: it is resolved before the finalizer is removed.
 func TestAVerdictDoesNotHideACall(t *testing.T) {
 	for why, verdict := range map[string]bidding.Change{
 		"Duplicate": bidding.ExistingBid("x", 0),
@@ -259,7 +259,7 @@ func TestAVerdictDoesNotHideACall(t *testing.T) {
 	}
 }
 
-// An intent that nobody can read may be about any call.
+// An unreadable intent may be about any call.
 func TestAnUnreadableIntentIsAnOpenCall(t *testing.T) {
 	w := newWorld(t, onebidv1.ClassUniquePerPosting, newBid("one"))
 	w.dies(false)
@@ -278,8 +278,8 @@ func TestAnUnreadableIntentIsAnOpenCall(t *testing.T) {
 	w.Expect(w.stored()).NotTo(BeNil(), "only a person can say")
 }
 
-// Who gives up takes what is live on themselves; who takes that back before it is done is heard.
-func TestGivingUpIsReadLiveAndCoolsDown(t *testing.T) {
+// Abandoning leaves an open bid to the person; removing the annotation in time stops it.
+func TestAbandoningIsReadUncachedAndCoolsDown(t *testing.T) {
 	w, a := placedBid(t, onebidv1.ClassIdempotencyKey)
 	w.edit(func(b *onebidv1.Bid) { b.Annotations = map[string]string{onebidv1.AnnotationAbandon: "closed"} })
 	w.errors["withdraw b-1"] = []error{refused(onebidv1.ErrorTransient)}
@@ -316,7 +316,7 @@ func (w *world) terminating() {
 	}
 }
 
-// A Lease that went with its namespace means unknown: fence, settle, look, withdraw.
+// A Lease that went with its namespace means unknown: fence, settle, look up, withdraw.
 func TestALeaseThatWentWithItsNamespaceMeansUnknown(t *testing.T) {
 	w := newWorld(t, onebidv1.ClassIdempotencyKey, newBid("one"))
 	w.dies(true)

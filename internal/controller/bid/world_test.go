@@ -166,7 +166,7 @@ func (p *process) try(ctx context.Context) (reconcile.Result, error) {
 	return p.reconciler.Reconcile(ctx, reconcile.Request{NamespacedName: bidName})
 }
 
-// takeOver waits until the process may have what another one held and died with, and does one step then.
+// takeOver waits until the Lease of a dead process expires, and does one step then.
 func (p *process) takeOver() (time.Duration, []string) {
 	p.Helper()
 	p.step()
@@ -191,7 +191,7 @@ func (w *world) request(name string) error {
 	return w.fails(name)
 }
 
-// fails gives the next of the errors of this name.
+// fails returns the next error of this name.
 func (w *world) fails(name string) error {
 	if failing := w.errors[name]; len(failing) > 0 {
 		w.errors[name] = failing[1:]
@@ -295,7 +295,7 @@ func (w *world) cached() client.Client {
 	})
 }
 
-// live reads from the API server.
+// live reads past the cache.
 func (w *world) live() client.Reader {
 	return interceptor.NewClient(w.api, interceptor.Funcs{
 		Get: func(ctx context.Context, api client.WithWatch, key client.ObjectKey, into client.Object, opts ...client.GetOption) error {
@@ -320,7 +320,7 @@ func (w *world) live() client.Reader {
 	})
 }
 
-// postings notes what it is told.
+// postings records its calls.
 type postings struct{ active, ended []string }
 
 func (p *postings) BidActive(_ context.Context, b *onebidv1.Bid) error {

@@ -16,8 +16,8 @@ import (
 	"github.com/onebid-dev/onebid/internal/bidding"
 )
 
-// bounded is a world with room for one bid and two Bids that want it: rest.1 and, a second younger, rest.2.
-func bounded(t *testing.T, class ...onebidv1.MarketplaceClass) *world {
+// limited is a world with capacity for one bid and two Bids that want it: rest.1 and, a second younger, rest.2.
+func limited(t *testing.T, class ...onebidv1.MarketplaceClass) *world {
 	t.Helper()
 	w := newWorld(t, append(class, onebidv1.ClassIdempotencyKey)[0], newBid("one"), newBid("two", func(b *onebidv1.Bid) {
 		b.Name, b.Spec.PostingID, b.CreationTimestamp = "rest.2", "2", metav1.NewTime(start.Add(time.Second))
@@ -51,9 +51,9 @@ func (p *process) second() (requests []string, reason string) {
 	return requests, reason
 }
 
-// One replica lets Bids through; another one asks for the right to, and writes nothing.
-func TestOneReplicaLetsBidsThrough(t *testing.T) {
-	w := bounded(t)
+// One replica reserves capacity; another one asks for the capacity Lease and writes nothing.
+func TestOneReplicaReserves(t *testing.T) {
+	w := limited(t)
 	a, b := w.process("a"), w.process("b")
 	a.step()
 	w.Expect(w.placed()).To(Equal("True/Placed"))
@@ -67,9 +67,9 @@ func TestOneReplicaLetsBidsThrough(t *testing.T) {
 	w.Expect(reason).To(Equal(onebidv1.ReasonTooManyActiveBids))
 }
 
-// Whoever takes over counts a call of which no status tells.
+// The next replica counts a call that no status shows.
 func TestTheNextReplicaCountsWhatWasSent(t *testing.T) {
-	w := bounded(t)
+	w := limited(t)
 	w.dies(true)
 	b := w.process("b")
 	b.second()
@@ -85,9 +85,9 @@ func TestTheNextReplicaCountsWhatWasSent(t *testing.T) {
 	w.Expect(w.market.live()).To(Equal(1))
 }
 
-// A replica that stood still after it had let a Bid through sends nothing once another one lets Bids through.
-func TestARoomThatWasLostLetsNothingThrough(t *testing.T) {
-	w := bounded(t)
+// A replica that was paused after a reservation sends nothing once another one reserves.
+func TestALostCapacityLeaseAuthorisesNothing(t *testing.T) {
+	w := limited(t)
 	a, b := w.process("a"), w.process("b")
 	w.before["create lease"] = func() { // the room's; the next one is the posting's
 		w.before["create lease"] = func() {
@@ -111,9 +111,9 @@ func TestARoomThatWasLostLetsNothingThrough(t *testing.T) {
 	w.Expect(w.market.keys).To(HaveLen(1), "what the other one placed counts")
 }
 
-// When it is another replica's turn the room is given up at once; what was sent counts there too.
-func TestARoomIsGivenUpInTurn(t *testing.T) {
-	w := bounded(t)
+// When another replica owns the shard the capacity Lease is handed over at once; what was sent counts there too.
+func TestCapacityIsHandedOverWithTheShard(t *testing.T) {
+	w := limited(t)
 	a, b := w.process("a"), w.process("b")
 	w.before["place"] = func() {
 		a.idle = true
@@ -124,19 +124,19 @@ func TestARoomIsGivenUpInTurn(t *testing.T) {
 	w.Expect(w.placed()).To(Equal("True/Placed"))
 	w.clock.Step(time.Second)
 	_, reason := b.second()
-	w.Expect(reason).To(Equal(onebidv1.ReasonTooManyActiveBids), "b has the room, and counts what a placed")
+	w.Expect(reason).To(Equal(onebidv1.ReasonTooManyActiveBids), "b reserves, and counts what a placed")
 }
 
-// A Bid whose room was given up between its claim and its call is placed by the next replica: nothing was sent, so there is nothing
-// that a person would have to look for.
-func TestABidThatLostItsRoomIsNoOpenQuestion(t *testing.T) {
-	w := bounded(t, onebidv1.ClassNone)
+// A Bid whose capacity was handed over between its claim and its call is placed by the next replica: nothing was sent, so no
+// person is needed.
+func TestABidThatLostItsCapacityIsNotUnknown(t *testing.T) {
+	w := limited(t, onebidv1.ClassNone)
 	a, b := w.process("a"), w.process("b")
 	w.before["look"] = func() {
 		a.idle = true
-		room, held := a.leases.Held(bidName.Namespace, "bid-capacity.rest")
+		lease, held := a.leases.Held(bidName.Namespace, "bid-capacity.rest")
 		w.Expect(held).To(BeTrue())
-		w.Expect(a.leases.Release(t.Context(), room)).To(Succeed())
+		w.Expect(a.leases.Release(t.Context(), lease)).To(Succeed())
 	}
 	a.step()
 	w.Expect(w.market.keys).To(BeEmpty())
@@ -146,9 +146,9 @@ func TestABidThatLostItsRoomIsNoOpenQuestion(t *testing.T) {
 	w.Expect(w.placed()).To(Equal("True/Placed"))
 }
 
-// A room that could not be given up is given up later: as long as this replica lives no other one can take it.
-func TestARoomThatCouldNotBeGivenUpIsGivenUpLater(t *testing.T) {
-	w := bounded(t)
+// A hand-over that failed is retried: as long as this replica lives no other one can take the capacity Lease.
+func TestAFailedHandOverIsRetried(t *testing.T) {
+	w := limited(t)
 	a, b := w.process("a"), w.process("b")
 	a.step()
 	w.Expect(w.placed()).To(Equal("True/Placed"))
@@ -160,16 +160,16 @@ func TestARoomThatCouldNotBeGivenUpIsGivenUpLater(t *testing.T) {
 	a.step()
 	w.clock.Step(time.Second)
 	_, reason = b.second()
-	w.Expect(reason).To(Equal(onebidv1.ReasonTooManyActiveBids), "b has the room")
+	w.Expect(reason).To(Equal(onebidv1.ReasonTooManyActiveBids), "b reserves")
 }
 
 var errNoAnswer = apierrors.NewTimeoutError("no answer", 1)
 
-// So is one that was taken and never used: without hearing so, or without counting what is live.
-func TestARoomThatWasNeverUsedIsGivenUp(t *testing.T) {
+// So is the hand-over of a Lease that was taken and never used: its reply was lost, or the Bids could not be read.
+func TestAnUnusedCapacityLeaseIsHandedOver(t *testing.T) {
 	for _, failing := range []string{"reply to create lease", "list"} {
 		t.Run(failing, func(t *testing.T) {
-			w := bounded(t)
+			w := limited(t)
 			a, b := w.process("a"), w.process("b")
 			w.errors[failing] = []error{errNoAnswer}
 			_, err := a.try(t.Context())
@@ -180,14 +180,14 @@ func TestARoomThatWasNeverUsedIsGivenUp(t *testing.T) {
 			a.reconciler.ReplicasChanged(t.Context())
 			w.clock.Step(time.Second)
 			_, reason = b.second()
-			w.Expect(reason).To(Equal(onebidv1.ReasonAccepted), "b has the room")
+			w.Expect(reason).To(Equal(onebidv1.ReasonAccepted), "b reserves")
 		})
 	}
 }
 
-// What failed for certain leaves its room, and what waits longest has it.
-func TestRoomThatWasLeftGoesToTheOldest(t *testing.T) {
-	w := bounded(t)
+// A certain failure releases its capacity, and the oldest waiting Bid gets it.
+func TestReleasedCapacityGoesToTheOldest(t *testing.T) {
+	w := limited(t)
 	a := w.process("a")
 	_, reason := a.second()
 	w.Expect(reason).To(Equal(onebidv1.ReasonAccepted))
@@ -213,9 +213,9 @@ func TestRoomThatWasLeftGoesToTheOldest(t *testing.T) {
 	w.Expect(w.placed()).To(Equal("True/Placed"))
 }
 
-// In DryRun nothing is taken, so that Bids which are shown at the same time say nothing of a limit.
-func TestADryRunTakesNoRoom(t *testing.T) {
-	w := bounded(t)
+// In DryRun nothing is reserved, so Bids that are shown at the same time do not report a limit.
+func TestADryRunReservesNothing(t *testing.T) {
+	w := limited(t)
 	w.mode(onebidv1.ModeDryRun)
 	a := w.process("a")
 	w.before["update status"] = func() {
@@ -232,9 +232,9 @@ func TestADryRunTakesNoRoom(t *testing.T) {
 	w.Expect(reason).To(Equal(onebidv1.ReasonTooManyActiveBids), "what is live counts")
 }
 
-// A bid that a look-up finds before anything is sent takes its room as one that was sent does.
-func TestABidThatWasFoundTakesItsRoom(t *testing.T) {
-	w := bounded(t)
+// A bid that a lookup finds before anything is sent uses capacity like one that was sent.
+func TestAnAdoptedBidUsesCapacity(t *testing.T) {
+	w := limited(t)
 	w.change(func(m *onebidv1.Marketplace) { m.Spec.Preflight = onebidv1.PreflightAlways })
 	a := w.process("a")
 	one := w.stored()
