@@ -5,13 +5,9 @@ import (
 	"errors"
 	"time"
 
-	"github.com/go-logr/logr"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
@@ -84,19 +80,6 @@ func New(o Options) *Reconciler {
 	return &Reconciler{state: s, claims: claims{s}, steps: steps{s}, commits: commits{s}}
 }
 
-// situation is what one reconcile knows from the caches.
-type situation struct {
-	bid         *onebidv1.Bid
-	marketplace *onebidv1.Marketplace // nil when there is none
-	posting     *onebidv1.Posting     // nil when there is none
-	account     *account.Account      // nil when this process has no connection
-	leaseName   string                // "" for a Bid whose key has no legal name
-	freshness   bidding.FreshnessVerdict
-	priority    bidding.Priority
-	reservation *capacity.Reservation // nil without limits
-	log         logr.Logger
-}
-
 // connectFor is how soon to look again for a connection; a new connection enqueues the Bids anyway.
 const connectFor = 10 * time.Second
 
@@ -105,231 +88,100 @@ const placeFor = time.Minute
 
 // Reconcile does the next step for one Bid.
 func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
-	bid := &onebidv1.Bid{}
-	if err := r.Client.Get(ctx, req.NamespacedName, bid); err != nil {
-		if apierrors.IsNotFound(err) {
-			r.forget(req.NamespacedName)
-		}
-		return reconcile.Result{}, client.IgnoreNotFound(err)
-	}
-	r.capacity.Observed(bid)
-	s, err := r.gather(ctx, bid)
+	s, err := r.gather(ctx, req.NamespacedName)
 	switch {
-	case err != nil:
+	case err != nil || s == nil || !r.responsible(s):
 		return reconcile.Result{}, err
-	case !r.responsible(s):
-		return reconcile.Result{}, nil
 	case s.connecting():
 		return reconcile.Result{RequeueAfter: connectFor}, nil
 	}
-	denial := bidding.Guard(bidding.GuardInput{
-		Bid: s.bid, Marketplace: s.marketplace, Connected: s.account != nil, Freshness: s.freshness,
-	})
-	plan := bidding.Next(r.facts(s, denial), r.Wall.Now())
-	after, err := r.carryOut(ctx, s, plan, denial)
-	return resultFor(s, r.inTime(s, after), err)
-}
-
-// forget drops what is remembered of a Bid that is gone. Its open calls stay: what they placed must still be withdrawn.
-func (r *Reconciler) forget(bid types.NamespacedName) {
-	r.capacity.Gone(bid)
-	r.polls.forget(bid)
-	r.reported.forget(bid)
-}
-
-// responsible is true when this replica is to act: it holds the posting's Lease, so that no other replica can, or it owns the
-// shard. Safety does not depend on it, only the number of useless requests.
-func (r *Reconciler) responsible(s *situation) bool {
-	switch {
-	case r.Leases.HeldOrUnconfirmed(s.bid.Namespace, s.leaseName):
-		return true
-	case bidding.Limited(s.marketplace):
-		return r.Members.Owns(capacity.ShardKey(marketplaceOf(s.bid)))
-	}
-	return r.Members.Owns(s.bid.Namespace + "/" + s.bid.Name)
-}
-
-func (r *Reconciler) gather(ctx context.Context, bid *onebidv1.Bid) (*situation, error) {
-	s := &situation{bid: bid, log: log.FromContext(ctx)}
-	s.leaseName, _ = bidding.KeyOf(bid).LeaseName() // the first guard denies a key without a legal name
-	mkt, posting := &onebidv1.Marketplace{}, &onebidv1.Posting{}
-	switch err := r.Client.Get(ctx, marketplaceOf(bid), mkt); {
-	case err == nil:
-		s.marketplace = mkt
-		s.account, _ = r.Connections.Get(marketplaceOf(bid))
-	case !apierrors.IsNotFound(err):
-		return nil, err
-	}
-	switch err := r.Client.Get(ctx, client.ObjectKeyFromObject(bid), posting); {
-	case err == nil:
-		s.posting = posting
-	case !apierrors.IsNotFound(err):
-		return nil, err
-	}
-	in := bidding.FreshnessInput{Posting: s.posting, Bid: bid}
-	if s.marketplace != nil {
-		in.DefaultTTL = time.Duration(s.marketplace.Spec.PostingTTLSeconds) * time.Second
-	}
-	s.freshness = bidding.Freshness(in, r.Wall.Now())
-	s.priority = bidding.PriorityOf(bid, s.posting)
-	return s, nil
-}
-
-// connecting is true while the Marketplace is Ready and only this process has no connection yet, because it has just started.
-// That is over in a moment, and not worth a write for each Bid.
-func (s *situation) connecting() bool {
-	return s.account == nil && s.marketplace != nil && s.marketplace.DeletionTimestamp.IsZero() &&
-		meta.IsStatusConditionTrue(s.marketplace.Status.Conditions, onebidv1.ConditionReady)
-}
-
-func (r *Reconciler) facts(s *situation, denial *bidding.Denial) bidding.Facts {
-	f := bidding.Facts{
-		Bid: bidding.ViewOf(s.bid), Denial: denial, CallOpen: r.calls.open(s.bid.UID),
-		Claimed: r.claimOf(s.bid, s.leaseName) != nil,
-	}
-	if s.marketplace != nil {
-		f.Mode, f.Class = s.marketplace.Spec.Mode, s.marketplace.Spec.Class
-	}
-	if s.account != nil {
-		f.PollAt = r.polls.due(s, r.Wall.Now())
-	}
-	return f
-}
-
-// carryOut does what the plan says. The result is when to reconcile again without an event; 0 is never.
-func (r *Reconciler) carryOut(
-	ctx context.Context, s *situation, plan bidding.Plan, denial *bidding.Denial,
-) (time.Duration, error) {
+	plan := r.plan(s)
 	if bidding.Limited(s.marketplace) {
 		defer func() {
 			s.reservation.Release()
 			r.capacity.HandOver(ctx, marketplaceOf(s.bid))
 		}()
-		var err error
-		if plan, err = r.reserve(ctx, s, plan, denial); err != nil {
-			return r.withoutCapacity(ctx, s, err)
+		if plan, err = r.reserve(ctx, s, plan); err != nil {
+			return resultFor(s, 0, err)
 		}
-	}
-	if plan.Action == bidding.ActionPreview {
-		plan = bidding.Plan{Action: bidding.ActionReport, Change: r.steps.preview(ctx, s)}
 	}
 	if s.account != nil && plan.Action.Calls() {
 		release, ok := s.account.Acquire()
 		if !ok {
-			return s.timeout() + r.spread(s.timeout()), nil
+			return resultFor(s, s.timeout()+r.spread(s.timeout()), nil)
 		}
 		defer release()
 	}
+	var after time.Duration
 	switch plan.Action {
 	case bidding.ActionNone:
-		return r.until(plan.At), r.commits.acknowledge(ctx, s)
+		after, err = r.until(plan.At), r.commits.acknowledge(ctx, s)
 	case bidding.ActionAddFinalizer:
-		return 0, r.commits.addFinalizer(ctx, s.bid)
+		err = r.commits.addFinalizer(ctx, s.bid)
 	case bidding.ActionPoll:
-		return r.write(ctx, r.cached(s), r.steps.poll(ctx, s))
-	case bidding.ActionReport:
-		if !r.commits.changes(s.bid, plan.Change) {
-			return r.until(s.freshness.Until), nil
-		}
+		after, err = r.write(ctx, r.cached(s), r.steps.poll(ctx, s))
 	default:
+		after, err = r.advance(ctx, s, plan)
 	}
-	return r.underLease(ctx, s, plan)
+	return resultFor(s, r.inTime(s, after), err)
 }
 
-// reserve reserves capacity for a Bid that is to be placed. A denial becomes the plan.
-func (r *Reconciler) reserve(
-	ctx context.Context, s *situation, plan bidding.Plan, denial *bidding.Denial,
-) (bidding.Plan, error) {
-	switch plan.Action {
-	case bidding.ActionPlace, bidding.ActionPreview:
-		reservation, denied, err := r.capacity.Reserve(ctx, s.marketplace, s.bid)
-		s.reservation = reservation
-		if denied != nil {
-			plan = bidding.Plan{Action: bidding.ActionReport, Change: bidding.Denied(*denied)}
-		}
-		return plan, err
-	default:
-		if denial != nil || bidding.Withdrawing(s.bid) {
-			r.capacity.StopWaiting(s.bid)
-		}
-		return plan, nil
+// begin admits the call and claims the posting. Without an owned Bid there is nothing to decide, and the result is final.
+func (r *Reconciler) begin(ctx context.Context, s *situation, plan bidding.Plan) (*owned, time.Duration, error) {
+	if plan.Action == bidding.ActionPreview {
+		plan = bidding.Plan{Action: bidding.ActionReport, Change: r.steps.preview(ctx, s)}
 	}
+	if plan.Action == bidding.ActionReport && !r.commits.changes(s.bid, plan.Change) {
+		return nil, r.until(s.freshness.Until), nil
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, 0, err
+	}
+	o, e := r.cached(s), r.steps.admit(ctx, s, plan)
+	if e == nil {
+		var err error
+		if o, e, err = r.claims.claim(ctx, s, plan); err != nil || e == nil {
+			return o, 0, err
+		}
+	}
+	after, err := r.write(ctx, o, *e)
+	return nil, after, err
 }
 
-// withoutCapacity is for a Bid whose capacity another replica reserves. That one needs the posting's Lease.
-func (r *Reconciler) withoutCapacity(ctx context.Context, s *situation, err error) (time.Duration, error) {
-	_, held := errors.AsType[*ownership.HeldError](err)
-	_, terminating := errors.AsType[*ownership.TerminatingError](err)
-	switch {
-	case terminating:
-		return terminatingRetry, nil // the Bid is about to be deleted too
-	case !held:
-		return 0, err
-	case r.Members.Owns(capacity.ShardKey(marketplaceOf(s.bid))):
-		return capacity.RetryDelay + r.spread(capacity.RetryDelay), nil
-	case r.claimOf(s.bid, s.leaseName) == nil:
-		return 0, nil
-	}
-	return r.underLease(ctx, s, bidding.Plan{Action: bidding.ActionReleaseClaim})
-}
-
-// underLease claims the posting, then decides and acts until a step ends the reconcile.
-func (r *Reconciler) underLease(ctx context.Context, s *situation, plan bidding.Plan) (time.Duration, error) {
-	if e := r.steps.admit(ctx, s, plan); e != nil {
-		return r.write(ctx, r.cached(s), *e)
-	}
-	if plan.Action == bidding.ActionPlace {
-		if err := ctx.Err(); err != nil {
-			return 0, err
-		}
+// advance decides and acts under the posting's Lease until a step ends the reconcile.
+func (r *Reconciler) advance(ctx context.Context, s *situation, plan bidding.Plan) (time.Duration, error) {
+	if plan.Action == bidding.ActionPlace && ctx.Err() == nil {
 		// A shutdown does not interrupt what follows: an unused intent would have to be resolved, in class None by a person.
 		detached, cancel := context.WithTimeout(context.WithoutCancel(ctx), placeFor)
 		defer cancel()
 		ctx = detached
 	}
-	o, e, err := r.claims.claim(ctx, s, plan)
-	if err != nil {
-		return 0, err
-	}
-	if e != nil {
-		return r.write(ctx, o, *e)
+	o, after, err := r.begin(ctx, s, plan)
+	if err != nil || o == nil {
+		return after, err
 	}
 	for {
-		e, err := r.step(ctx, o, bidding.Decide(r.steps.facts(o)))
+		var e effect
+		switch step := bidding.Decide(r.steps.facts(o)); step.Kind {
+		case bidding.StepFinish:
+			e, err = r.steps.finish(ctx, o)
+		case bidding.StepLookUp:
+			e = r.steps.lookUp(ctx, o, step)
+		case bidding.StepSend:
+			e, err = r.steps.send(ctx, o, step)
+		case bidding.StepWithdraw:
+			e, err = r.steps.withdraw(ctx, o)
+		case bidding.StepWithdrawEarlier:
+			e, err = r.steps.withdrawEarlier(ctx, o)
+		default:
+			e = r.steps.note(o, step)
+		}
 		if err != nil {
 			return 0, err
 		}
-		if after, err := r.write(ctx, o, e); err != nil || !e.decide {
+		if after, err = r.write(ctx, o, e); err != nil || !e.decide {
 			return after, err
 		}
-	}
-}
-
-// step does one step.
-func (r *Reconciler) step(ctx context.Context, o *owned, step bidding.Step) (effect, error) {
-	switch step.Kind {
-	case bidding.StepFinish:
-		return r.steps.finish(ctx, o)
-	case bidding.StepClearIntent:
-		return effect{clear: []types.UID{o.live.UID}, err: errChanged}, nil
-	case bidding.StepForgetCall:
-		return effect{forget: true, err: errChanged}, nil
-	case bidding.StepReportBlocked:
-		return effect{change: blocked(o.situation)}, nil
-	case bidding.StepAwaitSettle:
-		return effect{after: r.steps.settleWait(o)}, nil
-	case bidding.StepLookUp:
-		return r.steps.lookUp(ctx, o, step)
-	case bidding.StepSend:
-		return r.steps.send(ctx, o, step)
-	case bidding.StepRecord:
-		return r.steps.record(o, step)
-	case bidding.StepWithdraw:
-		return r.steps.withdraw(ctx, o)
-	case bidding.StepWithdrawEarlier:
-		return r.steps.withdrawEarlier(ctx, o)
-	default: // bidding.StepRestart
-		return effect{err: errChanged}, nil
 	}
 }
 

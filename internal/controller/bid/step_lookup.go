@@ -8,16 +8,16 @@ import (
 )
 
 // lookUp lists the account's bids on the posting and judges whose they are.
-func (st steps) lookUp(ctx context.Context, o *owned, step bidding.Step) (effect, error) {
+func (st steps) lookUp(ctx context.Context, o *owned, step bidding.Step) effect {
 	if o.reply == "" && o.plan.Action != bidding.ActionPlace {
 		if d := o.account.Denied(o.accountPriority()); d.Denied() {
-			return effect{after: st.denied(d)}, nil
+			return effect{after: st.denied(d)}
 		}
 	}
 	o.found, o.lookupErr = o.account.Find(ctx, o.query(), o.bid.Spec.PostingID)
 	if o.lookupErr != nil {
 		o.lookup = bidding.VerdictFailed
-		return effect{decide: true}, nil
+		return effect{decide: true}
 	}
 	in := bidding.MatchInput{
 		Key: keyOf(o.live, o.live.UID), StoresKey: o.account.Capabilities().StoresKey, Sent: step.Sent, Price: o.live.Spec.Price,
@@ -28,7 +28,7 @@ func (st steps) lookUp(ctx context.Context, o *owned, step bidding.Step) (effect
 	o.match = bidding.Match(in)
 	o.lookup = o.match.Verdict
 	o.earlier, o.earlierCertain = st.leftByEarlier(o)
-	return effect{decide: true}, nil
+	return effect{decide: true}
 }
 
 // leftByEarlier returns the open bids that earlier Bids left, known by their keys and by the replies that this process saw. That

@@ -3,6 +3,8 @@ package bid
 import (
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	"github.com/onebid-dev/onebid/internal/bidding"
 	"github.com/onebid-dev/onebid/internal/marketplace"
@@ -11,37 +13,55 @@ import (
 // uncountedFailures stands for the number of failed attempts where none is counted: a wait that is neither short nor the longest.
 const uncountedFailures = 5
 
+// note is for the steps without I/O.
+func (st steps) note(o *owned, step bidding.Step) effect {
+	switch step.Kind {
+	case bidding.StepRecord:
+		return st.record(o, step)
+	case bidding.StepAwaitSettle:
+		return effect{after: st.settleWait(o)}
+	case bidding.StepReportBlocked:
+		return effect{change: blocked(o.situation)}
+	case bidding.StepForgetCall:
+		return effect{forget: true, err: errChanged}
+	case bidding.StepClearIntent:
+		return effect{clear: []types.UID{o.live.UID}, err: errChanged}
+	default: // bidding.StepRestart
+		return effect{err: errChanged}
+	}
+}
+
 // record turns a fact into a change of the status.
-func (st steps) record(o *owned, step bidding.Step) (effect, error) {
+func (st steps) record(o *owned, step bidding.Step) effect {
 	switch step.Fact {
 	case bidding.FactPlaced:
-		return placed(o, st.learned(o), step.Attempt), nil
+		return placed(o, st.learned(o), step.Attempt)
 	case bidding.FactOutcomeUnknown:
-		return st.outcomeUnknown(o, step.Attempt), nil
+		return st.outcomeUnknown(o, step.Attempt)
 	case bidding.FactLeaseLost:
 		change := bidding.LeaseLost()
-		return effect{change: &change, decide: true}, nil
+		return effect{change: &change, decide: true}
 	case bidding.FactAbsent:
-		return verdict(o, bidding.Absent(step.Attempt, o.account.Spec().Class), true), nil
+		return verdict(o, bidding.Absent(step.Attempt, o.account.Spec().Class), true)
 	case bidding.FactExistingBid:
-		return verdict(o, bidding.ExistingBid(o.found[o.match.Index].ID, step.Attempt), false), nil
+		return verdict(o, bidding.ExistingBid(o.found[o.match.Index].ID, step.Attempt), false)
 	case bidding.FactRefused:
-		return verdict(o, bidding.PlaceFailed(st.failure(o, o.replyErr, step.Attempt)), false), nil
+		return verdict(o, bidding.PlaceFailed(st.failure(o, o.replyErr, step.Attempt)), false)
 	case bidding.FactPreflightFailed:
 		// Nothing was sent: the count makes the intent history, so it needs no resolving.
 		change := bidding.PlaceFailed(st.failure(o, o.lookupErr, step.Attempt))
-		return effect{change: &change}, nil
+		return effect{change: &change}
 	case bidding.FactUnresolved:
-		return st.unresolved(o), nil
+		return st.unresolved(o)
 	case bidding.FactEarlierUnresolved:
-		return st.earlierUnresolved(o, o.lookupErr), nil
+		return st.earlierUnresolved(o, o.lookupErr)
 	default:
 		change := bidding.Undecidable(map[bidding.Fact]string{
 			bidding.FactAmbiguous:        "A place call may have taken effect, and more than one open bid of the account is on the posting",
 			bidding.FactAbsenceUnproven:  "A place call may have taken effect; the marketplace shows no bid, which proves nothing there",
 			bidding.FactEarlierAmbiguous: "An earlier Bid on this posting may have left a bid there that cannot be told from others",
 		}[step.Fact])
-		return effect{change: &change}, nil
+		return effect{change: &change}
 	}
 }
 
