@@ -10,7 +10,6 @@ import (
 	"github.com/google/cel-go/cel"
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
-	"github.com/onebid-dev/onebid/internal/marketplace"
 	"github.com/onebid-dev/onebid/internal/marketplace/egress"
 	"github.com/onebid-dev/onebid/internal/marketplace/wire"
 )
@@ -138,35 +137,30 @@ func (o *operation) authorize(ctx context.Context, c *wire.Call, m *draft) (acce
 // one; a place or withdraw never is.
 func (o *operation) exchange(ctx context.Context, c *wire.Call, m *draft) (*wire.Reply, error) {
 	for again := false; ; again = true {
-		r, token, err := o.attempt(ctx, c, m)
-		if token.text == "" || marketplace.ClassOf(err) != onebidv1.ErrorAuth {
-			return r, err
+		if o.begun {
+			if err := o.pace.Next(ctx); err != nil {
+				return nil, c.Unanswered(&wire.SendError{Err: err})
+			}
+		}
+		o.begun = true
+		token, err := o.authorize(ctx, c, m)
+		if err != nil {
+			return nil, err
+		}
+		r, err := o.sender.Send(ctx, c, m.Message)
+		if err != nil {
+			return nil, c.Unanswered(err)
+		}
+		verdict := o.classify(ctx, c, r)
+		if verdict == nil {
+			return r, nil
+		}
+		if token.text == "" || verdict.Class != onebidv1.ErrorAuth {
+			return nil, verdict
 		}
 		o.tokens.forget(token)
 		if again || token.fresh || c.Intent == wire.Writing {
-			return nil, err
+			return nil, verdict
 		}
 	}
-}
-
-// attempt sends the request with the access token of this moment, which is the zero value when none was sent.
-func (o *operation) attempt(ctx context.Context, c *wire.Call, m *draft) (*wire.Reply, accessToken, error) {
-	if o.begun {
-		if err := o.pace.Next(ctx); err != nil {
-			return nil, accessToken{}, c.Unanswered(&wire.SendError{Err: err})
-		}
-	}
-	o.begun = true
-	token, err := o.authorize(ctx, c, m)
-	if err != nil {
-		return nil, accessToken{}, err
-	}
-	r, err := o.sender.Send(ctx, c, m.Message)
-	if err != nil {
-		return nil, token, c.Unanswered(err)
-	}
-	if verdict := o.classify(ctx, c, r); verdict != nil {
-		return nil, token, verdict
-	}
-	return r, token, nil
 }
