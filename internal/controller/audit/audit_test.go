@@ -32,9 +32,9 @@ func TestAnOrphanIsWithdrawnAtTheSecondLook(t *testing.T) {
 	w.Expect(w.market.calls["withdraw b-1"]).To(BeTemporally(">=", start.Add(settle+slack)))
 	w.Expect(w.market.calls).To(HaveKey("get b-1"))
 	w.Expect(w.market.bids[0].State).To(Equal(onebidv1.RemoteWithdrawn))
-	stone, settled, err := ownership.ParseTombstone(w.lease().Annotations)
+	stone, ended, err := ownership.ParseTombstone(w.lease().Annotations)
 	w.Expect(err).NotTo(HaveOccurred())
-	w.Expect(settled).To(BeTrue())
+	w.Expect(ended).To(BeTrue())
 	w.Expect(stone.CooldownUntil).To(BeTemporally("==", w.clock.Now().Add(300*time.Second)))
 	w.Expect(w.reasons).To(Equal([]string{EventOrphanWithdrawn}))
 }
@@ -267,7 +267,7 @@ func TestDecide(t *testing.T) {
 		{why: "nothing is asked without a connection", want: stepWait},
 		{why: "the interval is not over", m: memory{next: now.Add(time.Minute)}, f: facts{conn: conn}, want: stepWait, wait: time.Minute},
 		{why: "an audit is due", m: memory{next: now}, f: facts{conn: conn}, want: stepFirstLook},
-		{why: "somebody asked", m: memory{next: now.Add(time.Minute)}, f: facts{conn: conn, requested: "now"}, want: stepFirstLook},
+		{why: "a person asked", m: memory{next: now.Add(time.Minute)}, f: facts{conn: conn, requested: "now"}, want: stepFirstLook},
 		{why: "something was released", m: memory{next: now.Add(time.Minute), again: true}, f: facts{conn: conn}, want: stepFirstLook},
 		{
 			why: "but the account pauses", m: memory{next: now, again: true}, f: facts{conn: conn, deniedUntil: now.Add(time.Second)},

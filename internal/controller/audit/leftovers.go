@@ -69,7 +69,7 @@ func (r *Reconciler) callsEnd(conn *account.Account) time.Duration {
 	return conn.SettleTime() + r.Slack
 }
 
-// bidGone notes a Bid that went without its Lease having become a tombstone: somebody removed its finalizer. It returns
+// bidGone notes a Bid that went without its Lease having become a tombstone: its finalizer was removed by hand. It returns
 // how long to wait before the Lease is released; 0 when there is nothing to do.
 func (r *Reconciler) bidGone(bid *onebidv1.Bid) time.Duration {
 	name, err := bidding.KeyOf(bid).LeaseName()

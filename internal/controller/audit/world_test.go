@@ -104,7 +104,7 @@ func (w *world) identity(host string) {
 	w.leases = ownership.NewClient(leases{w.api}, ownership.NewIdentity(ownership.RoleController, host), nil, w.clock, logr.Discard())
 }
 
-// reconcile takes one step, which waits for nothing: nobody steps the clock meanwhile.
+// reconcile takes one step, which waits for nothing: the clock stands still meanwhile.
 func (w *world) reconcile() time.Duration {
 	w.Helper()
 	result, err := w.reconciler.Reconcile(w.Context(), reconcile.Request{NamespacedName: mktName})
