@@ -18,8 +18,8 @@ type Snapshot struct {
 	Namespace, Marketplace string
 	// StoresKey is true when the marketplace gives the idempotency key back with each bid.
 	StoresKey bool
-	// Remote are the account's bids at the marketplace. Read them before Bids for a first look, so that whoever placed
-	// one meanwhile is known, and after Bids to be certain.
+	// Remote are the account's bids at the marketplace. For a first look they are read before Bids, so that the Bid of one
+	// that was placed meanwhile is known; for a verdict to act on, after Bids.
 	Remote []marketplace.Bid
 	// Bids of the Marketplace.
 	Bids []onebidv1.Bid
@@ -27,13 +27,13 @@ type Snapshot struct {
 	Leases []*coordinationv1.Lease
 }
 
-// Verdict says whose a live bid is.
+// Verdict says whose an open bid is.
 type Verdict string
 
 const (
-	// Accounted: a Bid answers for it, or a person who abandoned it.
+	// Accounted: a Bid accounts for it, or a person abandoned its Bid.
 	Accounted Verdict = "Accounted"
-	// Orphan: it is ours, and no Bid answers for it.
+	// Orphan: it is ours, and no Bid accounts for it.
 	Orphan Verdict = "Orphan"
 	// NotOurs: nothing proves that it is ours. It is never touched.
 	NotOurs Verdict = "NotOurs"
@@ -42,9 +42,9 @@ const (
 // Case is a posting where something of ours was left behind.
 type Case struct {
 	Key onebidv1.Key
-	// BidUIDs whose Bids left it: they are gone, or settled, or know another bid as theirs.
+	// BidUIDs whose Bids left it: they are gone, or terminal, or record another bid.
 	BidUIDs []types.UID
-	// Orphans are the marketplace's IDs of what is live. There may be none: then only the Lease was left.
+	// Orphans are the marketplace's IDs of what is open. There may be none: then only the Lease was left.
 	Orphans []string
 }
 
@@ -52,14 +52,14 @@ type Case struct {
 type Findings struct {
 	// Cases in the order in which they were found, each posting once.
 	Cases []Case
-	// Accounted and NotOurs count live bids.
+	// Accounted and NotOurs count open bids.
 	Accounted, NotOurs int
 }
 
 // Judge finds what was left behind. It is a pure function.
 func Judge(s Snapshot) Findings {
 	var found Findings
-	k := know(s)
+	k := newKnowledge(s)
 	for _, remote := range s.Remote {
 		if !remote.KnownOpen() {
 			continue
@@ -73,8 +73,8 @@ func Judge(s Snapshot) Findings {
 			found.NotOurs++
 		}
 	}
-	for _, by := range k.left {
-		if !k.busy[by.key] {
+	for _, by := range k.gone {
+		if !k.active[by.key] {
 			found.add(by, "")
 		}
 	}
@@ -100,7 +100,7 @@ func (f *Findings) add(by owner, remoteID string) {
 type owner struct {
 	key onebidv1.Key
 	uid types.UID
-	// abandoned is true when a person let the Bid go and took what it had left on themselves.
+	// abandoned is true when a person gave up the Bid and answers for what it left.
 	abandoned bool
 }
 
@@ -110,16 +110,16 @@ type knowledge struct {
 	byUID     map[types.UID]*onebidv1.Bid
 	byID      map[string][]*onebidv1.Bid
 	byKey     map[string]owner
-	// busy are the postings with a Bid that is not settled: whatever their Leases say is that Bid's to resolve first.
-	busy map[onebidv1.Key]bool
-	// left are those that a Lease without tombstone names although they are gone.
-	left []owner
+	// active are the postings with a Bid that is not terminal: that Bid resolves first what the Lease says.
+	active map[onebidv1.Key]bool
+	// gone are the owners that a Lease without tombstone names.
+	gone []owner
 }
 
-func know(s Snapshot) *knowledge {
+func newKnowledge(s Snapshot) *knowledge {
 	k := &knowledge{
 		storesKey: s.StoresKey, byUID: map[types.UID]*onebidv1.Bid{}, byID: map[string][]*onebidv1.Bid{},
-		byKey: map[string]owner{}, busy: map[onebidv1.Key]bool{},
+		byKey: map[string]owner{}, active: map[onebidv1.Key]bool{},
 	}
 	for i := range s.Bids {
 		bid := &s.Bids[i]
@@ -130,65 +130,65 @@ func know(s Snapshot) *knowledge {
 			k.byID[bid.Status.Remote.BidID] = append(k.byID[bid.Status.Remote.BidID], bid)
 		}
 		if !bidding.Terminal(bid) {
-			k.busy[key] = true
+			k.active[key] = true
 		}
 	}
 	for _, lease := range s.Leases {
 		if key, ok := postingOf(lease); ok && key.Marketplace == s.Marketplace {
-			k.read(s.Namespace, key, lease)
+			k.addLease(s.Namespace, key, lease)
 		}
 	}
 	return k
 }
 
-// read notes the Bids that a posting's Lease names.
-func (k *knowledge) read(namespace string, key onebidv1.Key, lease *coordinationv1.Lease) {
-	stone, settled, _ := ownership.ParseTombstone(lease.Annotations) // times that cannot be read change nothing here
-	for _, uid := range named(lease) {
+// addLease notes the Bids that a posting's Lease names.
+func (k *knowledge) addLease(namespace string, key onebidv1.Key, lease *coordinationv1.Lease) {
+	stone, ended, _ := ownership.ParseTombstone(lease.Annotations) // times that cannot be read change nothing here
+	for _, uid := range bidUIDsOf(lease) {
 		if k.byUID[uid] != nil {
 			continue
 		}
-		by := owner{key: key, uid: uid, abandoned: settled && stone.Outcome == onebidv1.StateIndeterminate}
+		by := owner{key: key, uid: uid, abandoned: ended && stone.Outcome == onebidv1.StateIndeterminate}
 		k.byKey[bidding.IdempotencyKey(namespace, key, uid)] = by
-		if !settled {
-			k.left = append(k.left, by)
+		if !ended {
+			k.gone = append(k.gone, by)
 		}
 	}
 }
 
-// judge says whose a live bid is. Without stored keys only a remote ID that was recorded proves that a bid is ours.
+// judge says whose an open bid is. Without stored keys only a remote ID that was recorded proves that a bid is ours.
 func (k *knowledge) judge(remote marketplace.Bid) (Verdict, owner) {
 	for _, bid := range k.byID[remote.ID] {
-		if answers(bid) {
+		if accountsFor(bid) {
 			return Accounted, owner{}
 		}
 	}
 	if k.storesKey {
 		by, known := k.byKey[remote.IdempotencyKey]
 		switch bid := k.byUID[by.uid]; {
-		case !known || !on(remote, by.key):
+		case !known || !mayBeOn(remote, by.key):
 			return NotOurs, owner{}
-		case by.abandoned, bid != nil && answers(bid) && bid.Status.Remote == nil:
+		case by.abandoned, bid != nil && accountsFor(bid) && bid.Status.Remote == nil:
 			return Accounted, owner{} // being placed, or its outcome is unknown
 		default:
 			return Orphan, by
 		}
 	}
 	for _, bid := range k.byID[remote.ID] {
-		if key := bidding.KeyOf(bid); on(remote, key) {
+		if key := bidding.KeyOf(bid); mayBeOn(remote, key) {
 			return Orphan, owner{key: key, uid: bid.UID}
 		}
 	}
 	return NotOurs, owner{}
 }
 
-// answers is true for a Bid that is not over, or that won: what it has at the marketplace is wanted.
-func answers(bid *onebidv1.Bid) bool {
+// accountsFor is true for a Bid that is not terminal, or that won: what it has at the marketplace is wanted.
+func accountsFor(bid *onebidv1.Bid) bool {
 	return !bidding.Terminal(bid) || bid.Status.Outcome == onebidv1.StateWon
 }
 
-// on is false when the marketplace says that the bid is on another posting.
-func on(remote marketplace.Bid, key onebidv1.Key) bool {
+// mayBeOn is false when the marketplace says that the bid is on another posting.
+func mayBeOn(remote marketplace.Bid, key onebidv1.Key) bool {
 	return remote.PostingID == "" || remote.PostingID == key.PostingID
 }
 
@@ -202,10 +202,10 @@ func postingOf(lease *coordinationv1.Lease) (onebidv1.Key, bool) {
 	return key, err == nil
 }
 
-// named are the UIDs of the Bids that a Lease was claimed for or carries intents of. One may come twice.
-func named(lease *coordinationv1.Lease) []types.UID {
+// bidUIDsOf are the UIDs of the Bids that a Lease was claimed for or carries intents of. One may come twice.
+func bidUIDsOf(lease *coordinationv1.Lease) []types.UID {
 	uids := []types.UID{types.UID(lease.Annotations[onebidv1.AnnotationBidUID])}
-	intents, _ := ownership.ParseIntents(lease.Annotations[onebidv1.AnnotationIntent]) // unreadable ones name nobody
+	intents, _ := ownership.ParseIntents(lease.Annotations[onebidv1.AnnotationIntent]) // unreadable ones name no Bid
 	for _, intent := range intents {
 		uids = append(uids, intent.BidUID)
 	}

@@ -42,7 +42,7 @@ func claimed(uid types.UID) *coordinationv1.Lease {
 	return leaseOf(map[string]string{onebidv1.AnnotationBidUID: string(uid), onebidv1.AnnotationIntent: intents.Format()})
 }
 
-func buried(uid types.UID, outcome onebidv1.BidState) *coordinationv1.Lease {
+func ended(uid types.UID, outcome onebidv1.BidState) *coordinationv1.Lease {
 	return leaseOf(ownership.Tombstone{BidUID: uid, Outcome: outcome}.Format())
 }
 
@@ -86,7 +86,7 @@ func TestJudge(t *testing.T) {
 		},
 		{
 			why: "a withdrawn Bid's bid that is live is an orphan", remote: []marketplace.Bid{keyed("7", "u")},
-			bids: []onebidv1.Bid{bidOf("u", "7", onebidv1.StateWithdrawn)}, lease: buried("u", onebidv1.StateWithdrawn),
+			bids: []onebidv1.Bid{bidOf("u", "7", onebidv1.StateWithdrawn)}, lease: ended("u", onebidv1.StateWithdrawn),
 			want: Findings{Cases: orphan("7", "u")},
 		},
 		{
@@ -99,13 +99,13 @@ func TestJudge(t *testing.T) {
 		},
 		{
 			why: "a tombstone convicts what comes late", remote: []marketplace.Bid{keyed("7", "u")},
-			lease: buried("u", onebidv1.StateWithdrawn), want: Findings{Cases: orphan("7", "u")},
+			lease: ended("u", onebidv1.StateWithdrawn), want: Findings{Cases: orphan("7", "u")},
 		},
 		{
 			why: "what a person abandoned is theirs", remote: []marketplace.Bid{keyed("7", "u")},
-			lease: buried("u", onebidv1.StateIndeterminate), want: Findings{Accounted: 1},
+			lease: ended("u", onebidv1.StateIndeterminate), want: Findings{Accounted: 1},
 		},
-		{why: "a tombstone alone is the end of the matter", lease: buried("u", onebidv1.StateWithdrawn)},
+		{why: "a tombstone alone says that all is over", lease: ended("u", onebidv1.StateWithdrawn)},
 		{
 			why: "a Lease of a Bid that is gone is looked into although nothing is listed", lease: claimed("u"),
 			want: Findings{Cases: orphan("", "u")},
@@ -118,7 +118,7 @@ func TestJudge(t *testing.T) {
 			bids: []onebidv1.Bid{bidOf("new", "", "")}, lease: claimed("u"), want: Findings{Cases: orphan("7", "u")},
 		},
 		{
-			why:    "the key of nobody we know is not ours, though a settled Bid names the ID: the ID was given out again",
+			why:    "a key that we do not know is not ours, though a terminal Bid names the ID: the ID was given out again",
 			remote: []marketplace.Bid{keyed("7", "stranger")}, bids: []onebidv1.Bid{bidOf("u", "7", onebidv1.StateWithdrawn)},
 			want: Findings{NotOurs: 1},
 		},
@@ -153,16 +153,16 @@ func TestJudge(t *testing.T) {
 			lease: of("bid-lock.other.1", claimed("u")), want: Findings{NotOurs: 1},
 		},
 		{
-			why:  "a settled Bid that is there makes the tombstone itself",
+			why:  "a terminal Bid that is there makes the tombstone itself",
 			bids: []onebidv1.Bid{bidOf("u", "7", onebidv1.StateWithdrawn)}, lease: claimed("u"),
 		},
 		{
-			why:  "a settled Bid resolves nothing of another one any more",
+			why:  "a terminal Bid resolves nothing of another one any more",
 			bids: []onebidv1.Bid{bidOf("new", "", onebidv1.StateExpired)}, lease: claimed("u"), want: Findings{Cases: orphan("", "u")},
 		},
-		{why: "a lock that names no Bid is nobody's", lease: leaseOf(nil)},
+		{why: "a lock that names no Bid says nothing", lease: leaseOf(nil)},
 		{
-			why:   "intents that cannot be read name nobody, and do not hide whom the claim names",
+			why:   "intents that cannot be read name no Bid, and do not hide the one that the claim names",
 			lease: leaseOf(map[string]string{onebidv1.AnnotationIntent: "?", onebidv1.AnnotationBidUID: "u"}),
 			want:  Findings{Cases: orphan("", "u")},
 		},

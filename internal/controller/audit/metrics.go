@@ -38,15 +38,15 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 	m.withdrawn.Collect(ch)
 }
 
-func (m *Metrics) found(key types.NamespacedName, n int) {
+func (m *Metrics) setOrphans(key types.NamespacedName, n int) {
 	m.orphans.WithLabelValues(key.Namespace, key.Name).Set(float64(n))
 }
 
-func (m *Metrics) tookBack(key types.NamespacedName) {
+func (m *Metrics) countWithdrawn(key types.NamespacedName) {
 	m.withdrawn.WithLabelValues(key.Namespace, key.Name).Inc()
 }
 
-// forget drops what another replica reports from now on, or nobody.
+// forget drops the gauge: another replica reports it from now on, or none.
 func (m *Metrics) forget(key types.NamespacedName) {
 	m.orphans.DeleteLabelValues(key.Namespace, key.Name)
 }

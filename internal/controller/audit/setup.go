@@ -21,7 +21,7 @@ import (
 	"github.com/onebid-dev/onebid/internal/controller/wake"
 )
 
-// concurrency is how many Marketplaces are audited at once. An audit that found something waits for a while.
+// concurrency is how many Marketplaces are audited at once. Its calls take their time.
 const concurrency = 8
 
 type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
@@ -44,7 +44,7 @@ func (r *Reconciler) Setup(mgr ctrl.Manager) error {
 		Complete(r)
 }
 
-// goneHandler looks at Bids that went, for whatever they left.
+// goneHandler notes Bids that are gone and left a Lease.
 func (r *Reconciler) goneHandler() handler.EventHandler {
 	return handler.Funcs{
 		DeleteFunc: func(_ context.Context, e event.DeleteEvent, q queue) {

@@ -41,28 +41,18 @@ var (
 type world struct {
 	*testing.T
 	*GomegaWithT
-	api     client.WithWatch
-	clock   *skippingClock
-	market  *market
-	leases  *ownership.Client
-	reasons []string
+	api        client.WithWatch
+	clock      *clocktesting.FakeClock
+	market     *market
+	leases     *ownership.Client
+	reasons    []string
+	reconciler *Reconciler
+	// conn makes another connection.
+	conn func()
+	// between is called between the two looks.
+	between func()
 	// follows is true for a replica other than the one that audits the whole Marketplace.
 	follows bool
-}
-
-// skippingClock waits for nothing. What happens during a wait is for during to say.
-type skippingClock struct {
-	*clocktesting.FakeClock
-	during func()
-}
-
-func (c *skippingClock) After(d time.Duration) <-chan time.Time {
-	fired := c.FakeClock.After(d)
-	c.Step(d)
-	if c.during != nil {
-		c.during()
-	}
-	return fired
 }
 
 func newWorld(t *testing.T, orphans onebidv1.OrphanPolicy, objects ...client.Object) *world {
@@ -78,30 +68,65 @@ func newWorld(t *testing.T, orphans onebidv1.OrphanPolicy, objects ...client.Obj
 			Lock: onebidv1.MarketplaceLock{TTLSeconds: 300}, RebidCooldownSeconds: ptr.To[int32](300),
 		},
 	}
-	w := &world{T: t, GomegaWithT: g, clock: &skippingClock{FakeClock: clocktesting.NewFakeClock(start)}}
+	w := &world{T: t, GomegaWithT: g, clock: clocktesting.NewFakeClock(start)}
 	w.api = fake.NewClientBuilder().WithScheme(scheme).WithObjects(append(objects, mkt)...).WithStatusSubresource(&onebidv1.Bid{}).
 		WithIndex(&onebidv1.Bid{}, "spec.marketplace", func(o client.Object) []string { return []string{o.(*onebidv1.Bid).Spec.Marketplace} }).
 		Build()
 	w.market = &market{clock: w.clock, calls: map[string]time.Time{}}
-	identity := ownership.NewIdentity(ownership.RoleController, "a")
-	w.leases = ownership.NewClient(leases{w.api}, identity, nil, w.clock, logr.Discard())
+	w.identity("a")
 	return w
 }
 
-// audit runs one.
-func (w *world) audit() {
+// restart makes a process that remembers nothing. It still holds the Leases, unless it gets another identity.
+func (w *world) restart() {
 	w.Helper()
 	connections := account.NewRegistry(account.Options{Clock: w.clock})
-	mkt := &onebidv1.Marketplace{}
-	w.Expect(w.api.Get(w.Context(), mktName, mkt)).To(Succeed())
-	connections.Connect(mkt, w.market, settle)
-	defer connections.Forget(mktName)
-	r := New(Options{
+	w.conn = func() {
+		mkt := &onebidv1.Marketplace{}
+		w.Expect(w.api.Get(w.Context(), mktName, mkt)).To(Succeed())
+		connections.Connect(mkt, w.market, settle)
+	}
+	w.conn()
+	w.Cleanup(func() { connections.Forget(mktName) })
+	w.reconciler = New(Options{
 		Client: w.api, Live: w.api, ListLeases: w.listLeases, Members: w, Connections: connections, Events: w,
 		Leases: w.leases, Metrics: NewMetrics(), Slack: slack, Clock: w.clock, Wall: w.clock, Jitter: func() float64 { return 0 },
 	})
-	_, err := r.Reconcile(w.Context(), reconcile.Request{NamespacedName: mktName})
+}
+
+// pause is what the marketplace asks for.
+func (w *world) pause(d time.Duration) {
+	conn, _ := w.reconciler.Connections.Get(mktName)
+	conn.Limiter().Pause(w.clock.Now().Add(d), onebidv1.ReasonRateLimited)
+}
+
+func (w *world) identity(host string) {
+	w.leases = ownership.NewClient(leases{w.api}, ownership.NewIdentity(ownership.RoleController, host), nil, w.clock, logr.Discard())
+}
+
+// reconcile takes one step, which waits for nothing: the clock stands still meanwhile.
+func (w *world) reconcile() time.Duration {
+	w.Helper()
+	result, err := w.reconciler.Reconcile(w.Context(), reconcile.Request{NamespacedName: mktName})
 	w.Expect(err).NotTo(HaveOccurred())
+	return result.RequeueAfter
+}
+
+// audit is a whole one by a process that remembers nothing. What happens between the looks is for between to say.
+func (w *world) audit() {
+	w.Helper()
+	w.restart()
+	wait := w.reconcile()
+	if len(w.reconciler.memories.get(mktName).cases) == 0 {
+		return
+	}
+	w.Expect(wait).To(Equal(settle + slack))
+	if w.between != nil {
+		w.between()
+	}
+	w.clock.Step(wait)
+	w.reconcile()
+	w.Expect(w.reconciler.memories.get(mktName).cases).To(BeEmpty())
 }
 
 func (w *world) listLeases(ctx context.Context, namespace string) ([]*coordinationv1.Lease, error) {
@@ -133,11 +158,13 @@ func (w *world) lease() *coordinationv1.Lease {
 // market lists its bids, and takes them back unless it is stubborn.
 type market struct {
 	marketplace.Driver
-	clock    *skippingClock
+	clock    *clocktesting.FakeClock
 	bids     []marketplace.Bid
 	calls    map[string]time.Time
 	account  string
 	stubborn bool
+	// after is called once, after the call of this name.
+	after map[string]func()
 }
 
 func (m *market) note(call string) { m.calls[call] = m.clock.Now() }
@@ -146,7 +173,17 @@ func (*market) Capabilities() marketplace.Capabilities {
 	return marketplace.Capabilities{StoresKey: true, SendsKey: true, CanList: true, CanWithdraw: true}
 }
 
-func (m *market) Account(context.Context, marketplace.Pacer) (string, error) { return m.account, nil }
+func (m *market) happen(call string) {
+	if f := m.after[call]; f != nil {
+		delete(m.after, call)
+		f()
+	}
+}
+
+func (m *market) Account(context.Context, marketplace.Pacer) (string, error) {
+	m.happen("account")
+	return m.account, nil
+}
 
 func (m *market) List(context.Context, marketplace.Pacer) ([]marketplace.Bid, error) {
 	return slices.Clone(m.bids), nil
@@ -154,6 +191,7 @@ func (m *market) List(context.Context, marketplace.Pacer) ([]marketplace.Bid, er
 
 func (m *market) Lookup(context.Context, marketplace.Pacer, string) ([]marketplace.Bid, error) {
 	m.note("look")
+	m.happen("look")
 	return slices.Clone(m.bids), nil
 }
 

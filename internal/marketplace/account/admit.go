@@ -26,6 +26,11 @@ type Denial struct {
 // Denied is true when the call is not permitted.
 func (d Denial) Denied() bool { return !d.Until.IsZero() }
 
+// Err is the denial as an error for which Unsent is true.
+func (d Denial) Err(now time.Time) error {
+	return unsent(max(d.Until.Sub(now), time.Second), "wait", nil)
+}
+
 // Denied says whether a read or a withdrawal of this priority is denied now. It makes no request.
 func (a *Account) Denied(p Priority) Denial { return a.limiter.denied(p.Class) }
 

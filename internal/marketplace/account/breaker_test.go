@@ -43,7 +43,7 @@ func withdraw(ctx context.Context, a *account.Account) error {
 	return err
 }
 
-// silent makes look-ups fail without an answer, so often.
+// silent makes lookups fail without an answer, so often.
 func silent(g *WithT, conn *account.Account, driver *fakeDriver, times int) {
 	for range times {
 		driver.fail("lookup", failure(onebidv1.ErrorTransient, 0))

@@ -51,7 +51,7 @@ func (a *Account) Find(ctx context.Context, q Query, postingID string) ([]market
 	return r.bids, a.prove(ctx, q)
 }
 
-// prove fails when the marketplace does not know us, or knows us as somebody else.
+// prove fails when the marketplace does not know us, or knows us as another account.
 func (a *Account) prove(ctx context.Context, q Query) error {
 	r, err := a.call(ctx, request{operation: marketplace.OpAccount, priority: q.Priority})
 	if err != nil {

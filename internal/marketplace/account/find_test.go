@@ -3,6 +3,8 @@ package account_test
 import (
 	"context"
 	"errors"
+	"runtime"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -142,6 +144,29 @@ func TestRefusedCredentialsPauseTheAccount(t *testing.T) {
 		}
 		g.Expect(a.Denied(account.Priority{})).To(Equal(want), operation)
 	}
+}
+
+// depth notes how many frames lie between the test and a lookup.
+type depth struct {
+	fakeDriver
+	frames int
+}
+
+func (d *depth) Lookup(context.Context, marketplace.Pacer, string) ([]marketplace.Bid, error) {
+	calls := make([]uintptr, 32)
+	frames := runtime.CallersFrames(calls[:runtime.Callers(2, calls)])
+	for frame, more := frames.Next(); more && !strings.Contains(frame.Function, "_test."); frame, more = frames.Next() {
+		d.frames++
+	}
+	return nil, nil
+}
+
+func TestTheDriverIsTwoFramesAway(t *testing.T) {
+	g := NewWithT(t)
+	driver := &depth{}
+	a := account.NewRegistry(account.Options{Clock: newClock()}).Connect(shop(patient), driver, time.Minute)
+	g.Expect(find(t.Context(), a)).To(Succeed())
+	g.Expect(driver.frames).To(Equal(2), "Find and call")
 }
 
 func TestAnEmptyListIsProven(t *testing.T) {

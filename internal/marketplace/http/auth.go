@@ -1,18 +1,11 @@
 package httpdriver
 
 import (
-	"cmp"
-	"context"
-	"maps"
 	"net/url"
 	"slices"
 
-	"github.com/google/cel-go/cel"
-
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
-	"github.com/onebid-dev/onebid/internal/marketplace"
 	"github.com/onebid-dev/onebid/internal/marketplace/egress"
-	"github.com/onebid-dev/onebid/internal/marketplace/wire"
 )
 
 // What only the moment of sending gives. Headers see it, and nothing else does.
@@ -23,20 +16,6 @@ const (
 )
 
 const authField = root + ".auth"
-
-// headerScope adds to a request's variables what its headers see beside them.
-func (c *compiler) headerScope(s scope) scope {
-	s = s.with("secret", stringMap)
-	if a := c.spec.Auth; a != nil {
-		if a.OAuth2 != nil {
-			s = s.with(varToken, cel.StringType)
-		}
-		if a.HMAC != nil {
-			s = s.with(varSignature, cel.StringType).with(varNow, cel.TimestampType)
-		}
-	}
-	return s
-}
 
 // auth compiles the credentials that change. It comes last: by then it is known which variables the headers use.
 func (c *compiler) auth(p *plan, policy egress.Policy) {
@@ -61,15 +40,6 @@ func (c *compiler) used(field, variable, example string) {
 	if !slices.Contains(c.inHeaders, variable) {
 		c.wrong(field, "no header uses %s, so it would never be sent: %s.headers must have one such as %s", variable, root, example)
 	}
-}
-
-// secretKey gives the value of a key of the Secret, which must be there.
-func (c *compiler) secretKey(field string, key onebidv1.SecretKey, otherwise string) string {
-	name := cmp.Or(string(key), otherwise)
-	if c.secrets[name] == "" {
-		c.missingKey(field, name)
-	}
-	return c.secrets[name]
 }
 
 // oauth2 reads where tokens come from.
@@ -97,76 +67,4 @@ func (c *compiler) oauth2(o *onebidv1.HTTPOAuth2, policy egress.Policy) *tokens 
 		}
 	}
 	return t
-}
-
-// authorize adds what only holds for a moment: the access token, and the signature of a request that is complete but for
-// it. The token is the zero value when the request uses none.
-func (o *operation) authorize(ctx context.Context, c *wire.Call, m *draft) (accessToken, error) {
-	var token accessToken
-	if len(m.late) == 0 {
-		return token, nil
-	}
-	vars := maps.Clone(m.vars)
-	if o.tokens != nil {
-		var err error
-		if token, err = o.tokens.get(ctx); err != nil {
-			c.Redact = c.Redact.With(o.tokens.sensitive()...)
-			return token, tokenless(c, err)
-		}
-		vars[varToken] = token.text
-		m.Sensitive = append(m.Sensitive, token.text)
-	}
-	if o.signer != nil {
-		now := o.options.Now()
-		signature, err := o.signer.sign(ctx, m.Message, o.secrets, now)
-		if err != nil {
-			return token, c.Unsent(err)
-		}
-		vars[varSignature], vars[varNow] = signature, moment(now)
-		m.Sensitive = append(m.Sensitive, signature)
-	}
-	for _, p := range m.late {
-		if err := m.setHeader(ctx, p, vars); err != nil {
-			return token, c.Unsent(err)
-		}
-	}
-	c.Redact = c.Redact.With(m.Sensitive...)
-	return token, nil
-}
-
-// exchange sends one request and classifies the reply. A read whose access token was refused is sent once more, with a new
-// one; a place or withdraw never is.
-func (o *operation) exchange(ctx context.Context, c *wire.Call, m *draft) (*wire.Reply, error) {
-	for again := false; ; again = true {
-		r, token, err := o.attempt(ctx, c, m)
-		if token.text == "" || marketplace.ClassOf(err) != onebidv1.ErrorAuth {
-			return r, err
-		}
-		o.tokens.forget(token)
-		if again || token.fresh || c.Intent == wire.Writing {
-			return nil, err
-		}
-	}
-}
-
-// attempt sends the request with the access token of this moment, which is the zero value when none was sent.
-func (o *operation) attempt(ctx context.Context, c *wire.Call, m *draft) (*wire.Reply, accessToken, error) {
-	if o.begun {
-		if err := o.pace.Next(ctx); err != nil {
-			return nil, accessToken{}, c.Unanswered(&wire.SendError{Err: err})
-		}
-	}
-	o.begun = true
-	token, err := o.authorize(ctx, c, m)
-	if err != nil {
-		return nil, accessToken{}, err
-	}
-	r, err := o.sender.Send(ctx, c, m.Message)
-	if err != nil {
-		return nil, token, c.Unanswered(err)
-	}
-	if verdict := o.classify(ctx, c, r); verdict != nil {
-		return nil, token, verdict
-	}
-	return r, token, nil
 }

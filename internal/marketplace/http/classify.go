@@ -13,23 +13,6 @@ import (
 	"github.com/onebid-dev/onebid/internal/marketplace/wire"
 )
 
-// operation is one call of the contract, which may take several requests.
-type operation struct {
-	*Driver
-	name     string
-	pace     marketplace.Pacer
-	proposal string
-	begun    bool // a request was sent, so that the next one has to wait
-}
-
-// call begins the judgement of a request, which may not exist yet.
-func (o *operation) call(m *draft) *wire.Call {
-	return &wire.Call{
-		Operation: o.name, Intent: intentOf(o.name), Redact: wire.NewRedactor(m.message(), o.secrets, o.proposal),
-		Now: o.options.Now, Pace: o.pace, Moved: "set " + root + ".baseURL to where the API is",
-	}
-}
-
 func intentOf(operation string) wire.Intent {
 	return operation == marketplace.OpPlace || operation == marketplace.OpWithdraw
 }

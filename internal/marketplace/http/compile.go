@@ -3,16 +3,13 @@ package httpdriver
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
 	"slices"
 	"strings"
 
 	"github.com/google/cel-go/cel"
-	"golang.org/x/net/http/httpguts"
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
-	"github.com/onebid-dev/onebid/internal/marketplace"
 	"github.com/onebid-dev/onebid/internal/marketplace/egress"
 	"github.com/onebid-dev/onebid/internal/marketplace/wire"
 )
@@ -106,34 +103,6 @@ type plan struct {
 	errors    []errorRule
 }
 
-// compiler collects every mistake of a spec, so that a person sees them all at once.
-type compiler struct {
-	spec    *onebidv1.HTTPDriver
-	secrets map[string]string
-	errs    []error
-	// inHeaders are the variables that headers use.
-	inHeaders []string
-}
-
-func (c *compiler) wrong(field, format string, args ...any) {
-	c.errs = append(c.errs, &marketplace.FieldError{Field: field, Reason: fmt.Sprintf(format, args...)})
-}
-
-func (c *compiler) expression(s scope, field string, source onebidv1.CELExpression, want kind) *expression {
-	e, err := compile(s, field, source, want)
-	if err != nil {
-		c.errs = append(c.errs, err)
-	}
-	return e
-}
-
-func (c *compiler) needed(s scope, field string, source onebidv1.CELExpression, want kind) *expression {
-	if source == "" {
-		c.wrong(field, "must be given: an expression for %s", want.words)
-	}
-	return c.expression(s, field, source, want)
-}
-
 // compileSpec compiles everything. The error joins a *marketplace.FieldError for each mistake.
 func compileSpec(spec *onebidv1.HTTPDriver, secrets map[string]string, policy egress.Policy) (*plan, error) {
 	c := &compiler{spec: spec, secrets: secrets}
@@ -206,23 +175,6 @@ func (c *compiler) parameters(s scope, field string, given []onebidv1.HTTPParame
 	return out
 }
 
-// keys checks that the Secret has what an expression cannot do without.
-func (c *compiler) keys(e *expression) {
-	for _, key := range e.secrets {
-		if _, ok := c.secrets[key]; !ok {
-			c.missingKey(e.field, key)
-		}
-	}
-}
-
-func (c *compiler) missingKey(field, key string) {
-	has := "it has none"
-	if len(c.secrets) > 0 {
-		has = "it has " + strings.Join(slices.Sorted(maps.Keys(c.secrets)), ", ")
-	}
-	c.wrong(field, "the Secret of spec.credentialsSecretRef must have the key %q; %s", key, has)
-}
-
 func (c *compiler) headers(s scope, field string, given []onebidv1.HTTPParameter) []parameter {
 	for _, p := range given {
 		c.headerName(fmt.Sprintf("%s[%s].name", field, p.Name), p.Name)
@@ -237,20 +189,6 @@ func (c *compiler) headers(s scope, field string, given []onebidv1.HTTPParameter
 		}
 	}
 	return out
-}
-
-// own headers belong to the transport.
-var own = []string{"Accept-Encoding", "Connection", "Content-Length", "Expect", "Host", "Keep-Alive", "Te", "Trailer",
-	"Transfer-Encoding", "Upgrade"}
-
-func (c *compiler) headerName(field, name string) {
-	switch {
-	case name == "":
-	case !httpguts.ValidHeaderFieldName(name):
-		c.wrong(field, "must be the name of a header: letters, digits and hyphens")
-	case slices.Contains(own, http.CanonicalHeaderKey(name)):
-		c.wrong(field, "must not be %s, which the driver sets", name)
-	}
 }
 
 func (c *compiler) listing(s scope, field string, l *onebidv1.HTTPBidList) *listing {
@@ -286,13 +224,6 @@ func (c *compiler) mapping(field string, m *onebidv1.HTTPBidMapping) mapping {
 		placedAt:  optional("placedAt", m.PlacedAt),
 		amount:    optional("amount", m.Amount),
 		currency:  optional("currency", m.Currency),
-	}
-}
-
-// address checks a URL that requests go to.
-func (c *compiler) address(field, address string, p egress.Policy) {
-	if err := wire.CheckBase(address, p); err != nil {
-		c.wrong(field, "%v", err)
 	}
 }
 

@@ -30,38 +30,29 @@ func (o *operation) readAll(ctx context.Context, l *listing, vars map[string]any
 	}
 	r := &reader{operation: o, list: l, vars: vars, seen: map[string]int{}, bids: []marketplace.Bid{}}
 	for _, variant := range l.variants {
-		if err := r.readVariant(ctx, variant); err != nil {
-			return nil, err
+		asked := map[string]bool{}
+		var last [sha256.Size]byte
+		next := map[string]string{}
+		for page := 1; page == 1 || len(next) > 0; page++ {
+			reply, call, err := r.fetch(ctx, variant, next, asked)
+			if err != nil {
+				return nil, err
+			}
+			sum := sha256.Sum256(reply.Raw)
+			if page > 1 && sum == last {
+				return nil, call.Unreadable(reply, fmt.Errorf("page %d is the same as the one before: %s.next does not move on",
+					page, r.field()))
+			}
+			last = sum
+			if err := r.take(ctx, reply); err != nil {
+				return nil, call.Unreadable(reply, err)
+			}
+			if next, err = r.next(ctx, reply, page); err != nil {
+				return nil, call.Unreadable(reply, err)
+			}
 		}
 	}
 	return r.bids, nil
-}
-
-func (r *reader) readVariant(ctx context.Context, variant []parameter) error {
-	asked := map[string]bool{}
-	var last [sha256.Size]byte
-	next := map[string]string{}
-	for page := 1; ; page++ {
-		reply, call, err := r.fetch(ctx, variant, next, asked)
-		if err != nil {
-			return err
-		}
-		sum := sha256.Sum256(reply.Raw)
-		if page > 1 && sum == last {
-			return call.Unreadable(reply, fmt.Errorf("page %d is the same as the one before: %s.next does not move on",
-				page, r.field()))
-		}
-		last = sum
-		if err := r.take(ctx, reply); err != nil {
-			return call.Unreadable(reply, err)
-		}
-		if next, err = r.next(ctx, reply, page); err != nil {
-			return call.Unreadable(reply, err)
-		}
-		if len(next) == 0 {
-			return nil
-		}
-	}
 }
 
 func (r *reader) field() string { return root + "." + r.name }

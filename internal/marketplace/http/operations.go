@@ -3,7 +3,6 @@ package httpdriver
 import (
 	"context"
 	"fmt"
-	"maps"
 	"net/http"
 	"slices"
 
@@ -11,21 +10,6 @@ import (
 	"github.com/onebid-dev/onebid/internal/marketplace"
 	"github.com/onebid-dev/onebid/internal/marketplace/wire"
 )
-
-// do builds a request, sends it and classifies the reply: without an error the marketplace reports success.
-func (o *operation) do(ctx context.Context, t *template, vars map[string]any, x extras) (*wire.Reply, *wire.Call, error) {
-	vars, err := o.withAccount(ctx, vars, t.sees("account"))
-	if err != nil {
-		return nil, nil, err
-	}
-	m, err := o.build(ctx, t, vars, x)
-	c := o.call(m)
-	if err != nil {
-		return nil, nil, c.Unsent(err)
-	}
-	r, err := o.exchange(ctx, c, m)
-	return r, c, err
-}
 
 // Capabilities implements marketplace.Driver.
 func (d *Driver) Capabilities() marketplace.Capabilities {
@@ -40,46 +24,6 @@ func (d *Driver) Capabilities() marketplace.Capabilities {
 // Account implements marketplace.Driver.
 func (d *Driver) Account(ctx context.Context, pace marketplace.Pacer) (string, error) {
 	return (&operation{Driver: d, name: marketplace.OpAccount, pace: pace}).ask(ctx)
-}
-
-// ask asks for the account as a part of any operation.
-func (o *operation) ask(ctx context.Context) (string, error) {
-	if o.plan.account == nil {
-		return "", nil
-	}
-	m, err := o.build(ctx, o.plan.account, map[string]any{}, extras{})
-	c := o.call(m)
-	c.Operation, c.Intent = marketplace.OpAccount, wire.Reading
-	if err != nil {
-		return "", c.Unsent(err)
-	}
-	r, err := o.exchange(ctx, c, m)
-	switch marketplace.ClassOf(err) {
-	case "":
-	case onebidv1.ErrorNotFound: // whoever asked for a bid must not take it for the one that is not found
-		return "", c.Fail(onebidv1.ErrorTransient, "the account cannot be read", err)
-	default:
-		return "", err
-	}
-	id, err := o.plan.accountID.text(ctx, varsOf(r))
-	if err == nil && !isName(id) {
-		err = fmt.Errorf("%s: must be 1 to %d bytes without control characters", o.plan.accountID.field, maxID)
-	}
-	if err != nil {
-		return "", c.Unreadable(r, err)
-	}
-	return id, o.remember(c, id)
-}
-
-// remember keeps the account. The credentials of one driver never change, so neither may their account.
-func (d *Driver) remember(c *wire.Call, id string) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.account != "" && d.account != id {
-		return c.Fail(onebidv1.ErrorAuth, fmt.Sprintf("the account was %s and is %s now", d.account, id), nil)
-	}
-	d.account = id
-	return nil
 }
 
 // Place implements marketplace.Driver.
@@ -219,23 +163,4 @@ func (o *operation) onRemote(
 		"remote": map[string]any{"id": ref.BidID, "postingID": ref.PostingID}, "reason": reason,
 	}
 	return o.do(ctx, t, vars, extras{})
-}
-
-// withAccount adds the account, asking for it the first time.
-func (o *operation) withAccount(ctx context.Context, vars map[string]any, needed bool) (map[string]any, error) {
-	if !needed {
-		return vars, nil
-	}
-	o.mu.Lock()
-	id := o.account
-	o.mu.Unlock()
-	if id == "" {
-		var err error
-		if id, err = o.ask(ctx); err != nil {
-			return nil, err
-		}
-	}
-	vars = maps.Clone(vars)
-	vars["account"] = id
-	return vars, nil
 }
