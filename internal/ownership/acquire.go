@@ -146,33 +146,33 @@ func (a *attempt) run(ctx context.Context) (*Claim, error) {
 
 // step does what may be done about this version of the Lease.
 func (a *attempt) step(ctx context.Context, lease *coordinationv1.Lease, live bool) (*Claim, error) {
-	d, err := a.judge(ctx, lease)
+	v, until, err := a.judge(ctx, lease)
 	switch {
 	case err != nil:
 		return nil, err
-	case d.verdict == verdictCreate:
+	case v == verdictCreate:
 		return a.create(ctx)
-	case d.verdict == verdictTake || d.verdict == verdictOwn:
-		return a.write(ctx, lease, d.verdict)
+	case v == verdictTake || v == verdictOwn:
+		return a.write(ctx, lease, v)
 	case !live:
 		return nil, errReadFirst
 	}
 	a.c.noteWrite(a.ref, nil)
-	if d.verdict == verdictCooldown {
-		return nil, &CooldownError{Until: d.until, Outcome: d.tombstone.Outcome, BidUID: d.tombstone.BidUID}
+	if v == verdictCooldown {
+		t, _ := tombstoneOf(lease)
+		return nil, &CooldownError{Until: until, Outcome: t.Outcome, BidUID: t.BidUID}
 	}
-	if a.own != nil && d.verdict == verdictHeld {
+	if a.own != nil && v == verdictHeld {
 		a.c.end(a.own) // another process took it
 	}
-	return nil, &HeldError{Holder: d.holder, Until: d.until}
+	return nil, &HeldError{Holder: HolderOf(lease), Until: until}
 }
 
 // judge decides, and confirms by a live read that a holder's heartbeat is dead. The posting's Lease was read before
 // that, and is taken only in the version that was read, so a holder that comes back in between is noticed.
-func (a *attempt) judge(ctx context.Context, lease *coordinationv1.Lease) (decision, error) {
-	d := decide(lease, a.c.me, a.facts(lease), a.c.clock.Now())
-	if d.verdict != verdictConfirm {
-		return d, nil
+func (a *attempt) judge(ctx context.Context, lease *coordinationv1.Lease) (v verdict, until time.Time, err error) {
+	if v, until = decide(lease, a.c.me, a.facts(lease), a.c.clock.Now()); v != verdictConfirm {
+		return v, until, nil
 	}
 	dead, err := a.c.judge.confirmDead(ctx, heartbeatOf(lease))
 	f := a.facts(lease)
@@ -180,12 +180,13 @@ func (a *attempt) judge(ctx context.Context, lease *coordinationv1.Lease) (decis
 	case apierrors.IsForbidden(err):
 		f.heartbeat = heartbeatState{}
 	case err != nil:
-		return decision{}, err
+		return "", time.Time{}, err
 	case dead:
 		f.heartbeat.readable, f.heartbeat.dead = true, true
-		a.c.log.V(1).Info("The holder of a posting is dead", "lease", a.ref, "holder", d.holder)
+		a.c.log.V(1).Info("The holder of a posting is dead", "lease", a.ref, "holder", HolderOf(lease))
 	}
-	return decide(lease, a.c.me, f, a.c.clock.Now()), nil
+	v, until = decide(lease, a.c.me, f, a.c.clock.Now())
+	return v, until, nil
 }
 
 func (a *attempt) facts(lease *coordinationv1.Lease) facts {

@@ -17,25 +17,13 @@ const (
 	verdictOwn verdict = "Own"
 	// verdictTake: the Lease may be taken, by an update of the version that was judged.
 	verdictTake verdict = "Take"
-	// verdictHeld: another process holds it, until decision.until at the earliest.
+	// verdictHeld: another process holds it.
 	verdictHeld verdict = "Held"
-	// verdictCooldown: a tombstone forbids another bid until decision.until.
+	// verdictCooldown: a tombstone forbids another bid.
 	verdictCooldown verdict = "Cooldown"
 	// verdictConfirm: the holder's heartbeat seems dead. Only a live read proves it: a watch may be silent for other reasons.
 	verdictConfirm verdict = "Confirm"
 )
-
-// decision is a verdict and its explanation.
-type decision struct {
-	verdict verdict
-	// holder of the Lease, when verdictHeld or verdictConfirm.
-	holder string
-	// until is when to look again: on the process's own clock when verdictHeld or verdictConfirm, on the API server's when
-	// verdictCooldown.
-	until time.Time
-	// tombstone that forbids a bid, when verdictCooldown.
-	tombstone Tombstone
-}
 
 // heartbeatState is what this process knows of the heartbeat of a Lease's holder.
 type heartbeatState struct {
@@ -63,20 +51,21 @@ type facts struct {
 	ignoreCooldown bool
 }
 
-// decide says what this process may do about a Lease; nil means that there is none. now is the process's own clock.
-func decide(lease *coordinationv1.Lease, me Identity, f facts, now time.Time) decision {
+// decide says what this process may do about a Lease; nil means that there is none. until is when to look again: on the
+// process's own clock for verdictHeld and verdictConfirm, on the API server's for verdictCooldown. now is the process's
+// own clock.
+func decide(lease *coordinationv1.Lease, me Identity, f facts, now time.Time) (v verdict, until time.Time) {
 	if lease == nil {
-		return decision{verdict: verdictCreate}
+		return verdictCreate, time.Time{}
 	}
-	holder := HolderOf(lease)
-	switch holder {
+	switch HolderOf(lease) {
 	case "":
 		return cooldownOr(verdictTake, lease, f)
 	case me.String():
 		// A tombstone that was taken to finish its own Bid is no claim for the next one.
 		return cooldownOr(verdictOwn, lease, f)
 	}
-	if id, err := ParseIdentity(holder); err == nil && id.Role == RoleScanner && me.Role == RoleController && f.bidUID != "" {
+	if heldByScanner(lease) && me.Role == RoleController && f.bidUID != "" {
 		return cooldownOr(verdictTake, lease, f)
 	}
 
@@ -86,21 +75,21 @@ func decide(lease *coordinationv1.Lease, me Identity, f facts, now time.Time) de
 	// duration, and then a look at the heartbeat.
 	switch {
 	case now.Before(expiry) && (!judged || me.Role != RoleController):
-		return decision{verdict: verdictHeld, holder: holder, until: expiry}
+		return verdictHeld, expiry
 	case !judged || f.heartbeat.dead:
 		return cooldownOr(verdictTake, lease, f)
 	case now.Before(f.heartbeat.until):
-		return decision{verdict: verdictHeld, holder: holder, until: f.heartbeat.until}
+		return verdictHeld, f.heartbeat.until
 	}
-	return decision{verdict: verdictConfirm, holder: holder, until: f.heartbeat.until}
+	return verdictConfirm, f.heartbeat.until
 }
 
 // cooldownOr is the verdict, unless a tombstone forbids a bid.
-func cooldownOr(v verdict, lease *coordinationv1.Lease, f facts) decision {
+func cooldownOr(v verdict, lease *coordinationv1.Lease, f facts) (verdict, time.Time) {
 	t, found := tombstoneOf(lease)
 	ownTombstone := f.bidUID != "" && t.BidUID == f.bidUID
 	if found && !f.ignoreCooldown && (ownTombstone || f.wall.Before(t.CooldownUntil)) {
-		return decision{verdict: verdictCooldown, until: t.CooldownUntil, tombstone: t}
+		return verdictCooldown, t.CooldownUntil
 	}
-	return decision{verdict: v}
+	return v, time.Time{}
 }

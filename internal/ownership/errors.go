@@ -19,12 +19,10 @@ var ErrLost = errors.New("the posting's Lease is no longer held by this claim")
 // lostError is ErrLost with what was found instead.
 type lostError struct{ lease *coordinationv1.Lease }
 
-// Error names the present holder.
 func (e *lostError) Error() string {
 	return fmt.Sprintf("%v: it is held by %q now", ErrLost, HolderOf(e.lease))
 }
 
-// Unwrap gives ErrLost.
 func (*lostError) Unwrap() error { return ErrLost }
 
 // HeldError means that another process holds the posting's Lease.
@@ -35,7 +33,6 @@ type HeldError struct {
 	Until time.Time
 }
 
-// Error names the holder and when it can expire.
 func (e *HeldError) Error() string {
 	return fmt.Sprintf("the posting is held by %s until %s at least", e.Holder, e.Until.UTC().Format(time.RFC3339))
 }
@@ -47,12 +44,10 @@ type TimeoutError struct {
 	Waited time.Duration
 }
 
-// Error names the holder and when it can expire.
 func (e *TimeoutError) Error() string {
 	return fmt.Sprintf("gave up after %s: %s", e.Waited, e.HeldError.Error())
 }
 
-// Unwrap gives the *HeldError.
 func (e *TimeoutError) Unwrap() error { return &e.HeldError }
 
 // CooldownError means that the posting's last Bid ended too short a time ago.
@@ -65,7 +60,6 @@ type CooldownError struct {
 	BidUID types.UID
 }
 
-// Error says until when and why.
 func (e *CooldownError) Error() string {
 	return fmt.Sprintf("the posting cools down until %s: Bid %s ended as %s",
 		e.Until.UTC().Format(time.RFC3339), e.BidUID, e.Outcome)
@@ -78,12 +72,10 @@ type TerminatingError struct {
 	cause     error
 }
 
-// Error names the namespace.
 func (e *TerminatingError) Error() string {
 	return fmt.Sprintf("namespace %s is terminating, so no Lease can be created: %v", e.Namespace, e.cause)
 }
 
-// Unwrap gives the API server's error.
 func (e *TerminatingError) Unwrap() error { return e.cause }
 
 // LapsedError means that no call may start now, although the claim may not be lost: assert it again, once the heartbeat
@@ -93,7 +85,6 @@ type LapsedError struct {
 	Reason string
 }
 
-// Error says what ran out.
 func (e *LapsedError) Error() string { return "no call may start: " + e.Reason }
 
 // UnseenIntentsError means that the Lease carries intents which the caller has not seen: the write would erase the only
@@ -103,7 +94,6 @@ type UnseenIntentsError struct {
 	Intents Intents
 }
 
-// Error lists them.
 func (e *UnseenIntentsError) Error() string {
 	return "the posting's Lease carries intents that were not seen before: " + e.Intents.Format()
 }

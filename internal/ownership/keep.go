@@ -19,7 +19,16 @@ import (
 // Requests: none while the epoch is unchanged and the last write is recent; otherwise one update, and a read and an
 // update more after a conflict. Errors: ErrLost when another process has it or it is gone, *LapsedError while this
 // replica's heartbeat is not acknowledged, and those of the API server, after which the claim is not asserted.
-func (c *Client) Assert(ctx context.Context, claim *Claim) error {
+func (c *Client) Assert(ctx context.Context, claim *Claim) error { return c.assert(ctx, claim, false) }
+
+// Renew writes the claim's Lease again although nothing in it changes, so that other processes count its duration anew.
+// It is for scanners, which have no heartbeat, and whose work may outlast the Lease.
+//
+// Requests: one update; a read and an update more after a conflict. Errors: ErrLost when another process has it or it is
+// gone, and those of the API server, after which it may be called again.
+func (c *Client) Renew(ctx context.Context, claim *Claim) error { return c.assert(ctx, claim, true) }
+
+func (c *Client) assert(ctx context.Context, claim *Claim, always bool) error {
 	unlock, err := c.locks.lock(ctx, claim.ref())
 	if err != nil {
 		return err
@@ -36,27 +45,15 @@ func (c *Client) Assert(ctx context.Context, claim *Claim) error {
 	switch {
 	case ended:
 		return ErrLost
-	case fresh:
+	case fresh && !always:
 		return nil
 	}
 	failpoint.Before(failpoint.LeaseAssert)
-	err = c.update(ctx, h, c.touch)
+	err = c.update(ctx, h, func(base *coordinationv1.Lease) (*coordinationv1.Lease, error) {
+		return touched(base, c.wall.Now()), nil
+	})
 	failpoint.After(failpoint.LeaseAssert, err)
 	return err
-}
-
-// Renew writes the claim's Lease again although nothing in it changes, so that other processes count its duration anew.
-// It is for scanners, which have no heartbeat, and whose work may outlast the Lease.
-//
-// Requests: one update; a read and an update more after a conflict. Errors: ErrLost when another process has it or it is
-// gone, and those of the API server, after which it may be called again.
-func (c *Client) Renew(ctx context.Context, claim *Claim) error {
-	unlock, err := c.locks.lock(ctx, claim.ref())
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	return c.update(ctx, claim.held, c.touch)
 }
 
 // Authorize says whether a call may start now. It is the last thing before the call: no request, no blocking. nil means

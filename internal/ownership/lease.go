@@ -34,6 +34,12 @@ func HolderOf(lease *coordinationv1.Lease) string {
 	return ptr.Deref(lease.Spec.HolderIdentity, "")
 }
 
+// heldByScanner is false for a holder that is neither scanner nor controller: nothing is known of it.
+func heldByScanner(lease *coordinationv1.Lease) bool {
+	holder, err := ParseIdentity(HolderOf(lease))
+	return err == nil && holder.Role == RoleScanner
+}
+
 // heartbeatOf returns "<namespace>/<name>" of the heartbeat Lease of the present holder. It returns "" when the holder is
 // no controller, names no heartbeat, or left a predecessor's annotation in place.
 func heartbeatOf(lease *coordinationv1.Lease) string {

@@ -49,11 +49,6 @@ func (c *Client) update(
 	})
 }
 
-// touch is the change of update that changes nothing but the time.
-func (c *Client) touch(base *coordinationv1.Lease) (*coordinationv1.Lease, error) {
-	return touched(base, c.wall.Now()), nil
-}
-
 // reread returns the live Lease if it is still of this term, else ErrLost.
 func (c *Client) reread(ctx context.Context, h *heldLease) (*coordinationv1.Lease, error) {
 	lease, err := c.Get(ctx, h.lease.Namespace, h.lease.Name)

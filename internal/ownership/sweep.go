@@ -84,12 +84,6 @@ func (s *Sweeper) unneeded(leases []*coordinationv1.Lease) []*coordinationv1.Lea
 	return append(tombstones, abandoned...)
 }
 
-// heldByScanner is false for a holder that is neither scanner nor controller: nothing is known of it.
-func heldByScanner(lease *coordinationv1.Lease) bool {
-	holder, err := ParseIdentity(HolderOf(lease))
-	return err == nil && holder.Role == RoleScanner
-}
-
 func (s *Sweeper) sweep(ctx context.Context, leases []*coordinationv1.Lease) {
 	for _, lease := range leases {
 		if !s.Owns(refOf(lease.Namespace, strings.TrimPrefix(lease.Name, onebidv1.LeasePrefix))) {

@@ -147,9 +147,9 @@ func (w *waiter) onEvent(event watch.Event) bool {
 		w.hint = nil
 		return true
 	}
-	d := decide(lease, w.c.me, w.facts(lease), w.c.clock.Now())
-	if d.verdict == verdictHeld {
-		w.held = &HeldError{Holder: d.holder, Until: d.until}
+	v, until := decide(lease, w.c.me, w.facts(lease), w.c.clock.Now())
+	if v == verdictHeld {
+		w.held = &HeldError{Holder: HolderOf(lease), Until: until}
 	}
-	return d.verdict != verdictHeld
+	return v != verdictHeld
 }
