@@ -2,8 +2,6 @@ package fakeapi
 
 import (
 	"context"
-	"encoding/json"
-	"reflect"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -130,53 +128,6 @@ type statusWriter struct {
 // Update implements client.SubResourceWriter.
 func (w *statusWriter) Update(ctx context.Context, o client.Object, _ ...client.SubResourceUpdateOption) error {
 	return w.client.do(ctx, "update status", o, func() error { return w.client.server.update(o, true) })
-}
-
-// patch applies a merge patch. A UID and a version in it are preconditions.
-func (s *Server) patch(o client.Object, data []byte) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var given metav1.PartialObjectMetadata
-	var change map[string]any
-	if err := json.Unmarshal(data, &given); err != nil {
-		return apierrors.NewBadRequest(err.Error())
-	}
-	known, err := s.known(idOf(o), given.UID, given.ResourceVersion)
-	if err != nil {
-		return err
-	}
-	next, err := runtime.DefaultUnstructuredConverter.ToUnstructured(known)
-	if err != nil {
-		return err
-	}
-	if err := json.Unmarshal(data, &change); err != nil {
-		return err
-	}
-	merge(next, change)
-	text, err := json.Marshal(next)
-	if err != nil {
-		return err
-	}
-	reflect.ValueOf(o).Elem().SetZero() // what the patch removes must not stay
-	if err := json.Unmarshal(text, o); err != nil {
-		return apierrors.NewBadRequest(err.Error())
-	}
-	return s.replace(known, o, false)
-}
-
-func merge(into, change map[string]any) {
-	for name, value := range change {
-		inner, isMap := value.(map[string]any)
-		present, wasMap := into[name].(map[string]any)
-		switch {
-		case value == nil:
-			delete(into, name)
-		case isMap && wasMap:
-			merge(present, inner)
-		default:
-			into[name] = value
-		}
-	}
 }
 
 // Leases implements client-go's LeasesGetter.
