@@ -55,7 +55,8 @@ func NewMembers(
 		peers:    map[string]*coordinationv1.Lease{},
 	}
 	m.own = &heartbeat{
-		leases: leases, namespace: namespace, name: me.heartbeatName(), me: me, timing: timing, clock: clk, log: log, valid: m.heartbeatValid,
+		leases: leases, namespace: namespace, name: me.heartbeatName(), me: me, timing: timing, clock: clk, log: log,
+		valid: m.heartbeatValid,
 	}
 	return m
 }

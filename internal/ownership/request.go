@@ -54,23 +54,22 @@ func (r *Request) gaveUp() bool {
 }
 
 // CapacityLease names the Lease whose holder alone reserves capacity within the limits of a Marketplace.
-type CapacityLease struct {
-	marketplace string
-	owner       metav1.OwnerReference
-}
+type CapacityLease struct{ subject subject }
 
 // CapacityLeaseOf returns the capacity Lease of a Marketplace. The Marketplace owns the Lease.
 func CapacityLeaseOf(m *onebidv1.Marketplace) *CapacityLease {
-	return &CapacityLease{
-		marketplace: m.Name,
-		owner: metav1.OwnerReference{
+	return &CapacityLease{subject{
+		name:    "bid-capacity." + m.Name, // no posting's Lease has such a name
+		kind:    onebidv1.LeaseKindCapacity,
+		lockKey: "bid:capacity:" + m.Name,
+		owner: &metav1.OwnerReference{
 			APIVersion: onebidv1.GroupVersion.String(), Kind: "Marketplace", Name: m.Name, UID: m.UID,
 		},
-	}
+	}}
 }
 
-// LeaseName is as in "bid-capacity.freelancer". No posting's Lease has such a name.
-func (r *CapacityLease) LeaseName() string { return "bid-capacity." + r.marketplace }
+// LeaseName is as in "bid-capacity.freelancer".
+func (c *CapacityLease) LeaseName() string { return c.subject.name }
 
 // subject is what a Lease is about.
 type subject struct {
@@ -82,9 +81,7 @@ type subject struct {
 
 func (r *Request) subject() (subject, error) {
 	if r.Capacity != nil {
-		return subject{
-			name: r.Capacity.LeaseName(), kind: onebidv1.LeaseKindCapacity, lockKey: "bid:capacity:" + r.Capacity.marketplace, owner: &r.Capacity.owner,
-		}, nil
+		return r.Capacity.subject, nil
 	}
 	name, err := r.Key.LeaseName()
 	return subject{name: name, kind: onebidv1.LeaseKindPosting, lockKey: r.Key.LockKey()}, err
