@@ -1,16 +1,15 @@
-// Package apiclock tells the API server's time, so that what is written down for others (settlements, cooldowns, the
-// age of a posting) does not depend on the clocks of the hosts that write and read it.
+// Package apiclock is the API server's clock, so that times which other processes read (tombstones, cooldowns, the age of
+// a posting) do not depend on the clocks of the hosts that write and read them.
 //
-// The API server says its time with every response, in the Date header, in whole seconds that are cut off, not rounded.
-// So one exchange proves that the server's time was between Date and Date + 1 s at some moment between the request and
-// the response. The clock keeps one number, the offset from this process's clock, and moves it only as far as needed to
-// agree with the latest exchange. The true offset agrees with every exchange, so no exchange can move the estimate away
-// from it, and the cut-off seconds, which look like jitter of up to a second, move it less and less. A host whose clock
-// is right is never corrected.
+// Every response carries the API server's time in the Date header, in whole seconds that are cut off, not rounded. So one
+// exchange proves that the server's time was between Date and Date + 1 s at some moment between the request and the
+// response. The clock keeps one number, the offset from this process's clock, and moves it only as far as needed to agree
+// with the latest exchange. The true offset agrees with every exchange, so no exchange moves the estimate away from it,
+// and the cut-off seconds move it less and less. A host whose clock is right is never corrected.
 //
 // Between exchanges the time goes on with the process's monotonic clock; a step of the host's wall clock changes nothing.
-// When the estimate moves back, Now stands still until the time has caught up. Only a server's clock that is more than
-// MaxHold behind what was told last is believed to have been set back, and followed at once.
+// When the estimate moves back, Now stands still until the time has caught up. Only a server's clock more than MaxHold
+// behind the last result of Now counts as set back, and is followed at once.
 package apiclock
 
 import (
@@ -26,8 +25,8 @@ import (
 const MaxHold = 5 * time.Second
 
 // Clock is the API server's clock as seen from here. Until the first response it is the process's own. It implements
-// clock.PassiveClock and is safe for concurrent use. Its times carry no monotonic reading: they are for comparing with
-// times that were written down.
+// clock.PassiveClock and is safe for concurrent use. Its times carry no monotonic reading: they are compared with stored
+// times.
 type Clock struct {
 	local clock.PassiveClock
 	// began and wall are one moment, the former with the monotonic reading and the latter without.

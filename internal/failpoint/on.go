@@ -79,8 +79,8 @@ type wire struct {
 	writing sync.Mutex
 }
 
-// Read hands over nothing before the write that it answers has come past its mark: a process that is to die there must not
-// have heard the reply.
+// Read returns nothing before the write that it answers has passed its mark: a process that is to die there must not have
+// seen the reply.
 func (w *wire) Read(b []byte) (int, error) {
 	n, err := w.TCPConn.Read(b)
 	w.writing.Lock()
@@ -97,7 +97,7 @@ func (w *wire) Write(b []byte) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	reads := bytes.HasPrefix(b, []byte("GET ")) // an audit or a poll may come at any time, and is not what is meant
+	reads := bytes.HasPrefix(b, []byte("GET ")) // audits and polls come at any time, and are not meant
 	var n int
 	var failed error
 	err = raw.Write(func(fd uintptr) bool {

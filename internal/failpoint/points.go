@@ -10,9 +10,9 @@
 //
 //	place before kill
 //
-// that is a point, before or after, and what the process does to itself there: kill (SIGKILL), stop (SIGSTOP, until
-// somebody sends SIGCONT) or pass (nothing). Whoever does it has removed the file first, so it happens once, however many
-// processes are given the same file, and a test can see that it did.
+// that is a point, before or after, and what the process does to itself there: kill (SIGKILL), stop (SIGSTOP, until a
+// SIGCONT) or pass (nothing). The process removes the file first, so it happens once, however many processes are given
+// the same file, and a test can see that it did.
 package failpoint
 
 // Point names a request.
@@ -24,15 +24,15 @@ const (
 	LeaseCreate Point = "lease-create"
 	// LeaseUpdate takes a posting's Lease over, or puts another intent on it.
 	LeaseUpdate Point = "lease-update"
-	// LeaseAssert writes a posting's Lease again after a lapse.
+	// LeaseAssert writes a posting's Lease again after a lapse of the heartbeat.
 	LeaseAssert Point = "lease-assert"
 	// LeaseIntents takes intents off a posting's Lease that were resolved or not used.
 	LeaseIntents Point = "lease-intents"
 	// LeaseTombstone makes a posting's Lease the tombstone.
 	LeaseTombstone Point = "lease-tombstone"
-	// LeaseRelease gives a posting's Lease back.
+	// LeaseRelease deletes a posting's Lease, or clears its holder.
 	LeaseRelease Point = "lease-release"
-	// Lookup lists our bids on a posting, when the settle wait is over or in front of a place.
+	// Lookup lists our bids on a posting, after the settle time or before a place.
 	Lookup Point = "lookup"
 	// Place is the call that places a bid, from the decision to its outcome.
 	Place Point = "place"

@@ -3,6 +3,7 @@ package ownership
 import (
 	"context"
 	"errors"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
+	"github.com/onebid-dev/onebid/internal/testenv/fakeapi"
 )
 
 func TestAcquireIsOneWrite(t *testing.T) {
@@ -36,10 +38,10 @@ func TestAcquireIsOneWrite(t *testing.T) {
 	w.Expect(lease.Annotations).To(Equal(map[string]string{
 		onebidv1.AnnotationLockKey:   "bid:lock:freelancer:39211345",
 		onebidv1.AnnotationBidUID:    "uid-a",
-		onebidv1.AnnotationHeartbeat: a.members.HeartbeatRef(),
+		onebidv1.AnnotationHeartbeat: a.members.own.ref(),
 		onebidv1.AnnotationIntent:    Intents{*placing("uid-a", 1)}.Format(),
 	}))
-	w.Expect(claim.Token).To(Equal(TokenOf(lease)))
+	w.Expect(claim.Token).To(Equal(tokenOf(lease)))
 }
 
 func TestAcquireAgain(t *testing.T) {
@@ -62,7 +64,7 @@ func TestAcquireAgain(t *testing.T) {
 		w.Expect(err).NotTo(HaveOccurred())
 		w.Expect(w.api.Requests()).To(Equal(c.want), c.why)
 		w.Expect(again.Token).To(Equal(first.Token), c.why)
-		w.Expect(again.Prior).To(BeEmpty(), "what this tenure wrote is no history")
+		w.Expect(again.Prior).To(BeEmpty(), "what this term wrote is no history")
 	}
 	held, ok := a.Held(namespace, leaseName)
 	w.Expect(ok).To(BeTrue())
@@ -86,7 +88,7 @@ func TestAcquireRefusals(t *testing.T) {
 		{"the namespace is gone", apierrors.NewNotFound(corev1.Resource("namespaces"), namespace)},
 	} {
 		w := newWorld(t)
-		w.api.Failing("create", c.fail)
+		w.api.Fail("create", c.fail)
 		_, err := w.scanner("s").Acquire(t.Context(), request("", nil))
 		gone, ok := errors.AsType[*TerminatingError](err)
 		w.Expect(ok).To(BeTrue(), c.why)
@@ -103,11 +105,11 @@ func TestAcquireRefusals(t *testing.T) {
 	w.Expect(err).To(HaveOccurred())
 	w.Expect(w.api.Requests()).To(BeEmpty())
 
-	w.api.Failing("create", apierrors.NewInternalError(errors.New("etcd")))
+	w.api.Fail("create", apierrors.NewInternalError(errors.New("etcd")))
 	_, err = w.scanner("s").Acquire(t.Context(), request("", nil))
 	w.Expect(apierrors.IsInternalError(err)).To(BeTrue())
 	w.api.Edit(namespace+"/"+leaseName, func(l *coordinationv1.Lease) {})
-	w.api.Failing("get", apierrors.NewInternalError(errors.New("etcd")))
+	w.api.Fail("get", apierrors.NewInternalError(errors.New("etcd")))
 	_, err = w.scanner("s").Acquire(t.Context(), request("", nil))
 	w.Expect(apierrors.IsInternalError(err)).To(BeTrue())
 }
@@ -132,8 +134,8 @@ func TestTakeOverKeepsWhatIsUnresolved(t *testing.T) {
 			setIntents(l, Intents{*placing("uid-a", 3)})
 			l.Annotations[onebidv1.AnnotationBidUID] = "uid-a"
 		}, Intents{*placing("uid-a", 3)}, true},
-		{"a Bid that was let go with nobody knowing what became of it", func(l *coordinationv1.Lease) {
-			*l = *buried(l, Tombstone{
+		{"a Bid that ended with an unknown outcome", func(l *coordinationv1.Lease) {
+			*l = *ended(l, Tombstone{
 				EndedAt: epochStart.Add(-time.Hour), CooldownUntil: epochStart, BidUID: "uid-old", Outcome: onebidv1.StateIndeterminate,
 			})
 		}, nil, true},
@@ -148,7 +150,7 @@ func TestTakeOverKeepsWhatIsUnresolved(t *testing.T) {
 			l.Annotations = map[string]string{onebidv1.AnnotationBidUID: "uid-a"}
 		}, nil, true},
 		{"a tombstone past its cooldown", func(l *coordinationv1.Lease) {
-			*l = *buried(l, Tombstone{EndedAt: epochStart.Add(-time.Hour), CooldownUntil: epochStart, BidUID: "uid-old"})
+			*l = *ended(l, Tombstone{EndedAt: epochStart.Add(-time.Hour), CooldownUntil: epochStart, BidUID: "uid-old"})
 		}, nil, false},
 		{"a scanner makes no calls", func(l *coordinationv1.Lease) {
 			l.Spec.HolderIdentity = ptr.To(scannerC.String())
@@ -226,7 +228,7 @@ func TestHintSavesTheRoundTripsAndDecidesNothing(t *testing.T) {
 func TestLostReplyIsRecognised(t *testing.T) {
 	w := newWorld(t)
 	a := w.replica("a")
-	w.api.Losing("create")
+	w.api.Lose("create")
 	_, err := a.Acquire(t.Context(), request("uid-a", placing("uid-a", 1)))
 	w.Expect(err).To(MatchError(context.DeadlineExceeded))
 	w.Expect(w.api.Requests()).To(Equal([]string{"create"}))
@@ -235,11 +237,11 @@ func TestLostReplyIsRecognised(t *testing.T) {
 	claim, err := a.Acquire(t.Context(), request("uid-a", placing("uid-a", 1)))
 	w.Expect(err).NotTo(HaveOccurred())
 	w.Expect(w.api.Requests()).To(Equal([]string{"create", "get", "update"}), "asserted by compare-and-swap")
-	w.Expect(claim.AcquiredAt).To(Equal(w.clock.Now()), "the settle wait cannot start before the claim is known")
-	w.Expect(claim.Token).To(Equal(TokenOf(w.lease())))
+	w.Expect(claim.AcquiredAt).To(Equal(w.clock.Now()), "the settle time cannot start before the claim is known")
+	w.Expect(claim.Token).To(Equal(tokenOf(w.lease())))
 	w.Expect(w.lease().Spec.AcquireTime.Time).To(BeTemporally("~", epochStart, time.Second))
 
-	w.api.Losing("update")
+	w.api.Lose("update")
 	_, err = a.Acquire(t.Context(), request("uid-a", placing("uid-a", 2)))
 	w.Expect(err).To(MatchError(context.DeadlineExceeded))
 	again, err := a.Acquire(t.Context(), request("uid-a", placing("uid-a", 2)))
@@ -248,7 +250,7 @@ func TestLostReplyIsRecognised(t *testing.T) {
 	w.Expect(again.Intents).To(Equal(Intents{*placing("uid-a", 2)}))
 }
 
-// Somebody with the right to do so edited the Lease of a claim; what was added is history to this tenure.
+// A person edited the Lease of a claim; what was added is history to this term.
 func TestIntentsAddedByAPersonAreSeen(t *testing.T) {
 	w := newWorld(t)
 	a := w.replica("a")
@@ -289,22 +291,22 @@ func TestDeletedLeaseIsRecalled(t *testing.T) {
 	w.Expect(intentsOf(w.lease())).To(Equal(Intents{*placing("uid-a", 2)}))
 }
 
-// Whoever keeps losing to others gives up: they make progress.
+// A process that keeps losing to others gives up: they make progress.
 func TestAcquireGivesUpAFight(t *testing.T) {
 	w := newWorld(t)
 	s := w.scanner("s")
 	ref := namespace + "/" + leaseName
 	free := func(l *coordinationv1.Lease) { l.Namespace, l.Name, l.Spec.HolderIdentity = namespace, leaseName, nil }
 	w.api.Edit(ref, free)
-	w.api.Hook(func(verb, _ string) {
-		if verb == "update" && w.api.Lease(ref) != nil {
+	w.api.Hook(func(r fakeapi.Request) {
+		if r.Verb == "update" && w.api.Lease(ref) != nil {
 			w.api.Edit(ref, func(*coordinationv1.Lease) {})
 		}
 	})
 	_, err := s.Acquire(t.Context(), request("", nil))
 	held, ok := errors.AsType[*HeldError](err)
 	w.Expect(ok).To(BeTrue())
-	w.Expect(*held).To(Equal(HeldError{Holder: "others in turn", Until: epochStart}))
+	w.Expect(*held).To(Equal(HeldError{Holder: "several processes in turn", Until: epochStart}))
 	w.Expect(strings.Count(strings.Join(w.api.Requests(), " "), "update")).To(BeNumerically("<=", maxRounds))
 
 	w.api.Edit(ref, func(l *coordinationv1.Lease) { l.Spec.HolderIdentity = ptr.To(scannerC.String()) })
@@ -315,7 +317,7 @@ func TestAcquireGivesUpAFight(t *testing.T) {
 
 	w.api.Hook(nil)
 	w.api.Edit(ref, free)
-	w.api.Failing("update", apierrors.NewUnauthorized("expired"))
+	w.api.Fail("update", apierrors.NewUnauthorized("expired"))
 	_, err = s.Acquire(t.Context(), request("", nil))
 	w.Expect(apierrors.ReasonForError(err)).To(Equal(metav1.StatusReasonUnauthorized))
 }
@@ -327,4 +329,13 @@ func TestTTLIsWholeSeconds(t *testing.T) {
 	_, err := w.scanner("s").Acquire(t.Context(), req)
 	w.Expect(err).NotTo(HaveOccurred())
 	w.Expect(w.lease().Spec.LeaseDurationSeconds).To(HaveValue(BeEquivalentTo(2)))
+}
+
+// A Lease whose number of transitions is the largest possible can be taken all the same.
+func TestTransitionsWrap(t *testing.T) {
+	w := newWorld(t)
+	w.api.Edit(namespace+"/"+leaseName, func(l *coordinationv1.Lease) { l.Spec.LeaseTransitions = ptr.To[int32](math.MaxInt32) })
+	claim, err := w.replica("a").Acquire(t.Context(), request("uid-a", nil))
+	w.Expect(err).NotTo(HaveOccurred())
+	w.Expect(claim.Token.Transitions).To(BeZero(), "the API server refuses negative ones")
 }

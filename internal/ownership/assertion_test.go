@@ -6,12 +6,14 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
+
+	"github.com/onebid-dev/onebid/internal/testenv/fakeapi"
 )
 
 // slow lets every write of the posting's Lease take so long.
 func (w *world) slow(d time.Duration) {
-	w.api.Hook(func(verb, name string) {
-		if name == leaseName && (verb == "create" || verb == "update") {
+	w.api.Hook(func(r fakeapi.Request) {
+		if r.Name == leaseName && (r.Verb == "create" || r.Verb == "update") {
 			w.clock.Step(d)
 		}
 	})
@@ -20,7 +22,7 @@ func (w *world) slow(d time.Duration) {
 // Others may see a write at any moment after it was sent, so that is from when its holder may rely on it.
 func TestAClaimCountsFromBeforeItsWriteWasSent(t *testing.T) {
 	const late = 2 * time.Second
-	bound := DefaultTiming().Bound(DefaultTTL)
+	bound := DefaultTiming().bound(defaultTTL)
 	w := newWorld(t)
 	s := w.scanner("s")
 	w.slow(late)
@@ -38,9 +40,8 @@ func TestAClaimCountsFromBeforeItsWriteWasSent(t *testing.T) {
 	w.Expect(s.Authorize(claim, time.Second)).NotTo(Succeed(), "of the next")
 }
 
-// The one who held the Lease before may have acted until the moment at which it was taken, which is before the reply and
-// no longer before the request.
-func TestTheTenureBeginsWhenItsWriteIsAcknowledged(t *testing.T) {
+// The holder before may have acted until the moment at which the Lease was taken: after the request and before the reply.
+func TestTheTermBeginsWhenItsWriteIsAcknowledged(t *testing.T) {
 	w := newWorld(t)
 	s := w.scanner("s")
 	w.slow(2 * time.Second)
@@ -57,16 +58,16 @@ func TestAHolderThatComesBackAfterTheProofIsNoticed(t *testing.T) {
 	w.sees(b, a)
 	claim := w.claimed(a, nil)
 	w.clock.Step(3 * time.Second)
-	w.beat(b)
+	w.renew(b)
 	w.clock.Step(2 * time.Second)
 	proven := false
-	w.api.Hook(func(verb, name string) {
+	w.api.Hook(func(r fakeapi.Request) {
 		if proven {
 			w.api.Hook(nil)
-			w.Expect(a.members.beat(t.Context())).To(Succeed())
+			w.Expect(a.members.own.renew(t.Context())).To(Succeed())
 			w.Expect(a.Assert(t.Context(), claim)).To(Succeed())
 		}
-		proven = verb == "get" && name == a.members.name
+		proven = r.Verb == "get" && r.Name == a.members.own.name
 	})
 	_, err := b.Acquire(t.Context(), request("uid-a", nil))
 	_, held := errors.AsType[*HeldError](err)
@@ -74,7 +75,7 @@ func TestAHolderThatComesBackAfterTheProofIsNoticed(t *testing.T) {
 	w.Expect(a.Authorize(claim, time.Second)).To(Succeed())
 }
 
-// A call that may take for ever cannot be waited out by whoever takes over.
+// A successor cannot wait out a call that may take for ever.
 func TestACallNeedsATimeout(t *testing.T) {
 	w := newWorld(t)
 	a := w.replica("a")
@@ -91,4 +92,10 @@ func TestTheMarginCoversTheDriftOfBothClocks(t *testing.T) {
 	g.Expect(timing.Validate()).To(Succeed())
 	timing.Margin = 99 * time.Millisecond
 	g.Expect(timing.Validate()).To(MatchError(ContainSubstring("--heartbeat-margin=99ms: must be 100ms or more")))
+}
+
+// A wait without a Lease follows the timing of the holders of Leases.
+func TestMarginIsTheHolders(t *testing.T) {
+	w := newWorld(t)
+	NewWithT(t).Expect(w.replica("a").Margin()).To(Equal(w.replica("b").timing.Margin))
 }

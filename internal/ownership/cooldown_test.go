@@ -14,24 +14,24 @@ func TestTombstoneForbidsUntilItsTime(t *testing.T) {
 	w := newWorld(t)
 	a, s := w.replica("a"), w.scanner("s")
 	w.api.Edit(namespace+"/"+leaseName, func(l *coordinationv1.Lease) {
-		*l = *buried(l, stone)
+		*l = *ended(l, lostBid)
 		l.Namespace, l.Name = namespace, leaseName
 	})
 	for _, c := range []*Client{a.Client, s} {
 		_, err := c.Acquire(t.Context(), request("uid-b", nil))
 		cooling, ok := errors.AsType[*CooldownError](err)
 		w.Expect(ok).To(BeTrue())
-		w.Expect(*cooling).To(Equal(CooldownError{Until: stone.CooldownUntil, Outcome: stone.Outcome, BidUID: stone.BidUID}))
+		w.Expect(*cooling).To(Equal(CooldownError{Until: lostBid.CooldownUntil, Outcome: lostBid.Outcome, BidUID: lostBid.BidUID}))
 		w.Expect(cooling).To(MatchError(ContainSubstring("cools down until 2026-11-23T12:05:00Z: Bid uid-a ended as Lost")))
 	}
 
-	w.clock.SetTime(stone.CooldownUntil)
-	w.beat(a)
-	_, err := a.Acquire(t.Context(), request(stone.BidUID, nil))
+	w.clock.SetTime(lostBid.CooldownUntil)
+	w.renew(a)
+	_, err := a.Acquire(t.Context(), request(lostBid.BidUID, nil))
 	_, ok := errors.AsType[*CooldownError](err)
-	w.Expect(ok).To(BeTrue(), "the settled Bid itself never comes back")
+	w.Expect(ok).To(BeTrue(), "the Bid that ended never comes back")
 	w.clock.SetTime(epochStart)
-	w.beat(a)
+	w.renew(a)
 
 	// Taking back a late bid is owed at any time, and leaves the tombstone as it is.
 	late := request("uid-x", nil)
@@ -40,11 +40,11 @@ func TestTombstoneForbidsUntilItsTime(t *testing.T) {
 	w.Expect(err).NotTo(HaveOccurred())
 	still, ok := tombstoneOf(w.lease())
 	w.Expect(ok).To(BeTrue())
-	w.Expect(still).To(Equal(stone))
+	w.Expect(still).To(Equal(lostBid))
 	w.Expect(a.Release(t.Context(), claim)).To(Succeed())
 
-	w.clock.SetTime(stone.CooldownUntil)
-	w.beat(a)
+	w.clock.SetTime(lostBid.CooldownUntil)
+	w.renew(a)
 	scanned, err := s.Acquire(t.Context(), request("", nil))
 	w.Expect(err).NotTo(HaveOccurred())
 	w.Expect(s.Release(t.Context(), scanned)).To(Succeed())
@@ -60,7 +60,7 @@ func TestCooldownIsJudgedByTheServersClock(t *testing.T) {
 	ahead := w.scanner("s")
 	wall := clocktesting.NewFakePassiveClock(epochStart)
 	WithWallClock(wall)(ahead)
-	w.api.Edit(namespace+"/"+leaseName, func(l *coordinationv1.Lease) { *l = *buried(l, stone) })
+	w.api.Edit(namespace+"/"+leaseName, func(l *coordinationv1.Lease) { *l = *ended(l, lostBid) })
 	w.clock.Step(24 * time.Hour)
 	_, err := ahead.Acquire(t.Context(), request("", nil))
 	_, ok := errors.AsType[*CooldownError](err)

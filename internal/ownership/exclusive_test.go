@@ -23,11 +23,11 @@ func TestScannersOfOneProcessExcludeEachOther(t *testing.T) {
 	held, ok := errors.AsType[*HeldError](err)
 	w.Expect(ok).To(BeTrue())
 	w.Expect(held.Holder).To(Equal(s.me.String()))
-	w.Expect(held.Until).To(Equal(epochStart.Add(DefaultTTL)))
+	w.Expect(held.Until).To(Equal(epochStart.Add(defaultTTL)))
 	w.Expect(w.api.Requests()).To(BeEmpty())
 
-	// A goroutine that never gave back is not in the way for longer than its Lease, and can end nothing after that.
-	w.clock.Step(DefaultTTL)
+	// A goroutine that never released is not in the way for longer than its Lease, and can end nothing after that.
+	w.clock.Step(defaultTTL)
 	second, err := s.Acquire(t.Context(), request("", nil))
 	w.Expect(err).NotTo(HaveOccurred())
 	w.Expect(second.Token).NotTo(Equal(first.Token))
@@ -48,14 +48,14 @@ func TestAcquireWaitsForAnotherGoroutineOnlyAsLongAsItsContext(t *testing.T) {
 	claim := &Claim{Namespace: namespace, Name: leaseName}
 	w.Expect(s.Assert(canceled, claim)).To(MatchError(context.Canceled))
 	w.Expect(s.SetIntents(canceled, claim, nil)).To(MatchError(context.Canceled))
-	w.Expect(s.WriteTombstone(canceled, claim, stone)).To(MatchError(context.Canceled))
+	w.Expect(s.WriteTombstone(canceled, claim, lostBid)).To(MatchError(context.Canceled))
 	w.Expect(s.Release(canceled, claim)).To(MatchError(context.Canceled))
 	unlock()
-	w.Expect(s.locks.byName).To(BeEmpty(), "locks of names nobody uses must not pile up")
+	w.Expect(s.locks.byRef).To(BeEmpty(), "unused locks must not pile up")
 	w.Expect(w.api.Requests()).To(BeEmpty())
 }
 
-// What nobody's queue serialises must not share a tenure: two goroutines of a process would call for one posting.
+// What no queue serialises must not share a term: two goroutines of a process would call for one posting.
 func TestAcquireExclusive(t *testing.T) {
 	w := newWorld(t)
 	a := w.replica("a")

@@ -7,7 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/uuid"
 )
 
-// Roles of a holder. Whoever holds a posting under another role, or none, is a competitor that knows only Leases.
+// Roles of a holder. A holder with another role, or none, is a competitor that knows only Leases.
 const (
 	// RoleScanner evaluates a posting and creates its Bid; it never calls a marketplace to place or withdraw.
 	RoleScanner = "scanner"
@@ -15,8 +15,8 @@ const (
 	RoleController = "controller"
 )
 
-// Identity names one process. The ID is new in every process, so a process that was restarted on the same host is
-// somebody else, and must take over what its predecessor held.
+// Identity names one process. The ID is new in every process, so a process that was restarted on the same host has
+// another identity, and must take over what its predecessor held.
 type Identity struct {
 	// Role is RoleScanner or RoleController.
 	Role string
@@ -26,7 +26,7 @@ type Identity struct {
 	ID string
 }
 
-// NewIdentity returns an identity that nobody else has.
+// NewIdentity returns an identity that no other process has.
 func NewIdentity(role, host string) Identity {
 	return Identity{Role: role, Host: host, ID: string(uuid.NewUUID())}
 }
@@ -56,13 +56,13 @@ const (
 	maxHostLength   = 63
 )
 
-// HeartbeatName is the name of the heartbeat Lease of a controller with this identity. It is a function of the identity
-// alone, so that a heartbeat which an earlier holder left on a posting's Lease is never taken for the present holder's.
-func (i Identity) HeartbeatName() string {
+// heartbeatName is the name of the heartbeat Lease of a controller with this identity. It is a function of the identity
+// alone, so that an earlier holder's annotation on a posting's Lease is never taken for the present holder's.
+func (i Identity) heartbeatName() string {
 	return heartbeatPrefix + sanitise(i.Host) + "." + sanitise(i.ID)
 }
 
-// sanitise makes a DNS label of any text; two texts may share one, which is why HeartbeatName has the ID as well.
+// sanitise makes a DNS label of any text; two texts may share one, which is why heartbeatName has the ID as well.
 func sanitise(text string) string {
 	label := strings.Map(func(r rune) rune {
 		switch {

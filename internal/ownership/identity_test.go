@@ -19,14 +19,14 @@ func TestIdentityRoundTrip(t *testing.T) {
 		parsed, err := ParseIdentity(me.String())
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(parsed).To(Equal(me))
-		g.Expect(NewIdentity(role, host)).NotTo(Equal(me), "a restarted process is somebody else")
-		g.Expect(validation.IsDNS1123Subdomain(me.HeartbeatName())).To(BeEmpty())
+		g.Expect(NewIdentity(role, host)).NotTo(Equal(me), "a restarted process has another identity")
+		g.Expect(validation.IsDNS1123Subdomain(me.heartbeatName())).To(BeEmpty())
 	})
 }
 
 func TestParseIdentityRefusesStrangers(t *testing.T) {
 	for _, c := range []struct{ holder, why string }{
-		{"", "nobody"},
+		{"", "no holder"},
 		{"pod-1_3f", "client-go's usual identity has no role"},
 		{"operator/pod-1_3f", "a role that is none of ours"},
 		{"controller/pod-1", "no ID"},
@@ -41,8 +41,8 @@ func TestParseIdentityRefusesStrangers(t *testing.T) {
 
 func TestHeartbeatNameIsReadable(t *testing.T) {
 	g := NewWithT(t)
-	g.Expect(Identity{RoleController, "Pod_1.example", "3F"}.HeartbeatName()).To(Equal("onebid-heartbeat.pod-1-example.3f"))
-	g.Expect(Identity{RoleController, "___", "3f"}.HeartbeatName()).To(Equal("onebid-heartbeat.unnamed.3f"))
-	g.Expect(Identity{RoleController, strings.Repeat("a", 300), "3f"}.HeartbeatName()).
+	g.Expect(Identity{RoleController, "Pod_1.example", "3F"}.heartbeatName()).To(Equal("onebid-heartbeat.pod-1-example.3f"))
+	g.Expect(Identity{RoleController, "___", "3f"}.heartbeatName()).To(Equal("onebid-heartbeat.unnamed.3f"))
+	g.Expect(Identity{RoleController, strings.Repeat("a", 300), "3f"}.heartbeatName()).
 		To(Equal("onebid-heartbeat." + strings.Repeat("a", 63) + ".3f"))
 }

@@ -3,6 +3,7 @@ package ownership
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -13,63 +14,60 @@ import (
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 )
 
-// Intent is the durable note, written before a call, that the call may be about to happen. It stays until somebody has
-// resolved what became of the call.
+// Intent is the durable note, written before a call, that the call may have been made. It stays until the outcome of the
+// call is resolved. The JSON names are part of the protocol: policies and people read them.
 type Intent struct {
 	// Operation is the call. Empty in an unknown intent.
-	Operation onebidv1.AttemptOperation
+	Operation onebidv1.AttemptOperation `json:"op,omitempty"`
 	// BidUID is the Bid for which the call is made. Empty in an unknown intent.
-	BidUID types.UID
+	BidUID types.UID `json:"bidUID,omitempty"`
 	// Attempt counts the calls of this operation for this Bid. Zero in an intent that stands for a claim which was
 	// taken over without one.
-	Attempt int32
+	Attempt int32 `json:"attempt,omitempty"`
 	// Key is the idempotency key sent with the call.
-	Key string
+	Key string `json:"key,omitempty"`
 	// Time is when the intent was written, on the API server's clock.
-	Time time.Time
+	Time time.Time `json:"time,omitzero"`
 	// Raw is the text of an annotation that could not be read. It is kept as it was found, so that a person or a newer
 	// version can still make sense of it.
-	Raw string
+	Raw string `json:"raw,omitempty"`
 }
 
-// Unknown reports whether nothing but the intent's existence is known, because its annotation could not be read. Some
-// call of some Bid may have been made.
+// Unknown reports whether only the intent's existence is known, because its annotation could not be read. Some call of
+// some Bid may have been made.
 func (i Intent) Unknown() bool { return i.BidUID == "" }
+
+func (i Intent) validate() error {
+	switch {
+	case i.BidUID == "" && i.Raw != "":
+		return nil
+	case i.BidUID == "":
+		return errors.New("an intent has no bidUID")
+	case i.Operation != onebidv1.OperationPlace && i.Operation != onebidv1.OperationWithdraw:
+		return fmt.Errorf("intent of Bid %s: unknown operation %q", i.BidUID, i.Operation)
+	}
+	return nil
+}
 
 // Intents are the unresolved intents of a posting, of whatever Bid. A new Bid which meets an old UID's intent must
 // resolve that first.
 type Intents []Intent
 
-// wireIntent is the JSON form. The names are part of the protocol: policies and people read them.
-type wireIntent struct {
-	Operation onebidv1.AttemptOperation `json:"op,omitempty"`
-	BidUID    types.UID                 `json:"bidUID,omitempty"`
-	Attempt   int32                     `json:"attempt,omitempty"`
-	Key       string                    `json:"key,omitempty"`
-	Time      time.Time                 `json:"time,omitzero"`
-	Raw       string                    `json:"raw,omitempty"`
-}
-
 // ParseIntents reads the annotation. Text that cannot be read gives an error and one unknown intent, never none: taking
 // it for "no intent" would permit a second place.
-func ParseIntents(text string) (Intents, error) {
+func ParseIntents(text string) (intents Intents, err error) {
 	if text == "" {
 		return nil, nil
 	}
-	var wire []wireIntent
-	err := json.Unmarshal([]byte(text), &wire)
-	for i := 0; err == nil && i < len(wire); i++ {
-		err = wire[i].validate()
+	err = json.Unmarshal([]byte(text), &intents)
+	if err == nil && intents == nil {
+		err = errors.New("must be a list")
 	}
-	if err == nil && len(wire) == 0 && text != "[]" {
-		err = fmt.Errorf("must be a list")
+	for i := 0; err == nil && i < len(intents); i++ {
+		err = intents[i].validate()
 	}
 	if err != nil {
 		return Intents{{Raw: text}}, fmt.Errorf("unreadable intents %q: %w", text, err)
-	}
-	var intents Intents
-	for _, w := range wire {
-		intents = append(intents, Intent(w))
 	}
 	return intents, nil
 }
@@ -80,33 +78,19 @@ func intentsOf(lease *coordinationv1.Lease) Intents {
 	return intents
 }
 
-func (w wireIntent) validate() error {
-	switch {
-	case w.BidUID == "" && w.Raw != "":
-		return nil
-	case w.BidUID == "":
-		return fmt.Errorf("an intent has no bidUID")
-	case w.Operation != onebidv1.OperationPlace && w.Operation != onebidv1.OperationWithdraw:
-		return fmt.Errorf("intent of Bid %s: unknown operation %q", w.BidUID, w.Operation)
-	}
-	return nil
-}
-
 // Format writes the annotation; the same intents in any order give the same text. No intents give "".
 func (s Intents) Format() string {
 	if len(s) == 0 {
 		return ""
 	}
-	wire := make([]wireIntent, 0, len(s))
-	for _, intent := range s {
-		intent.Time = intent.Time.UTC()
-		wire = append(wire, wireIntent(intent))
-	}
-	slices.SortFunc(wire, func(a, b wireIntent) int {
+	sorted := slices.SortedFunc(slices.Values(s), func(a, b Intent) int {
 		return cmp.Or(cmp.Compare(a.BidUID, b.BidUID), cmp.Compare(a.Operation, b.Operation),
 			cmp.Compare(a.Attempt, b.Attempt), cmp.Compare(a.Raw, b.Raw))
 	})
-	text, _ := json.Marshal(wire) //nolint:errchkjson // Nothing in it can fail but a time beyond the year 9999.
+	for i := range sorted {
+		sorted[i].Time = sorted[i].Time.UTC()
+	}
+	text, _ := json.Marshal(sorted) //nolint:errchkjson // Nothing in it can fail but a time beyond the year 9999.
 	return string(text)
 }
 

@@ -73,7 +73,7 @@ func TestIntentsKeptAreUnchanged(t *testing.T) {
 
 func TestUnreadableIntentsAreNeverNone(t *testing.T) {
 	for _, c := range []struct{ text, why string }{
-		{"not JSON", "somebody edited it"},
+		{"not JSON", "a person edited it"},
 		{`{"op":"Place","bidUID":"a"}`, "an object and no list"},
 		{`null`, "JSON's nothing is not ours"},
 		{`[{"op":"Place"}]`, "no Bid"},
@@ -85,7 +85,7 @@ func TestUnreadableIntentsAreNeverNone(t *testing.T) {
 		g.Expect(intents).To(Equal(Intents{{Raw: c.text}}), c.why)
 		g.Expect(intents[0].Unknown()).To(BeTrue())
 
-		// It survives that somebody else adds his own, and is still unknown afterwards.
+		// It survives that another intent is added, and is still unknown afterwards.
 		again, err := ParseIntents(intents.With(*placing("z", 1)).Format())
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(again).To(ConsistOf(Intent{Raw: c.text}, *placing("z", 1)))

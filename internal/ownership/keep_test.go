@@ -12,6 +12,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
+	"github.com/onebid-dev/onebid/internal/testenv/fakeapi"
 )
 
 func (w *world) claimed(r *replica, intent *Intent) *Claim {
@@ -22,7 +23,7 @@ func (w *world) claimed(r *replica, intent *Intent) *Claim {
 	return claim
 }
 
-// stolen lets somebody else take the posting, as it may once this holder is thought dead.
+// stolen lets another process take the posting, as it may once it judges this holder dead.
 func (w *world) stolen() {
 	w.api.Edit(namespace+"/"+leaseName, func(l *coordinationv1.Lease) {
 		l.Spec.HolderIdentity = ptr.To("pod_1")
@@ -46,7 +47,7 @@ func TestAuthorizeEndsWithValidity(t *testing.T) {
 	_, err = a.Acquire(t.Context(), request("uid-a", nil))
 	_, lapsed = errors.AsType[*LapsedError](err)
 	w.Expect(lapsed).To(BeTrue())
-	w.Expect(w.api.Requests()).To(BeEmpty(), "who may not act need not ask either")
+	w.Expect(w.api.Requests()).To(BeEmpty(), "a process that may not act need not ask either")
 	_, lapsed = errors.AsType[*LapsedError](a.Authorize(claim, 0))
 	w.Expect(lapsed).To(BeTrue(), "a call without a timeout cannot be waited out")
 }
@@ -57,7 +58,7 @@ func TestLapseVoidsTokens(t *testing.T) {
 	a := w.replica("a")
 	claim := w.claimed(a, placing("uid-a", 1))
 	w.clock.Step(4*time.Second + 1)
-	w.beat(a)
+	w.renew(a)
 	w.Expect(a.Authorize(claim, time.Second)).To(MatchError(ContainSubstring("had lapsed")))
 	w.Expect(a.Assert(t.Context(), claim)).To(Succeed())
 	w.Expect(w.api.Requests()).To(Equal([]string{"update"}))
@@ -66,7 +67,7 @@ func TestLapseVoidsTokens(t *testing.T) {
 	w.Expect(w.api.Requests()).To(BeEmpty(), "once is enough")
 
 	w.clock.Step(5 * time.Second)
-	w.beat(a)
+	w.renew(a)
 	w.stolen()
 	err := a.Assert(t.Context(), claim)
 	w.Expect(err).To(MatchError(ErrLost))
@@ -82,12 +83,12 @@ func TestLapseDuringAssert(t *testing.T) {
 	a := w.replica("a")
 	claim := w.claimed(a, nil)
 	w.clock.Step(5 * time.Second)
-	w.beat(a)
-	w.api.Hook(func(verb, name string) {
-		if verb == "update" && name == leaseName {
+	w.renew(a)
+	w.api.Hook(func(r fakeapi.Request) {
+		if r.Verb == "update" && r.Name == leaseName {
 			w.api.Hook(nil)
 			w.clock.Step(5 * time.Second)
-			w.Expect(a.members.beat(t.Context())).To(Succeed())
+			w.Expect(a.members.own.renew(t.Context())).To(Succeed())
 		}
 	})
 	w.Expect(a.Assert(t.Context(), claim)).To(Succeed())
@@ -99,14 +100,14 @@ func TestOwnDurationBoundsTheHolder(t *testing.T) {
 	w := newWorld(t)
 	a := w.replica("a")
 	claim := w.claimed(a, nil)
-	bound := DefaultTiming().Bound(DefaultTTL)
+	bound := DefaultTiming().bound(defaultTTL)
 	passed := time.Duration(0)
 	for ; passed+3*time.Second <= bound; passed += 3 * time.Second {
 		w.clock.Step(3 * time.Second)
-		w.beat(a)
+		w.renew(a)
 	}
 	w.clock.Step(bound - passed)
-	w.beat(a)
+	w.renew(a)
 	w.Expect(a.Authorize(claim, time.Second)).To(Succeed())
 	w.clock.Step(1)
 	w.Expect(a.Authorize(claim, time.Second)).To(MatchError(ContainSubstring("duration of the posting's Lease")))
@@ -115,8 +116,8 @@ func TestOwnDurationBoundsTheHolder(t *testing.T) {
 	w.Expect(a.Authorize(claim, time.Second)).To(Succeed())
 }
 
-// The same process can hold the Lease again in another tenure: what is of the old one is over.
-func TestAnotherTenureOfTheSameHolderIsNotThisClaims(t *testing.T) {
+// The same process can hold the Lease again in another term: what is of the old one is over.
+func TestAnotherTermOfTheSameHolderIsNotThisClaims(t *testing.T) {
 	w := newWorld(t)
 	a := w.replica("a")
 	claim := w.claimed(a, nil)
@@ -129,8 +130,8 @@ func TestAssertSurvivesALostReplyAndAnEdit(t *testing.T) {
 	a := w.replica("a")
 	claim := w.claimed(a, nil)
 	w.clock.Step(5 * time.Second)
-	w.beat(a)
-	w.api.Losing("update")
+	w.renew(a)
+	w.api.Lose("update")
 	w.Expect(a.Assert(t.Context(), claim)).To(MatchError(context.DeadlineExceeded))
 	_, lapsed := errors.AsType[*LapsedError](a.Authorize(claim, time.Second))
 	w.Expect(lapsed).To(BeTrue(), "not acknowledged, not asserted")
@@ -139,12 +140,12 @@ func TestAssertSurvivesALostReplyAndAnEdit(t *testing.T) {
 	w.Expect(w.api.Requests()).To(Equal([]string{"update", "get", "update"}))
 
 	w.clock.Step(5 * time.Second)
-	w.beat(a)
+	w.renew(a)
 	w.api.Edit(namespace+"/"+leaseName, func(*coordinationv1.Lease) {})
-	w.api.Failing("get", apierrors.NewInternalError(errors.New("etcd")))
+	w.api.Fail("get", apierrors.NewInternalError(errors.New("etcd")))
 	w.Expect(apierrors.IsInternalError(a.Assert(t.Context(), claim))).To(BeTrue())
-	w.api.Hook(func(verb, _ string) {
-		if verb == "update" {
+	w.api.Hook(func(r fakeapi.Request) {
+		if r.Verb == "update" {
 			w.api.Edit(namespace+"/"+leaseName, func(*coordinationv1.Lease) {})
 		}
 	})
@@ -157,13 +158,13 @@ func TestAssertSurvivesALostReplyAndAnEdit(t *testing.T) {
 func TestEveryWriteIsAChange(t *testing.T) {
 	w := newWorld(t)
 	a := w.replica("a")
-	before := w.api.Lease(a.members.HeartbeatRef())
-	w.beat(a)
-	after := w.api.Lease(a.members.HeartbeatRef())
+	before := w.api.Lease(a.members.own.ref())
+	w.renew(a)
+	after := w.api.Lease(a.members.own.ref())
 	w.Expect(after.Spec.RenewTime.Time).To(BeTemporally(">", before.Spec.RenewTime.Time))
 	w.clock.SetTime(epochStart.Add(-time.Hour))
-	w.beat(a)
-	back := w.api.Lease(a.members.HeartbeatRef())
+	w.renew(a)
+	back := w.api.Lease(a.members.own.ref())
 	w.Expect(back.Spec.RenewTime.Time).To(BeTemporally(">", after.Spec.RenewTime.Time))
 }
 
@@ -208,7 +209,7 @@ func TestSetIntentsErasesNothingUnseen(t *testing.T) {
 	})
 	for _, write := range []func() error{
 		func() error { return a.SetIntents(t.Context(), claim, nil) },
-		func() error { return a.WriteTombstone(t.Context(), claim, stone) },
+		func() error { return a.WriteTombstone(t.Context(), claim, lostBid) },
 	} {
 		err := write()
 		unseen, ok := errors.AsType[*UnseenIntentsError](err)
@@ -221,7 +222,7 @@ func TestSetIntentsErasesNothingUnseen(t *testing.T) {
 	w.Expect(again.Intents).To(HaveLen(2), "to be resolved now that it is seen")
 	w.Expect(again.Prior).To(Equal(Intents{*placing("uid-x", 1)}))
 	w.Expect(again.Inherited).To(BeTrue())
-	w.Expect(a.WriteTombstone(t.Context(), again, stone)).To(Succeed())
+	w.Expect(a.WriteTombstone(t.Context(), again, lostBid)).To(Succeed())
 
 	w.Expect(a.SetIntents(t.Context(), again, nil)).To(MatchError(ErrLost))
 }
@@ -243,11 +244,11 @@ func TestResolvedEndsTheHistory(t *testing.T) {
 	w.Expect(again.Intents).To(HaveLen(1), "it still stands on the Lease, for a successor")
 }
 
-func TestSettle(t *testing.T) {
+func TestWriteTombstone(t *testing.T) {
 	w := newWorld(t)
 	a := w.replica("a")
 	claim := w.claimed(a, placing("uid-a", 1))
-	s := stone
+	s := lostBid
 	s.BidUID = ""
 	w.Expect(a.WriteTombstone(t.Context(), claim, s)).To(Succeed())
 	w.Expect(w.api.Requests()).To(Equal([]string{"update"}))
@@ -258,34 +259,34 @@ func TestSettle(t *testing.T) {
 	read, ok, err := ParseTombstone(lease.Annotations)
 	w.Expect(err).NotTo(HaveOccurred())
 	w.Expect(ok).To(BeTrue())
-	w.Expect(read).To(Equal(stone), "the claim's Bid, unless another is named")
+	w.Expect(read).To(Equal(lostBid), "the claim's Bid, unless another is named")
 	w.Expect(a.Authorize(claim, time.Second)).To(MatchError(ErrLost))
-	w.Expect(a.WriteTombstone(t.Context(), claim, stone)).To(MatchError(ErrLost))
+	w.Expect(a.WriteTombstone(t.Context(), claim, lostBid)).To(MatchError(ErrLost))
 }
 
-func TestSettleSurvivesALostReply(t *testing.T) {
+func TestWriteTombstoneSurvivesALostReply(t *testing.T) {
 	w := newWorld(t)
 	a := w.replica("a")
 	claim := w.claimed(a, nil)
-	w.api.Losing("update")
-	w.Expect(a.WriteTombstone(t.Context(), claim, stone)).To(MatchError(context.DeadlineExceeded))
-	w.Expect(a.WriteTombstone(t.Context(), claim, stone)).To(Succeed())
+	w.api.Lose("update")
+	w.Expect(a.WriteTombstone(t.Context(), claim, lostBid)).To(MatchError(context.DeadlineExceeded))
+	w.Expect(a.WriteTombstone(t.Context(), claim, lostBid)).To(Succeed())
 
 	for _, c := range []struct {
 		why  string
 		edit func(*coordinationv1.Lease)
 	}{
-		{"somebody else holds it", func(l *coordinationv1.Lease) { l.Spec.HolderIdentity = ptr.To("pod_1") }},
-		{"another tenure ended", func(l *coordinationv1.Lease) { *l.Spec.LeaseTransitions++; *l = *settled(l, stone, epochStart) }},
+		{"another process holds it", func(l *coordinationv1.Lease) { l.Spec.HolderIdentity = ptr.To("pod_1") }},
+		{"another term ended", func(l *coordinationv1.Lease) { *l.Spec.LeaseTransitions++; *l = *withTombstone(l, lostBid, epochStart) }},
 		{"it ended otherwise", func(l *coordinationv1.Lease) {
-			*l = *settled(l, Tombstone{Outcome: onebidv1.StateWon}, epochStart)
+			*l = *withTombstone(l, Tombstone{Outcome: onebidv1.StateWon}, epochStart)
 		}},
 	} {
 		w := newWorld(t)
 		a := w.replica("a")
 		claim := w.claimed(a, nil)
 		w.api.Edit(namespace+"/"+leaseName, c.edit)
-		w.Expect(a.WriteTombstone(t.Context(), claim, stone)).To(MatchError(ErrLost), c.why)
+		w.Expect(a.WriteTombstone(t.Context(), claim, lostBid)).To(MatchError(ErrLost), c.why)
 	}
 }
 
@@ -305,7 +306,7 @@ func TestRelease(t *testing.T) {
 			l.Annotations = map[string]string{onebidv1.AnnotationBidUID: "uid-x"}
 		}, []string{"update"}, false},
 		{"a tombstone outlives it", func(l *coordinationv1.Lease) {
-			*l = *buried(l, Tombstone{BidUID: "uid-x"})
+			*l = *ended(l, Tombstone{BidUID: "uid-x"})
 		}, []string{"update"}, false},
 	} {
 		w := newWorld(t)
@@ -332,7 +333,7 @@ func TestRelease(t *testing.T) {
 	}
 }
 
-// Between a release's decision to delete and its effect, the Lease may become somebody else's, or more than a lock.
+// Between a release's decision to delete and its effect, the Lease may get another holder, or more than a lock.
 func TestReleaseDeletesOnlyWhatItKnows(t *testing.T) {
 	ref := namespace + "/" + leaseName
 	for _, c := range []struct {
@@ -341,7 +342,7 @@ func TestReleaseDeletesOnlyWhatItKnows(t *testing.T) {
 		want error
 	}{
 		{"a controller took it", func(w *world) { w.stolen() }, ErrLost},
-		{"somebody deleted it", func(w *world) { w.api.Remove(ref) }, nil},
+		{"it was deleted", func(w *world) { w.api.Remove(ref) }, nil},
 		{"an intent was put on it", func(w *world) {
 			w.api.Edit(ref, func(l *coordinationv1.Lease) { setIntents(l, Intents{*placing("uid-x", 1)}) })
 		}, nil},

@@ -16,34 +16,27 @@ import (
 )
 
 const (
-	// buryAfter is how long a heartbeat must have been dead before its Lease is deleted: long enough for a person to
-	// see which replica died.
-	buryAfter = 10 * time.Minute
-	// buryRetry is when to look again at a heartbeat that should have been deleted.
-	buryRetry = time.Minute
+	// deleteAfter is how long a heartbeat must have been dead before its Lease is deleted: long enough for a person to see
+	// which replica died.
+	deleteAfter = 10 * time.Minute
+	// deleteRetry is when to look again at a heartbeat that should have been deleted.
+	deleteRetry = time.Minute
 	// maxMembers bounds the memory of heartbeats; a fleet of replicas is smaller by far.
 	maxMembers = 1024
 )
 
-// Members keeps this replica's heartbeat and knows those of the others. One heartbeat Lease per replica stands for all
-// the postings that the replica holds, so a posting costs no renewal.
+// Members keeps this replica's heartbeat and knows those of the other replicas. One heartbeat Lease per replica stands
+// for all the postings that the replica holds, so a posting costs no renewal.
 //
 // Give it a client without a rate limit of its own: a heartbeat that queues behind other requests is a lapse.
 type Members struct {
-	leases    coordinationv1client.LeasesGetter
-	namespace string
-	name      string
-	me        Identity
-	timing    Timing
-	clock     clock.Clock
-	log       logr.Logger
-	pulses    *pulses
-	own       *coordinationv1.Lease // of the goroutine that beats
-	poke      chan struct{}
+	own      *heartbeat
+	liveness *liveness
+	clock    clock.Clock
+	log      logr.Logger
+	changed  chan struct{}
 
 	mu          sync.Mutex
-	until       time.Time
-	epoch       uint64
 	synced      bool
 	peers       map[string]*coordinationv1.Lease // by name, without this replica's
 	live        []string
@@ -54,49 +47,51 @@ type Members struct {
 func NewMembers(
 	leases coordinationv1client.LeasesGetter, namespace string, me Identity, timing Timing, clk clock.Clock, log logr.Logger,
 ) *Members {
-	return &Members{
-		leases:    leases,
-		namespace: namespace,
-		name:      me.HeartbeatName(),
-		me:        me,
-		timing:    timing,
-		clock:     clk,
-		log:       log,
-		pulses:    newPulses(leases, timing, clk, maxMembers),
-		poke:      make(chan struct{}, 1),
-		peers:     map[string]*coordinationv1.Lease{},
+	m := &Members{
+		liveness: newLiveness(leases, timing, clk, maxMembers),
+		clock:    clk,
+		log:      log,
+		changed:  make(chan struct{}, 1),
+		peers:    map[string]*coordinationv1.Lease{},
+	}
+	m.own = &heartbeat{
+		leases: leases, namespace: namespace, name: me.heartbeatName(), me: me, timing: timing, clock: clk, log: log,
+		valid: m.heartbeatValid,
+	}
+	return m
+}
+
+// heartbeatValid has claims asserted again after a lapse.
+func (m *Members) heartbeatValid(first bool) {
+	m.wake()
+	if first {
+		return
+	}
+	m.log.Info("The heartbeat is back after a lapse; what this replica held is asserted again before use")
+	m.mu.Lock()
+	notify := m.subscribers
+	m.mu.Unlock()
+	for _, f := range notify {
+		f()
 	}
 }
 
-// HeartbeatRef is "<namespace>/<name>" of this replica's heartbeat Lease.
-func (m *Members) HeartbeatRef() string { return m.ref(m.name) }
-
-func (m *Members) ref(name string) string { return lockName(m.namespace, name) }
-
-// Validity returns until when this replica's heartbeat is good, on its own clock: the heartbeat's duration, counted from
-// before the last acknowledged renewal was sent. The epoch rises whenever validity had lapsed, by the margin, and came
-// back; what was claimed in an earlier epoch must be asserted again. Before the first heartbeat both are zero. No request.
-func (m *Members) Validity() (until time.Time, epoch uint64) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.until, m.epoch
-}
+func (m *Members) ref(name string) string { return refOf(m.own.namespace, name) }
 
 // Ready returns an error while this replica may not act: its heartbeat is not acknowledged, or it does not yet know the
-// others. No request; use it for readiness.
+// other replicas. No request; use it for readiness.
 func (m *Members) Ready() error {
 	m.mu.Lock()
-	defer m.mu.Unlock()
-	switch {
-	case !m.synced:
+	synced := m.synced
+	m.mu.Unlock()
+	if !synced {
 		return errors.New("the heartbeats of the other replicas are not known yet")
-	case m.clock.Now().After(m.until.Add(-m.timing.Margin)):
-		return errors.New("this replica's heartbeat is not acknowledged by the API server")
 	}
-	return nil
+	_, err := m.own.current()
+	return err
 }
 
-// Live returns the identities of the replicas that are alive by observation, this one among them, sorted. It is empty
+// Live returns the identities of the replicas that are alive by observation, this one included, sorted. It is empty
 // until this replica has a heartbeat and knows the others. No request.
 func (m *Members) Live() []string {
 	m.mu.Lock()
@@ -109,94 +104,79 @@ func (m *Members) Live() []string {
 func (m *Members) Owns(key string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return Rendezvous(m.live, key) == m.me.String()
+	return rendezvous(m.live, key) == m.own.me.String()
 }
 
-// Alive reports whether a heartbeat, "<namespace>/<name>", was seen to change recently enough, and until when that is so
-// without another change. No request. That it is not alive must be confirmed by ConfirmDead before it matters.
-func (m *Members) Alive(ref string) (alive bool, until time.Time) {
-	pulse := m.pulse(ref)
-	return pulse.Readable && m.clock.Now().Before(pulse.Until), pulse.Until
-}
-
-// pulse is what Decide needs. Heartbeats in other namespaces are not watched, so they are not judged.
-func (m *Members) pulse(ref string) Pulse {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	name, ours := strings.CutPrefix(ref, m.namespace+"/")
-	if !ours || !m.synced {
-		return Pulse{}
-	}
-	if m.peers[name] == nil {
-		// Missing since this moment, unless it was found missing before.
-		if record, _, known := m.pulses.seen.Since(ref); !known || record.UID == "" {
-			return Pulse{Readable: true, Until: m.pulses.note(ref, nil)}
-		}
-	}
-	return m.pulses.pulse(ref)
-}
-
-// ConfirmDead reads a heartbeat live and reports whether it is dead: unchanged, or missing, since the beginning of an
-// observation window that is over. One request; the error is the API server's, and means "not dead".
-func (m *Members) ConfirmDead(ctx context.Context, ref string) (bool, error) {
-	dead, err := m.pulses.ConfirmDead(ctx, ref)
-	m.wake()
-	return dead, err
-}
-
-// Subscribe calls the function whenever the live set changes or this replica's heartbeat came back after a lapse. It is
-// called by Run's goroutine and must not block.
+// Subscribe has the function called whenever the live set changes, and when this replica's heartbeat came back after a
+// lapse. The function must not block.
 func (m *Members) Subscribe(changed func()) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.subscribers = append(m.subscribers, changed)
 }
 
+// state is what decide needs. Heartbeats in other namespaces are not watched, so they are not judged.
+func (m *Members) state(ref string) heartbeatState {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	name, watched := strings.CutPrefix(ref, m.own.namespace+"/")
+	if !watched || !m.synced {
+		return heartbeatState{}
+	}
+	state := m.liveness.state(ref)
+	if m.peers[name] == nil && state.until.IsZero() {
+		// Missing since this moment. What a live read showed before the watch did stays.
+		state.until = m.liveness.observe(ref, nil)
+	}
+	return state
+}
+
+// confirmDead is liveness.confirmDead. The live read may have shown a replica that the watch has not.
+func (m *Members) confirmDead(ctx context.Context, ref string) (bool, error) {
+	dead, err := m.liveness.confirmDead(ctx, ref)
+	m.wake()
+	return dead, err
+}
+
 func (m *Members) wake() {
 	select {
-	case m.poke <- struct{}{}:
+	case m.changed <- struct{}{}:
 	default:
 	}
 }
 
-// refresh works out who is alive. It returns when that may change without any event, the heartbeats that this replica
-// should delete, and whom to tell of a change.
-func (m *Members) refresh() (again time.Duration, dead []*coordinationv1.Lease, tell []func()) {
+// refresh works out which replicas are alive. It returns when that may change without any event, the heartbeats that
+// this replica should delete, and which subscribers to notify.
+func (m *Members) refresh() (again time.Duration, dead []*coordinationv1.Lease, notify []func()) {
+	epoch, _ := m.own.current()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if !m.synced || m.epoch == 0 {
-		return m.timing.Heartbeat, nil, nil
+	if !m.synced || epoch == 0 {
+		return m.own.timing.Heartbeat, nil, nil
 	}
 	now := m.clock.Now()
-	next := now.Add(buryRetry)
-	live := map[string]bool{m.me.String(): true}
+	again = deleteRetry
+	live := map[string]bool{m.own.me.String(): true}
 	for name, lease := range m.peers {
-		until := m.pulses.pulse(m.ref(name)).Until
-		if now.Before(until) {
+		until := m.liveness.state(m.ref(name)).until
+		deletion := until.Add(deleteAfter)
+		switch {
+		case now.Before(until):
 			live[HolderOf(lease)] = true
-			next = earlier(next, until)
-			continue
-		}
-		if burial := until.Add(buryAfter); now.Before(burial) {
-			next = earlier(next, burial)
-		} else {
+			again = min(again, until.Sub(now))
+		case now.Before(deletion):
+			again = min(again, deletion.Sub(now))
+		default:
 			dead = append(dead, lease)
 		}
 	}
 	members := slices.Sorted(maps.Keys(live))
 	if !slices.Equal(members, m.live) {
 		m.log.Info("The set of live replicas changed", "live", members)
-		m.live, tell = members, slices.Clone(m.subscribers)
+		m.live, notify = members, slices.Clone(m.subscribers)
 	}
 	dead = slices.DeleteFunc(dead, func(lease *coordinationv1.Lease) bool {
-		return Rendezvous(m.live, lease.Name) != m.me.String()
+		return rendezvous(m.live, lease.Name) != m.own.me.String()
 	})
-	return next.Sub(now), dead, tell
-}
-
-func earlier(a, b time.Time) time.Time {
-	if b.Before(a) {
-		return b
-	}
-	return a
+	return again, dead, notify
 }

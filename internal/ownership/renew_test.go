@@ -17,7 +17,7 @@ func TestRenewMovesTheExpiry(t *testing.T) {
 	w.Expect(err).NotTo(HaveOccurred())
 	_, err = other.Acquire(t.Context(), request("", nil))
 	w.Expect(err).To(HaveOccurred())
-	w.clock.Step(DefaultTTL - 1)
+	w.clock.Step(defaultTTL - 1)
 	w.api.Requests()
 	w.Expect(s.Renew(t.Context(), claim)).To(Succeed())
 	w.Expect(w.api.Requests()).To(Equal([]string{"update"}))
@@ -37,7 +37,7 @@ func TestRenewAfterItWasTaken(t *testing.T) {
 	w.Expect(s.Renew(t.Context(), claim)).To(MatchError(ErrLost))
 
 	ctx, cancel := context.WithCancel(t.Context())
-	unlock, err := s.locks.lock(ctx, claim.lockName())
+	unlock, err := s.locks.lock(ctx, claim.ref())
 	w.Expect(err).NotTo(HaveOccurred())
 	defer unlock()
 	cancel()
@@ -68,15 +68,15 @@ func TestGiveUpEndsTheWait(t *testing.T) {
 	}
 }
 
-func TestWaitingIsToldOnce(t *testing.T) {
+func TestWaitingIsCalledOnce(t *testing.T) {
 	w := newWorld(t)
 	s := w.scanner("s")
-	var told []string
+	var waits []string
 	req := request("", nil)
-	req.Waiting = func(held HeldError) { told = append(told, held.Holder) }
+	req.Waiting = func(held HeldError) { waits = append(waits, held.Holder) }
 	claim, err := s.AcquireWait(t.Context(), req, time.Second)
 	w.Expect(err).NotTo(HaveOccurred())
-	w.Expect(told).To(BeEmpty(), "it was free")
+	w.Expect(waits).To(BeEmpty(), "it was free")
 	w.Expect(s.Release(t.Context(), claim)).To(Succeed())
 
 	w.foreign()
@@ -85,22 +85,22 @@ func TestWaitingIsToldOnce(t *testing.T) {
 	w.clock.Step(time.Second)
 	_, err = w.ended(result)
 	w.Expect(err).To(HaveOccurred())
-	w.Expect(told).To(Equal([]string{"pod_1"}))
+	w.Expect(waits).To(Equal([]string{"pod_1"}))
 }
 
-// Who learns in time that a Lease is there already decides whether it is looked at any closer.
+// A caller that learns in time that the Lease exists already decides whether to spend more requests on it.
 func TestOccupied(t *testing.T) {
 	w := newWorld(t)
 	w.foreign()
 	me, enough := w.scanner("a"), make(chan struct{})
-	told := 0
+	calls := 0
 	req := request("", nil)
-	req.GiveUp, req.Occupied = enough, func() { told++ }
+	req.GiveUp, req.Occupied = enough, func() { calls++ }
 	w.api.Requests()
 	_, err := me.Acquire(t.Context(), req)
 	w.Expect(err).To(MatchError(ContainSubstring("pod_1")))
 	w.Expect(w.api.Requests()).To(Equal([]string{"create", "get"}))
-	w.Expect(told).To(Equal(1))
+	w.Expect(calls).To(Equal(1))
 
 	req.Occupied = func() { close(enough) }
 	req.Waiting = func(HeldError) { t.Error("it was given up before") }

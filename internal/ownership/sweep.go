@@ -14,16 +14,20 @@ import (
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 )
 
-// Sweeper deletes postings' Leases that nobody needs: tombstones past their time, and what scanners left that died. It is
-// slow: nobody waits for it, and everybody needs the API server.
+// abandonedMargin is how much longer than its own duration a scanner's Lease is left alone. No process waits for its
+// deletion: one that wants the posting takes the Lease over.
+const abandonedMargin = time.Minute
+
+// Sweeper deletes postings' Leases that are not needed any more: tombstones past their time, and those of scanners that
+// died while they evaluated a posting that never got a Bid. It is slow, to leave the API server to other work.
 type Sweeper struct {
 	// Leases deletes.
 	Leases coordinationv1client.LeasesGetter
-	// List returns postings' Leases. Stale ones do no harm: deletes are for the very version listed.
+	// List returns postings' Leases. Old versions do no harm: a delete is for the version listed.
 	List func(ctx context.Context) ([]*coordinationv1.Lease, error)
 	// Owns reports whether this replica sweeps a posting, by "<namespace>/<name of the posting>".
 	Owns func(key string) bool
-	// Retention is how long after its settlement a tombstone is kept at least, to convict late arrivals.
+	// Retention is how long after its Bid ended a tombstone is kept at least, to recognise late arrivals.
 	Retention time.Duration
 	// Interval is the time between two sweeps.
 	Interval time.Duration
@@ -34,51 +38,61 @@ type Sweeper struct {
 	Wall  clock.PassiveClock
 	Log   logr.Logger
 
-	abandoned abandoned
+	// scanners are the Leases of scanners that the last sweep saw, on the process's own clock.
+	scanners map[string]sighting
 }
 
 // NeedLeaderElection says that every replica sweeps its own share. controller-runtime asks for it.
 func (*Sweeper) NeedLeaderElection() bool { return false }
 
-// Run sweeps until the context is done. It blocks. Requests: one delete per Lease that nobody needs.
-func (s *Sweeper) Run(ctx context.Context) error {
+// Start sweeps until the context is done. It blocks. Requests: one delete per Lease that is not needed any more.
+func (s *Sweeper) Start(ctx context.Context) error {
 	for s.sleep(ctx, s.Interval) {
 		leases, err := s.List(ctx)
 		if err != nil {
 			s.Log.Info("Could not list Leases to sweep", "reason", err.Error())
 			continue
 		}
-		now, wall := s.Clock.Now(), s.Wall.Now()
-		s.sweep(ctx, append(Swept(leases, wall, s.Retention), s.abandoned.find(leases, now, wall, s.Retention)...))
+		s.sweep(ctx, s.unneeded(leases))
 	}
 	return nil
 }
 
-// Start is Run, under the name that controller-runtime asks for.
-func (s *Sweeper) Start(ctx context.Context) error { return s.Run(ctx) }
-
-// Swept selects the postings' Leases that are tombstones past their time.
-func Swept(leases []*coordinationv1.Lease, now time.Time, retention time.Duration) []*coordinationv1.Lease {
-	var swept []*coordinationv1.Lease
+// unneeded selects the Leases to delete, and remembers those of scanners for the next sweep.
+func (s *Sweeper) unneeded(leases []*coordinationv1.Lease) []*coordinationv1.Lease {
+	now, wall := s.Clock.Now(), s.Wall.Now()
+	var tombstones, abandoned []*coordinationv1.Lease
+	scanners := map[string]sighting{}
 	for _, lease := range leases {
-		if strings.HasPrefix(lease.Name, onebidv1.LeasePrefix) && Sweepable(lease, now, retention) {
-			swept = append(swept, lease)
+		over := expired(lease, wall, s.Retention)
+		switch {
+		case !strings.HasPrefix(lease.Name, onebidv1.LeasePrefix):
+		case HolderOf(lease) == "" && over:
+			tombstones = append(tombstones, lease)
+		case heldByScanner(lease) && (over || !protected(lease)):
+			ref, seen := refOf(lease.Namespace, lease.Name), sighting{record: recordOf(lease), since: now}
+			if known := s.scanners[ref]; known.record == seen.record {
+				seen = known
+			}
+			scanners[ref] = seen
+			if now.Sub(seen.since) > seen.record.duration+abandonedMargin {
+				abandoned = append(abandoned, lease)
+			}
 		}
 	}
-	return swept
+	s.scanners = scanners
+	return append(tombstones, abandoned...)
 }
 
 func (s *Sweeper) sweep(ctx context.Context, leases []*coordinationv1.Lease) {
 	for _, lease := range leases {
-		if !s.Owns(lease.Namespace + "/" + strings.TrimPrefix(lease.Name, onebidv1.LeasePrefix)) {
+		if !s.Owns(refOf(lease.Namespace, strings.TrimPrefix(lease.Name, onebidv1.LeasePrefix))) {
 			continue
 		}
 		err := s.Leases.Leases(lease.Namespace).Delete(ctx, lease.Name, exactly(lease))
-		switch {
-		case apierrors.IsNotFound(err) || apierrors.IsConflict(err):
-			// Somebody deleted it or took it: it is none of ours any more.
-		case err != nil:
-			s.Log.Info("Could not delete a Lease that nobody needs", "lease", lockName(lease.Namespace, lease.Name), "reason", err.Error())
+		// NotFound and Conflict mean that it was deleted or taken since it was listed.
+		if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
+			s.Log.Info("Could not delete a Lease that is not needed", "lease", refOf(lease.Namespace, lease.Name), "reason", err.Error())
 		}
 		if !s.sleep(ctx, s.Pause) {
 			return

@@ -19,17 +19,17 @@ func TestSweeperDeletesTombstonesSlowly(t *testing.T) {
 	w := newWorld(t)
 	put := func(name string) *coordinationv1.Lease {
 		return w.api.Edit(namespace+"/"+name, func(l *coordinationv1.Lease) {
-			*l = *buried(l, stone)
+			*l = *ended(l, lostBid)
 			l.Namespace, l.Name = namespace, name
 		})
 	}
 	listed := []*coordinationv1.Lease{
-		put("bid-lock.m.1"), put("bid-lock.m.2"), put("bid-lock.m.3"), put("bid-lock.m.4"), put("somebody-elses"), put("bid-lock.m.other"),
+		put("bid-lock.m.1"), put("bid-lock.m.2"), put("bid-lock.m.3"), put("bid-lock.m.4"), put("another-projects"), put("bid-lock.m.other"),
 	}
 	// Since the list: one was taken, one is gone, and one delete fails.
 	w.api.Edit(namespace+"/bid-lock.m.2", func(l *coordinationv1.Lease) { l.Spec.HolderIdentity = ptr.To("scanner/a_1") })
 	w.api.Remove(namespace + "/bid-lock.m.3")
-	w.api.Failing("delete", apierrors.NewInternalError(errors.New("etcd")))
+	w.api.Fail("delete", apierrors.NewInternalError(errors.New("etcd")))
 
 	lists := make(chan error, 3)
 	lists <- errors.New("the cache is not synced")
@@ -69,7 +69,7 @@ func TestSweeperDeletesTombstonesSlowly(t *testing.T) {
 	w.Expect(w.api.Lease(namespace+"/bid-lock.m.2")).NotTo(BeNil(), "it was taken since it was listed")
 	w.Expect(w.api.Lease(namespace + "/bid-lock.m.4")).To(BeNil())
 	w.Expect(w.api.Lease(namespace + "/bid-lock.m.other")).NotTo(BeNil())
-	w.Expect(w.api.Lease(namespace + "/somebody-elses")).NotTo(BeNil())
+	w.Expect(w.api.Lease(namespace + "/another-projects")).NotTo(BeNil())
 
 	step(time.Minute, 1)
 	cancel()

@@ -48,7 +48,7 @@ func (t Timing) Validate() error {
 	case t.Pause < 0:
 		return fmt.Errorf("--max-pause=%v: must not be negative", t.Pause)
 	}
-	least := t.Heartbeat - t.bound(t.Heartbeat, 0)
+	least := t.Heartbeat - t.slowed(t.Heartbeat)
 	switch {
 	case t.Margin <= 0 || t.Margin < least:
 		return fmt.Errorf("--heartbeat-margin=%v: must be %v or more with --heartbeat-duration=%v and --clock-drift=%v",
@@ -66,8 +66,8 @@ func roundUp(d time.Duration) time.Duration {
 	return (d + time.Millisecond - 1).Truncate(time.Millisecond)
 }
 
-// Settle is the least number of whole seconds that whoever takes over and finds an intent must wait, counted from the
-// take-over, before a look-up tells the truth. It is the smallest S that strictly satisfies inequality 2,
+// Settle is the least number of whole seconds that a process which takes over and finds an intent must wait, counted from
+// the take-over, before a lookup tells the truth. It is the smallest S that strictly satisfies inequality 2,
 //
 //	(H-M+T)/(1-a) + g + N + V < (H+S)/(1+b)
 //
@@ -88,16 +88,16 @@ func (t Timing) Settle(callTimeout, lateCommit, visibility time.Duration) time.D
 	return time.Duration(floor.Int64()+1) * time.Second
 }
 
-// Bound is how long after a write its holder may rely on a posting's Lease of the given duration. It is shorter than the
-// duration by the margin and by the drift of both clocks, so that inequality 2 holds for it with the settle wait of the
-// heartbeat: a competitor that knows only Leases may be inside when the duration is over.
-func (t Timing) Bound(ttl time.Duration) time.Duration {
-	return max(0, min(t.bound(ttl, 0), t.bound(ttl-t.Heartbeat, t.Heartbeat-t.Margin)))
+// bound is how long after a write its holder may rely on a Lease of the given duration. It is shorter than the duration
+// by the margin and by the drift of both clocks, so that inequality 2 holds for it with the heartbeat's settle time: a
+// competitor that knows only Leases may take it when the duration is over.
+func (t Timing) bound(ttl time.Duration) time.Duration {
+	return max(0, min(t.slowed(ttl), t.Heartbeat-t.Margin+t.slowed(ttl-t.Heartbeat)))
 }
 
-// bound is base plus what a slow clock may show while a fast one shows d.
-func (t Timing) bound(d, base time.Duration) time.Duration {
-	return base + time.Duration(math.Floor(float64(d)*(1-t.Drift)/(1+t.Drift)))
+// slowed is what a slow clock may show while a fast one shows d.
+func (t Timing) slowed(d time.Duration) time.Duration {
+	return time.Duration(math.Floor(float64(d) * (1 - t.Drift) / (1 + t.Drift)))
 }
 
 func (t Timing) exactDrift() *big.Rat {

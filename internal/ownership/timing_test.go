@@ -14,7 +14,7 @@ func TestDefaultTimingIsValid(t *testing.T) {
 	g.Expect(DefaultTiming().Validate()).To(Succeed())
 	// (5-1+10)/0.99 + 1 + 0 + 0 = 15.14 s of real time, against (5+S)/1.01.
 	g.Expect(DefaultTiming().Settle(10*time.Second, 0, 0)).To(Equal(11 * time.Second))
-	g.Expect(DefaultTiming().Bound(300 * time.Second)).To(BeNumerically("~", 293*time.Second, time.Second))
+	g.Expect(DefaultTiming().bound(300 * time.Second)).To(BeNumerically("~", 293*time.Second, time.Second))
 }
 
 func TestTimingErrorsSayWhatIsRight(t *testing.T) {
@@ -100,7 +100,7 @@ func TestValidateHoldsTheFirstInequality(t *testing.T) {
 	})
 }
 
-// The settle wait of the heartbeat is long enough also where a competitor that knows only Leases came in between.
+// The settle time of the heartbeat is long enough also where a competitor that knows only Leases came in between.
 func TestBoundIsCoveredByTheSameSettleWait(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		g := NewWithT(t)
@@ -110,7 +110,7 @@ func TestBoundIsCoveredByTheSameSettleWait(t *testing.T) {
 		}
 		ttl := time.Duration(rapid.Int64Range(1, 86_400).Draw(t, "ttl")) * time.Second
 		call := time.Duration(rapid.Int64Range(1, 60).Draw(t, "call")) * time.Second
-		bound := timing.Bound(ttl)
+		bound := timing.bound(ttl)
 		g.Expect(bound).To(BeNumerically("<", ttl))
 		if bound == 0 {
 			return // nothing may be called at all

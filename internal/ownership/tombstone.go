@@ -10,40 +10,39 @@ import (
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 )
 
-// unreadableCooldown protects a tombstone whose times cannot be read. It is counted from the Lease's renewTime, which is
-// written at the settlement too.
+// unreadableCooldown protects a tombstone whose times cannot be read. It counts from the Lease's renewTime, which was
+// written together with the tombstone.
 const unreadableCooldown = time.Hour
 
-// Tombstone is what a posting's Lease says once its Bid is settled: nobody holds it, and until the cooldown is over no
-// new bid may be placed. It stays longer than that, to convict late arrivals.
+// Tombstone is what a posting's Lease says once its Bid has ended: it has no holder, and no bid may be placed until the
+// cooldown is over. It stays longer than that, to recognise late arrivals.
 type Tombstone struct {
 	EndedAt       time.Time
 	CooldownUntil time.Time
 	// Outcome is the state in which the Bid ended.
 	Outcome onebidv1.BidState
-	// BidUID is the Bid that was settled.
+	// BidUID is the Bid that ended.
 	BidUID types.UID
 }
 
 // ParseTombstone reads a Lease's annotations; ok is false when there is no tombstone. With an error the tombstone is
 // still one, whose unreadable times are zero.
-func ParseTombstone(annotations map[string]string) (stone Tombstone, ok bool, err error) {
-	settled, ok := annotations[onebidv1.AnnotationEndedAt]
+func ParseTombstone(annotations map[string]string) (t Tombstone, ok bool, err error) {
+	ended, ok := annotations[onebidv1.AnnotationEndedAt]
 	if !ok {
 		return Tombstone{}, false, nil
 	}
-	stone = Tombstone{
+	t = Tombstone{
 		Outcome: onebidv1.BidState(annotations[onebidv1.AnnotationOutcome]),
 		BidUID:  types.UID(annotations[onebidv1.AnnotationBidUID]),
 	}
-	if stone.EndedAt, err = time.Parse(time.RFC3339Nano, settled); err != nil {
-		return stone, true, fmt.Errorf("annotation %s: %w", onebidv1.AnnotationEndedAt, err)
+	if t.EndedAt, err = time.Parse(time.RFC3339Nano, ended); err != nil {
+		return t, true, fmt.Errorf("annotation %s: %w", onebidv1.AnnotationEndedAt, err)
 	}
-	cooldown := annotations[onebidv1.AnnotationCooldownUntil]
-	if stone.CooldownUntil, err = time.Parse(time.RFC3339Nano, cooldown); err != nil {
-		return stone, true, fmt.Errorf("annotation %s: %w", onebidv1.AnnotationCooldownUntil, err)
+	if t.CooldownUntil, err = time.Parse(time.RFC3339Nano, annotations[onebidv1.AnnotationCooldownUntil]); err != nil {
+		return t, true, fmt.Errorf("annotation %s: %w", onebidv1.AnnotationCooldownUntil, err)
 	}
-	return stone, true, nil
+	return t, true, nil
 }
 
 // Format writes the tombstone as annotations, which ParseTombstone reads.
@@ -57,28 +56,33 @@ func (t Tombstone) Format() map[string]string {
 }
 
 // tombstoneOf returns the Lease's tombstone with times that can be judged. One that cannot be read cools down for an
-// hour, since an unreadable prohibition must not become a permission.
+// hour: an unreadable prohibition must not become a permission.
 func tombstoneOf(lease *coordinationv1.Lease) (Tombstone, bool) {
-	stone, ok, err := ParseTombstone(lease.Annotations)
+	t, ok, err := ParseTombstone(lease.Annotations)
 	if err != nil {
-		settled := lease.CreationTimestamp.Time
+		ended := lease.CreationTimestamp.Time
 		if lease.Spec.RenewTime != nil {
-			settled = lease.Spec.RenewTime.Time
+			ended = lease.Spec.RenewTime.Time
 		}
-		stone.EndedAt, stone.CooldownUntil = settled, settled.Add(unreadableCooldown)
+		t.EndedAt, t.CooldownUntil = ended, ended.Add(unreadableCooldown)
 	}
-	return stone, ok
+	return t, ok
 }
 
-// Sweepable reports whether the Lease is a tombstone past its time, and nobody holds it. now is the API server's time.
-func Sweepable(lease *coordinationv1.Lease, now time.Time, retention time.Duration) bool {
-	return HolderOf(lease) == "" && pastItsTime(lease, now, retention)
+// CoolingDown returns the tombstone of a Lease without a holder while it forbids another bid. A nil Lease forbids
+// nothing. now is the API server's time.
+func CoolingDown(lease *coordinationv1.Lease, now time.Time) (Tombstone, bool) {
+	if lease == nil || HolderOf(lease) != "" {
+		return Tombstone{}, false
+	}
+	t, found := tombstoneOf(lease)
+	return t, found && now.Before(t.CooldownUntil)
 }
 
-// pastItsTime reports whether the Lease is a tombstone that nobody needs: nothing is unresolved, its cooldown is over and
-// it has been kept for the retention.
-func pastItsTime(lease *coordinationv1.Lease, now time.Time, retention time.Duration) bool {
-	stone, ok := tombstoneOf(lease)
+// expired reports whether the Lease is a tombstone that is not needed any more: no intent is unresolved, the cooldown is
+// over, and it has been kept for the retention.
+func expired(lease *coordinationv1.Lease, now time.Time, retention time.Duration) bool {
+	t, ok := tombstoneOf(lease)
 	return ok && lease.Annotations[onebidv1.AnnotationIntent] == "" &&
-		now.After(stone.CooldownUntil) && now.After(stone.EndedAt.Add(retention))
+		now.After(t.CooldownUntil) && now.After(t.EndedAt.Add(retention))
 }

@@ -7,25 +7,26 @@ import (
 	. "github.com/onsi/gomega"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	clocktesting "k8s.io/utils/clock/testing"
 	"k8s.io/utils/ptr"
 	"pgregory.net/rapid"
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 )
 
-var stone = Tombstone{
+var lostBid = Tombstone{
 	EndedAt: epochStart, CooldownUntil: epochStart.Add(5 * time.Minute), Outcome: onebidv1.StateLost, BidUID: "uid-a",
 }
 
-func tombstoned(stone Tombstone) *coordinationv1.Lease {
-	return settled(&coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Name: leaseName}}, stone, stone.EndedAt)
+func tombstoned(t Tombstone) *coordinationv1.Lease {
+	return withTombstone(&coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Name: leaseName}}, t, t.EndedAt)
 }
 
 func TestTombstoneRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		g := NewWithT(t)
-		s := stone
-		s.EndedAt = s.EndedAt.Add(time.Duration(rapid.Int64Range(-1e18, 1e18).Draw(t, "settled")))
+		s := lostBid
+		s.EndedAt = s.EndedAt.Add(time.Duration(rapid.Int64Range(-1e18, 1e18).Draw(t, "ended")))
 		s.CooldownUntil = s.EndedAt.Add(time.Duration(rapid.Int64Range(0, 1e15).Draw(t, "cooldown")))
 		parsed, ok, err := ParseTombstone(s.Format())
 		g.Expect(err).NotTo(HaveOccurred())
@@ -42,7 +43,7 @@ func TestTombstoneNone(t *testing.T) {
 func TestUnreadableTombstoneStillForbids(t *testing.T) {
 	for _, broken := range []string{onebidv1.AnnotationEndedAt, onebidv1.AnnotationCooldownUntil} {
 		g := NewWithT(t)
-		lease := tombstoned(stone)
+		lease := tombstoned(lostBid)
 		lease.Annotations[broken] = "yesterday"
 		_, ok, err := ParseTombstone(lease.Annotations)
 		g.Expect(err).To(MatchError(ContainSubstring(broken)))
@@ -57,7 +58,7 @@ func TestUnreadableTombstoneStillForbids(t *testing.T) {
 	}
 }
 
-func TestSweepable(t *testing.T) {
+func TestTombstonesPastTheirTime(t *testing.T) {
 	late := epochStart.Add(48 * time.Hour)
 	for _, c := range []struct {
 		why  string
@@ -70,12 +71,14 @@ func TestSweepable(t *testing.T) {
 		{"a long cooldown outlasts the retention", func(l *coordinationv1.Lease) {
 			l.Annotations[onebidv1.AnnotationCooldownUntil] = late.Format(time.RFC3339)
 		}, late, false},
-		{"somebody took it", func(l *coordinationv1.Lease) { l.Spec.HolderIdentity = ptr.To("scanner/a_1") }, late, false},
+		{"another process took it", func(l *coordinationv1.Lease) { l.Spec.HolderIdentity = ptr.To("scanner/a_1") }, late, false},
 		{"something is unresolved", func(l *coordinationv1.Lease) { setIntents(l, Intents{*placing("b", 1)}) }, late, false},
-		{"a claim and no tombstone", dropTombstone, late, false},
+		{"a claim and no tombstone", func(l *coordinationv1.Lease) { delete(l.Annotations, onebidv1.AnnotationEndedAt) }, late, false},
 	} {
-		lease := tombstoned(stone)
+		lease := tombstoned(lostBid)
 		c.edit(lease)
-		NewWithT(t).Expect(Sweepable(lease, c.now, 24*time.Hour)).To(Equal(c.want), c.why)
+		now := clocktesting.NewFakeClock(c.now)
+		s := &Sweeper{Clock: now, Wall: now, Retention: 24 * time.Hour}
+		NewWithT(t).Expect(len(s.unneeded([]*coordinationv1.Lease{lease})) == 1).To(Equal(c.want), c.why)
 	}
 }

@@ -13,8 +13,13 @@ import (
 	"k8s.io/utils/clock"
 )
 
-// watchPause comes before a watch that ended is begun again, so that a server which ends each at once is not overrun.
+// watchPause comes before the next watch after one that ended, so that a server which ends each at once is not overrun.
 const watchPause = 100 * time.Millisecond
+
+var (
+	errTimeout    = errors.New("timed out")
+	errWatchEnded = errors.New("the watch ended")
+)
 
 // AcquireWait is Acquire, but waits until the posting's Lease becomes free: it watches that one Lease, and looks again
 // when the holder can have expired. It never polls. What it observed is remembered after it gave up, so that a short
@@ -31,148 +36,120 @@ func (c *Client) AcquireWait(ctx context.Context, req Request, timeout time.Dura
 	if err != nil {
 		return nil, err
 	}
-	claim, err := c.try(ctx, a)
+	claim, err := a.try(ctx)
 	held, ok := errors.AsType[*HeldError](err)
 	if !ok {
 		return claim, err
 	}
-	if req.gaveUp() {
-		return nil, &TimeoutError{HeldError: *held, Waited: c.clock.Since(started)}
-	}
-	if req.Waiting != nil {
-		req.Waiting(*held)
-	}
-	deadline := c.clock.NewTimer(timeout)
-	defer deadline.Stop()
-	w := &waiter{c: c, first: a, deadline: deadline, held: held}
-	for {
-		claim, err = w.watchOnce(ctx)
-		switch {
-		case errors.Is(err, errTimeout):
-			return nil, &TimeoutError{HeldError: *w.held, Waited: c.clock.Since(started)}
-		case !errors.Is(err, errWatchEnded):
-			return claim, err
-		}
-		pause := c.clock.NewTimer(watchPause)
-		select {
-		case <-pause.C():
-		case <-deadline.C():
-			pause.Stop()
-			return nil, &TimeoutError{HeldError: *w.held, Waited: c.clock.Since(started)}
-		case <-req.GiveUp:
-			pause.Stop()
-			return nil, &TimeoutError{HeldError: *w.held, Waited: c.clock.Since(started)}
-		case <-ctx.Done():
-			pause.Stop()
-			return nil, ctx.Err()
-		}
-	}
-}
-
-// tellOccupied tells the requester, once, that there is a Lease already. The error says that it is not interested any more.
-func (a *attempt) tellOccupied() error {
-	if a.occupied == nil {
-		return nil
-	}
-	a.occupied()
 	a.occupied = nil
-	if a.req.gaveUp() {
-		return &HeldError{Holder: "somebody", Until: a.c.clock.Now()}
+	w := &waiter{attempt: a, held: held}
+	err = errTimeout
+	if !req.gaveUp() {
+		if req.Waiting != nil {
+			req.Waiting(*held)
+		}
+		w.deadline = c.clock.NewTimer(timeout)
+		defer w.deadline.Stop()
+		claim, err = w.run(ctx)
 	}
-	return nil
+	if errors.Is(err, errTimeout) {
+		return nil, &TimeoutError{HeldError: *w.held, Waited: c.clock.Since(started)}
+	}
+	return claim, err
 }
 
-func (r *Request) gaveUp() bool {
-	select {
-	case <-r.GiveUp:
-		return true
-	default:
-		return false
-	}
-}
-
-var (
-	errTimeout    = errors.New("timed out")
-	errWatchEnded = errors.New("the watch ended")
-)
-
-// waiter is one AcquireWait.
+// waiter is an AcquireWait that waits.
 type waiter struct {
-	c        *Client
-	first    *attempt
+	*attempt
+
 	deadline clock.Timer
 	// held is the latest refusal.
 	held *HeldError
-	// lease is as it was last seen; nil when it must be created.
-	lease *coordinationv1.Lease
 }
 
-// watchOnce waits with one watch: register, look again, then wait. In this order no release can be missed.
+func (w *waiter) run(ctx context.Context) (*Claim, error) {
+	for {
+		claim, err := w.watchOnce(ctx)
+		if !errors.Is(err, errWatchEnded) {
+			return claim, err
+		}
+		if _, err := w.sleep(ctx, watchPause, nil); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// watchOnce waits with one watch: it begins the watch, looks again, then waits. In this order no release can be missed.
 func (w *waiter) watchOnce(ctx context.Context) (*Claim, error) {
-	a := w.first.next(nil)
-	watcher, err := w.c.leases.Leases(a.req.Namespace).Watch(ctx, metav1.ListOptions{
-		FieldSelector: fields.OneTermEqualSelector(metav1.ObjectNameField, a.name).String(),
+	watcher, err := w.c.leases.Leases(w.req.Namespace).Watch(ctx, metav1.ListOptions{
+		FieldSelector: fields.OneTermEqualSelector(metav1.ObjectNameField, w.name).String(),
 	})
 	if err != nil {
-		return nil, fmt.Errorf("watch Lease %s: %w", a.lockName, err)
+		return nil, fmt.Errorf("watch Lease %s: %w", w.ref, err)
 	}
 	defer watcher.Stop()
 
-	for a.live = true; ; a = a.next(w.lease) {
-		claim, err := w.c.try(ctx, a)
+	for w.hint, w.readFirst = nil, true; ; w.readFirst = false {
+		claim, err := w.try(ctx)
 		held, ok := errors.AsType[*HeldError](err)
 		if !ok {
 			return claim, err
 		}
 		w.held = held
-		if err := w.wait(ctx, watcher); err != nil {
+		if err := w.wait(ctx, watcher.ResultChan()); err != nil {
 			return nil, err
 		}
 	}
 }
 
 // wait returns nil when the Lease may be had now.
-func (w *waiter) wait(ctx context.Context, watcher watch.Interface) error {
+func (w *waiter) wait(ctx context.Context, events <-chan watch.Event) error {
 	for {
-		expiry := w.c.clock.NewTimer(w.held.Until.Sub(w.c.clock.Now()))
-		select {
-		case event, open := <-watcher.ResultChan():
-			expiry.Stop()
-			if !open || event.Type == watch.Error {
-				return errWatchEnded
-			}
-			if w.onEvent(event) {
-				return nil
-			}
-		case <-expiry.C():
+		event, err := w.sleep(ctx, w.held.Until.Sub(w.c.clock.Now()), events)
+		switch {
+		case err != nil || event == nil:
+			return err
+		case event.Type == "" || event.Type == watch.Error:
+			return errWatchEnded
+		case w.onEvent(*event):
 			return nil
-		case <-w.deadline.C():
-			expiry.Stop()
-			return errTimeout
-		case <-w.first.req.GiveUp:
-			expiry.Stop()
-			return errTimeout
-		case <-ctx.Done():
-			expiry.Stop()
-			return ctx.Err()
 		}
 	}
 }
 
-// onEvent reports whether the event is a chance. The Lease that came with it is the hint of the next attempt, so that
-// taking over is one update.
+// sleep returns the next event, of type "" when the channel was closed, or nil after the given time. The error says that
+// the wait as a whole is over.
+func (w *waiter) sleep(ctx context.Context, d time.Duration, events <-chan watch.Event) (*watch.Event, error) {
+	timer := w.c.clock.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case event := <-events:
+		return &event, nil
+	case <-timer.C():
+		return nil, nil
+	case <-w.deadline.C():
+		return nil, errTimeout
+	case <-w.req.GiveUp:
+		return nil, errTimeout
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// onEvent reports whether the event is a chance to take the Lease. The Lease that came with it is the hint of the next
+// attempt, so that a take-over is one update.
 func (w *waiter) onEvent(event watch.Event) bool {
 	lease, ok := event.Object.(*coordinationv1.Lease)
 	if !ok {
 		return false
 	}
-	if w.lease = lease; event.Type == watch.Deleted {
-		w.lease = nil
+	if w.hint = lease; event.Type == watch.Deleted {
+		w.hint = nil
 		return true
 	}
-	decision := Decide(lease, w.c.me, w.c.facts(lease, w.first.lockName, w.first.req), w.c.clock.Now())
-	if decision.Verdict == Held {
-		w.held = &HeldError{Holder: decision.Holder, Until: decision.Until}
+	v, until := decide(lease, w.c.me, w.facts(lease), w.c.clock.Now())
+	if v == verdictHeld {
+		w.held = &HeldError{Holder: HolderOf(lease), Until: until}
 	}
-	return decision.Verdict != Held
+	return v != verdictHeld
 }

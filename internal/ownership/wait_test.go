@@ -14,6 +14,8 @@ import (
 	"k8s.io/utils/clock"
 	clocktesting "k8s.io/utils/clock/testing"
 	"k8s.io/utils/ptr"
+
+	"github.com/onebid-dev/onebid/internal/testenv/fakeapi"
 )
 
 // waiting is an AcquireWait in a goroutine of its own.
@@ -26,13 +28,13 @@ type waiting struct {
 // waitFor starts AcquireWait and returns once it waits: it has a watch, and its timers are set.
 func (w *world) waitFor(ctx context.Context, c *Client, req Request, timeout time.Duration) *waiting {
 	w.Helper()
-	watching, timers := w.api.Watching(), w.clock.Waiters()
+	watching, timers := w.api.server.Watches(), w.clock.Waiters()
 	result := &waiting{done: make(chan struct{})}
 	go func() {
 		defer close(result.done)
 		result.claim, result.err = c.AcquireWait(ctx, req, timeout)
 	}()
-	w.until(func() bool { return w.api.Watching() > watching && w.clock.Waiters() == timers+2 })
+	w.until(func() bool { return w.api.server.Watches() > watching && w.clock.Waiters() == timers+2 })
 	return result
 }
 
@@ -61,7 +63,7 @@ func (w *world) pausing(c *Client, event *watch.Event) {
 	for len(spy.set) > 0 {
 		<-spy.set
 	}
-	w.api.BreakWatches(event)
+	w.api.server.EndWatches(event)
 	w.Eventually(spy.set, "10s").Should(Receive(Equal(watchPause)))
 }
 
@@ -110,7 +112,7 @@ func TestAcquireWaitIsWokenByTheWatch(t *testing.T) {
 		w.Expect(s.Authorize(claim, time.Second)).To(Succeed())
 		w.Expect(w.api.Requests()).To(Equal(c.want), "%s: one write, and no look before it", c.why)
 		w.Expect(w.clock.HasWaiters()).To(BeFalse(), "timers must be stopped")
-		w.Expect(w.api.Watching()).To(BeZero(), "and the watch too")
+		w.Expect(w.api.server.Watches()).To(BeZero(), "and the watch too")
 	}
 }
 
@@ -118,8 +120,8 @@ func TestAcquireWaitIsWokenByTheWatch(t *testing.T) {
 func TestAcquireWaitMissesNoRelease(t *testing.T) {
 	w := newWorld(t)
 	w.foreign()
-	w.api.Hook(func(verb, _ string) {
-		if verb == "watch" {
+	w.api.Hook(func(r fakeapi.Request) {
+		if r.Verb == "watch" {
 			w.api.Hook(nil)
 			w.api.Remove(namespace + "/" + leaseName)
 		}
@@ -165,8 +167,8 @@ func TestRenewalMovesTheExpiry(t *testing.T) {
 	w.clock.Step(59 * time.Second)
 	renewed := w.api.Edit(namespace+"/"+leaseName, func(l *coordinationv1.Lease) { touch(l, w.clock.Now()) })
 	w.until(func() bool {
-		record, _, _ := s.seen.Since(namespace + "/" + leaseName)
-		return record == RecordOf(renewed) && w.clock.Waiters() == 2
+		last, _ := s.seen.last(namespace + "/" + leaseName)
+		return last.record == recordOf(renewed) && w.clock.Waiters() == 2
 	})
 	w.clock.Step(2 * time.Second)
 	w.Consistently(result.done, "20ms", "5ms").ShouldNot(BeClosed())
@@ -185,7 +187,7 @@ func TestAcquireWaitGoesOnWithAnotherWatch(t *testing.T) {
 		result := w.waitFor(t.Context(), s, request("", nil), 10*time.Second)
 		w.pausing(s, event)
 		w.clock.Step(watchPause)
-		w.until(func() bool { return w.api.Watching() == 1 })
+		w.until(func() bool { return w.api.server.Watches() == 1 })
 		w.api.Remove(namespace + "/" + leaseName)
 		_, err := w.ended(result)
 		w.Expect(err).NotTo(HaveOccurred())
@@ -223,16 +225,16 @@ func TestAcquireWaitErrors(t *testing.T) {
 	_, err := w.ended(result)
 	w.Expect(err).To(MatchError(context.Canceled))
 
-	w.api.Failing("watch", apierrors.NewForbidden(leaseResource, "", errors.New("no")))
+	w.api.Fail("watch", apierrors.NewForbidden(leaseResource, "", errors.New("no")))
 	_, err = w.scanner("s").AcquireWait(t.Context(), request("", nil), time.Hour)
 	w.Expect(apierrors.IsForbidden(err)).To(BeTrue())
 	w.Expect(err).To(MatchError(ContainSubstring("watch Lease tenant/" + leaseName)))
 
 	result = w.waitFor(t.Context(), w.scanner("s"), request("", nil), time.Hour)
-	w.api.Edit(namespace+"/"+leaseName, func(l *coordinationv1.Lease) { *l = *settled(l, stone, epochStart) })
+	w.api.Edit(namespace+"/"+leaseName, func(l *coordinationv1.Lease) { *l = *withTombstone(l, lostBid, epochStart) })
 	_, err = w.ended(result)
 	_, cooling := errors.AsType[*CooldownError](err)
-	w.Expect(cooling).To(BeTrue(), "nobody waits for a cooldown")
+	w.Expect(cooling).To(BeTrue(), "no caller waits for a cooldown")
 }
 
 // Goroutines of one process hand over to each other by the watch as well.
@@ -250,7 +252,7 @@ func TestAcquireWaitInOneProcess(t *testing.T) {
 
 func TestOnEventIgnoresOtherObjects(t *testing.T) {
 	w := newWorld(t)
-	waiter := &waiter{c: w.scanner("s")}
+	waiter := &waiter{attempt: &attempt{c: w.scanner("s")}}
 	w.Expect(waiter.onEvent(watch.Event{Type: watch.Bookmark, Object: &corev1.Pod{}})).To(BeFalse())
 }
 
@@ -272,9 +274,9 @@ func TestScannerRespectsAControllersHeartbeat(t *testing.T) {
 	w.clock.Step(time.Minute)
 	w.Expect(refused()).To(Equal(w.clock.Now().Add(5*time.Second)), "the first look starts a window")
 	w.clock.Step(4 * time.Second)
-	w.beat(a)
+	w.renew(a)
 	w.clock.Step(time.Second)
-	w.Expect(refused()).To(Equal(w.clock.Now().Add(5*time.Second)), "it beats")
+	w.Expect(refused()).To(Equal(w.clock.Now().Add(5*time.Second)), "it was renewed")
 	w.clock.Step(5 * time.Second)
 	w.api.Requests()
 	_, err := s.Acquire(t.Context(), request("", nil))
@@ -288,10 +290,10 @@ func TestScannerThatMayNotReadHeartbeats(t *testing.T) {
 	s := w.scanner("s")
 	_, err := s.Acquire(t.Context(), request("", nil))
 	w.Expect(err).To(HaveOccurred())
-	w.clock.Step(DefaultTTL)
-	w.api.Hook(func(verb, name string) {
-		if verb == "get" && name != leaseName {
-			w.api.Failing("get", apierrors.NewForbidden(leaseResource, name, errors.New("no")))
+	w.clock.Step(defaultTTL)
+	w.api.Hook(func(r fakeapi.Request) {
+		if r.Verb == "get" && r.Name != leaseName {
+			w.api.Fail("get", apierrors.NewForbidden(leaseResource, r.Name, errors.New("no")))
 		}
 	})
 	_, err = s.Acquire(t.Context(), request("", nil))

@@ -1,7 +1,7 @@
 package ownership
 
 import (
-	"maps"
+	"math"
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
@@ -12,114 +12,101 @@ import (
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 )
 
-// tenure is what a claim writes on a Lease.
-type tenure struct {
-	me        Identity
+// claimSpec is what a claim writes on a Lease.
+type claimSpec struct {
+	*Request
+	subject
+
+	me Identity
+	// heartbeat is "<namespace>/<name>" of this replica's, "" for a scanner.
 	heartbeat string
-	subject   subject
-	bidUID    types.UID
-	ttl       time.Duration
-	intent    *Intent
-	// keepTombstone is set for work on a posting that stays settled.
-	keepTombstone bool
-	// recalled are intents that this process knows of although the Lease is gone.
-	recalled Intents
-	wall     time.Time
+	wall      time.Time
 }
 
-// history is what an earlier tenure left on a Lease.
+// history is what earlier claims left on a Lease.
 type history struct {
 	intents Intents
 	// unresolved is true when there may be calls whose outcome this process did not see.
 	unresolved bool
 }
 
-// historyOf reads a Lease that this process is about to hold for a Bid, or for none.
+// historyOf reads a Lease that is about to be written for the claim.
 //
-// A Lease that names another Bid but has no intent of it is a claim all the same: perhaps a live bid. It is kept as an
-// intent, since the Lease's one place for a Bid's UID is about to be reused.
-func historyOf(lease *coordinationv1.Lease, t *tenure) history {
+// A Lease that names another Bid but has no intent of it is a claim all the same, perhaps of a bid that was placed. It
+// becomes an intent, since the annotation for the Bid's UID is about to be overwritten.
+func historyOf(lease *coordinationv1.Lease, spec *claimSpec) history {
 	intents := intentsOf(lease)
-	_, settled := lease.Annotations[onebidv1.AnnotationEndedAt]
+	_, ended := lease.Annotations[onebidv1.AnnotationEndedAt]
 	named := types.UID(lease.Annotations[onebidv1.AnnotationBidUID])
-	claimed := named != "" && !settled
-	if _, noted := intents.Of(named); claimed && !noted && t.bidUID != "" && named != t.bidUID {
+	claimed := named != "" && !ended
+	if _, noted := intents.Of(named); claimed && !noted && spec.BidUID != "" && named != spec.BidUID {
 		intents = intents.With(Intent{Operation: onebidv1.OperationPlace, BidUID: named, Time: lease.CreationTimestamp.Time})
 	}
 	previous, err := ParseIdentity(HolderOf(lease))
-	controlled := err == nil && previous.Role == RoleController && previous != t.me
-	return history{intents: intents, unresolved: len(intents) > 0 || claimed || controlled || givenUp(lease)}
+	controlled := err == nil && previous.Role == RoleController && previous != spec.me
+	// A person may end a Bid of unknown outcome; its bid may still be open.
+	unknown := lease.Annotations[onebidv1.AnnotationOutcome] == string(onebidv1.StateIndeterminate)
+	return history{intents: intents, unresolved: len(intents) > 0 || claimed || controlled || unknown}
 }
 
-// givenUp is true for the tombstone of a Bid of which nobody knew what became when a person let it go: a bid of it may be
-// live.
-func givenUp(lease *coordinationv1.Lease) bool {
-	return lease.Annotations[onebidv1.AnnotationOutcome] == string(onebidv1.StateIndeterminate)
-}
-
-// newLease is the Lease of a posting that had none.
-func newLease(namespace, name string, t *tenure) *coordinationv1.Lease {
+// newLease is the Lease of a posting that had none, with the intents that this process knows of.
+func newLease(spec *claimSpec, intents Intents) *coordinationv1.Lease {
 	lease := &coordinationv1.Lease{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
+		ObjectMeta: metav1.ObjectMeta{Namespace: spec.Namespace, Name: spec.name},
 		Spec:       coordinationv1.LeaseSpec{LeaseTransitions: ptr.To[int32](0)},
 	}
-	occupy(lease, t, t.recalled)
+	setClaim(lease, spec, intents)
 	return lease
 }
 
-// taken is the Lease after a change of holder. Scanners leave annotations as they are: what a Bid's claim wrote there is
-// not theirs to change, and policies hold them to it.
-func taken(base *coordinationv1.Lease, t *tenure) (*coordinationv1.Lease, history) {
-	past := historyOf(base, t)
+// taken is the Lease after the claim was written. Without a new term its holder stays, and writes it again: for another
+// Bid, with another intent, or only to assert the claim. Scanners leave the annotations of a Bid's claim as they are,
+// and policies hold them to it.
+func taken(base *coordinationv1.Lease, spec *claimSpec, newTerm bool) (*coordinationv1.Lease, history) {
+	past := historyOf(base, spec)
 	lease := base.DeepCopy()
-	lease.Spec.LeaseTransitions = ptr.To(TokenOf(base).Transitions + 1)
-	occupy(lease, t, past.intents)
-	return lease, past
-}
-
-// retaken is the Lease after its present holder, this process, has written it again: for another Bid, with another
-// intent, or only to prove that it still can.
-func retaken(base *coordinationv1.Lease, t *tenure) (*coordinationv1.Lease, history) {
-	past := historyOf(base, t)
-	lease := base.DeepCopy()
-	acquired := lease.Spec.AcquireTime
-	occupy(lease, t, past.intents)
-	if acquired != nil {
-		lease.Spec.AcquireTime = acquired
+	began := lease.Spec.AcquireTime
+	setClaim(lease, spec, past.intents)
+	if newTerm {
+		// A Lease with the largest number must stay writable, and the API server refuses negative ones.
+		lease.Spec.LeaseTransitions = ptr.To((tokenOf(base).Transitions + 1) & math.MaxInt32)
+	} else if began != nil {
+		lease.Spec.AcquireTime = began
 	}
 	return lease, past
 }
 
-func occupy(lease *coordinationv1.Lease, t *tenure, intents Intents) {
-	metav1.SetMetaDataLabel(&lease.ObjectMeta, onebidv1.LabelLease, t.subject.kind)
-	metav1.SetMetaDataAnnotation(&lease.ObjectMeta, onebidv1.AnnotationLockKey, t.subject.lockKey)
-	if t.subject.owner != nil {
-		lease.OwnerReferences = []metav1.OwnerReference{*t.subject.owner}
+func setClaim(lease *coordinationv1.Lease, spec *claimSpec, intents Intents) {
+	metav1.SetMetaDataLabel(&lease.ObjectMeta, onebidv1.LabelLease, spec.kind)
+	metav1.SetMetaDataAnnotation(&lease.ObjectMeta, onebidv1.AnnotationLockKey, spec.lockKey)
+	if spec.owner != nil {
+		lease.OwnerReferences = []metav1.OwnerReference{*spec.owner}
 	}
-	if t.bidUID != "" {
-		// An attempt that is noted already may have been sent by somebody whom this process's cache does not show yet.
-		if t.intent != nil && !intents.reached(*t.intent) {
-			intents = intents.With(*t.intent)
+	if spec.BidUID != "" {
+		// A later attempt may be on the Lease already, by a holder whose outcomes this process's cache does not show yet.
+		if spec.Intent != nil && !intents.reached(*spec.Intent) {
+			intents = intents.With(*spec.Intent)
 		}
 		setIntents(lease, intents)
-		_, dead := lease.Annotations[onebidv1.AnnotationEndedAt]
-		if !dead || !t.keepTombstone {
-			dropTombstone(lease)
-			metav1.SetMetaDataAnnotation(&lease.ObjectMeta, onebidv1.AnnotationBidUID, string(t.bidUID))
+		if _, ended := lease.Annotations[onebidv1.AnnotationEndedAt]; !ended || !spec.IgnoreCooldown {
+			for _, name := range []string{onebidv1.AnnotationEndedAt, onebidv1.AnnotationCooldownUntil, onebidv1.AnnotationOutcome} {
+				delete(lease.Annotations, name)
+			}
+			lease.Annotations[onebidv1.AnnotationBidUID] = string(spec.BidUID)
 		}
 	}
 	delete(lease.Annotations, onebidv1.AnnotationHeartbeat)
-	if t.heartbeat != "" {
-		lease.Annotations[onebidv1.AnnotationHeartbeat] = t.heartbeat
+	if spec.heartbeat != "" {
+		lease.Annotations[onebidv1.AnnotationHeartbeat] = spec.heartbeat
 	}
-	lease.Spec.HolderIdentity = ptr.To(t.me.String())
-	lease.Spec.LeaseDurationSeconds = ptr.To(wholeSeconds(t.ttl))
-	touch(lease, t.wall)
+	lease.Spec.HolderIdentity = ptr.To(spec.me.String())
+	lease.Spec.LeaseDurationSeconds = ptr.To(wholeSeconds(spec.TTL))
+	touch(lease, spec.wall)
 	lease.Spec.AcquireTime = lease.Spec.RenewTime
 }
 
 // touch sets renewTime later than it was, even when the clock stands still or went back: the API server stores no
-// version for an update that changes nothing, and others would then see no sign of life although it was acknowledged.
+// version for an update that changes nothing, so other processes would not see a write that was acknowledged.
 func touch(lease *coordinationv1.Lease, wall time.Time) {
 	if last := lease.Spec.RenewTime; last != nil && wall.Sub(last.Time) < time.Microsecond {
 		wall = last.Add(time.Microsecond)
@@ -135,16 +122,8 @@ func setIntents(lease *coordinationv1.Lease, intents Intents) {
 	metav1.SetMetaDataAnnotation(&lease.ObjectMeta, onebidv1.AnnotationIntent, intents.Format())
 }
 
-func dropTombstone(lease *coordinationv1.Lease) {
-	for _, name := range []string{
-		onebidv1.AnnotationEndedAt, onebidv1.AnnotationCooldownUntil, onebidv1.AnnotationOutcome,
-	} {
-		delete(lease.Annotations, name)
-	}
-}
-
-// asserted is the Lease with nothing new but the time.
-func asserted(base *coordinationv1.Lease, wall time.Time) *coordinationv1.Lease {
+// touched is the Lease with a new renewTime and no other change.
+func touched(base *coordinationv1.Lease, wall time.Time) *coordinationv1.Lease {
 	lease := base.DeepCopy()
 	touch(lease, wall)
 	return lease
@@ -152,37 +131,25 @@ func asserted(base *coordinationv1.Lease, wall time.Time) *coordinationv1.Lease 
 
 // vacated is the Lease without a holder.
 func vacated(base *coordinationv1.Lease, wall time.Time) *coordinationv1.Lease {
-	lease := asserted(base, wall)
+	lease := touched(base, wall)
 	lease.Spec.HolderIdentity = nil
 	delete(lease.Annotations, onebidv1.AnnotationHeartbeat)
 	return lease
 }
 
-// settled is the Lease as a tombstone.
-func settled(base *coordinationv1.Lease, stone Tombstone, wall time.Time) *coordinationv1.Lease {
+// withTombstone is the Lease as a tombstone.
+func withTombstone(base *coordinationv1.Lease, t Tombstone, wall time.Time) *coordinationv1.Lease {
 	lease := vacated(base, wall)
 	setIntents(lease, nil)
-	lease.Annotations = mergeInto(lease.Annotations, stone.Format())
-	return lease
-}
-
-func mergeInto(into, from map[string]string) map[string]string {
-	if into == nil {
-		into = map[string]string{}
+	for name, value := range t.Format() {
+		metav1.SetMetaDataAnnotation(&lease.ObjectMeta, name, value)
 	}
-	maps.Copy(into, from)
-	return into
+	return lease
 }
 
 // protected reports whether the Lease is more than a scanner's lock: it carries an intent, a tombstone or a Bid's claim,
 // so it must outlive its holder.
 func protected(lease *coordinationv1.Lease) bool {
-	for _, name := range []string{
-		onebidv1.AnnotationIntent, onebidv1.AnnotationEndedAt, onebidv1.AnnotationBidUID,
-	} {
-		if lease.Annotations[name] != "" {
-			return true
-		}
-	}
-	return false
+	return lease.Annotations[onebidv1.AnnotationIntent] != "" || lease.Annotations[onebidv1.AnnotationEndedAt] != "" ||
+		lease.Annotations[onebidv1.AnnotationBidUID] != ""
 }

@@ -177,7 +177,7 @@ func (w *Watcher) notify(secret types.NamespacedName) {
 	defer w.mu.Unlock()
 	running := w.watches[secret]
 	if running == nil {
-		return // the last owner let go a moment ago
+		return // the last owner was released a moment ago
 	}
 	for owner := range running.owners {
 		w.enqueue(owner)

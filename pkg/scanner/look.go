@@ -186,12 +186,11 @@ func (s *Scanner) leased(ctx context.Context, v *visit) (*coordinationv1.Lease, 
 
 // cooling judges whether a Lease is a tombstone that forbids a bid. Nil does not.
 func (s *Scanner) cooling(lease *coordinationv1.Lease) Result {
-	me := ownership.Identity{Role: ownership.RoleScanner}
-	decision := ownership.Decide(lease, me, ownership.Facts{Wall: s.wall.Now(), Since: s.clock.Now()}, s.clock.Now())
-	if decision.Verdict != ownership.Cooldown {
+	t, found := ownership.CoolingDown(lease, s.wall.Now())
+	if !found {
 		return open
 	}
-	return coolingDown(decision.Until, decision.Tombstone.Outcome)
+	return coolingDown(t.CooldownUntil, t.Outcome)
 }
 
 func coolingDown(until time.Time, outcome onebidv1.BidState) Result {

@@ -1,5 +1,5 @@
-// Package wake brings controllers to look again when no object changed, but what this process is to do may have: another
-// replica came or went, a connection was made, room was freed.
+// Package wake triggers controllers when no object changed, but the work of this process may have: a replica came or
+// went, a connection was made, capacity was released.
 package wake
 
 import (
@@ -10,8 +10,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/event"
 )
 
-// On returns a channel for source.Channel that gets one event for any number of reports that come while it waits to be
-// read. Whoever reports is never blocked.
+// On returns a channel for source.Channel that gets one event for all reports that come before it is read. A report never
+// blocks.
 func On(subscribe func(changed func())) <-chan event.GenericEvent {
 	changed := make(chan event.GenericEvent, 1)
 	subscribe(func() {
@@ -23,8 +23,8 @@ func On(subscribe func(changed func())) <-chan event.GenericEvent {
 	return changed
 }
 
-// Keys hands over which keys changed, without ever blocking who reports them; a key that is reported twice before it is
-// handed over is handed over once. It is safe for concurrent use.
+// Keys collects the keys that changed, each once until it is handed over. Report never blocks. It is safe for concurrent
+// use.
 type Keys struct {
 	mu      sync.Mutex
 	pending map[types.NamespacedName]struct{}

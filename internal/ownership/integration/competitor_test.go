@@ -71,7 +71,7 @@ func TestLeaderElectorHoldsAgainstUs(t *testing.T) {
 		won <- err
 	}()
 	e.stop()
-	g.Eventually(won, "10s").Should(Receive(BeNil()), "it let go, and the watch told")
+	g.Eventually(won, "10s").Should(Receive(BeNil()), "it released, and the watch said so")
 }
 
 func TestLeaderElectorWaitsForUs(t *testing.T) {
@@ -97,7 +97,7 @@ func TestLeaderElectorWaitsForUs(t *testing.T) {
 	g.Expect(lapsed).To(BeTrue(), "the Lease's own duration bounds us too")
 	g.Expect(a.Assert(t.Context(), claim)).To(MatchError(ownership.ErrLost))
 
-	// When it has let go, what is unresolved is still there.
+	// When it has released, what is unresolved is still there.
 	e.stop()
 	<-e.ended
 	again, err := a.Acquire(t.Context(), bid(ns, "1", "uid-2", 1))

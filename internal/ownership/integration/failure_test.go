@@ -2,6 +2,7 @@ package integration_test
 
 import (
 	"errors"
+	"math"
 	"net/http"
 	"testing"
 	"time"
@@ -22,7 +23,7 @@ import (
 	"github.com/onebid-dev/onebid/internal/ownership"
 )
 
-// A replica stops beating. Its posting is taken over after the observed window and not before; when it comes back, it
+// A replica stops its heartbeat. Its posting is taken over after the observed window and not before; when it comes back, it
 // may call nothing.
 func TestDeadHolder(t *testing.T) {
 	noLeaks(t)
@@ -36,8 +37,10 @@ func TestDeadHolder(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(a.Authorize(claim, time.Second)).To(Succeed())
 
-	_, until := b.members.Alive(a.members.HeartbeatRef())
-	b.pass(t, clockB, until.Sub(clockB.Now())-1)
+	_, err = b.Acquire(t.Context(), bid(ns, "1", "uid", 2))
+	held, ok := errors.AsType[*ownership.HeldError](err)
+	g.Expect(ok).To(BeTrue(), "%v", err)
+	b.pass(t, clockB, held.Until.Sub(clockB.Now())-1)
 	_, err = b.Acquire(t.Context(), bid(ns, "1", "uid", 2))
 	g.Expect(isHeld(err)).To(BeTrue(), "%v", err)
 	b.pass(t, clockB, 1)
@@ -54,7 +57,7 @@ func TestDeadHolder(t *testing.T) {
 	g.Eventually(a.members.Ready, "10s", "5ms").Should(Succeed())
 	g.Expect(a.Authorize(claim, time.Second)).To(MatchError(ContainSubstring("had lapsed")))
 	g.Expect(a.Assert(t.Context(), claim)).To(MatchError(ownership.ErrLost))
-	b.pass(t, clockB, 2*time.Second) // b beats, and a's clock, which jumped ahead of it, is no reason to call it dead
+	b.pass(t, clockB, 2*time.Second) // b renews, and a's clock, which jumped ahead of it, is no reason to call it dead
 	_, err = a.Acquire(t.Context(), bid(ns, "1", "uid", 3))
 	g.Expect(isHeld(err)).To(BeTrue(), "%v", err)
 }
@@ -70,9 +73,9 @@ func TestSilentWatchIsNotDeath(t *testing.T) {
 	b.knows(t, a)
 	_, err := a.Acquire(t.Context(), bid(ns, "1", "uid", 1))
 	g.Expect(err).NotTo(HaveOccurred())
-	// Drop a's label: the label-selected watch shows a deletion, and then nothing of a's further beats.
-	ref := a.members.HeartbeatRef()[len(ns)+1:]
-	heartbeat, err := a.Get(t.Context(), ns, ref)
+	// Drop a's label: the label-selected watch shows a deletion, and then nothing of a's further heartbeats.
+	name := lease(t, a, ns, "1").Annotations[onebidv1.AnnotationHeartbeat][len(ns)+1:]
+	heartbeat, err := a.Get(t.Context(), ns, name)
 	g.Expect(err).NotTo(HaveOccurred())
 	heartbeat.Labels = nil
 	_, err = a.leases.Leases(ns).Update(t.Context(), heartbeat, metav1.UpdateOptions{})
@@ -97,17 +100,17 @@ func TestLostReplies(t *testing.T) {
 	created := lease(t, a, ns, "1")
 	claim, err := a.Acquire(t.Context(), bid(ns, "1", "uid", 1))
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(claim.Token).To(Equal(ownership.TokenOf(created)))
+	g.Expect(claim.Token).To(Equal(ownership.Token{UID: created.UID, Transitions: *created.Spec.LeaseTransitions}))
 	g.Expect(lease(t, a, ns, "1").ResourceVersion).NotTo(Equal(created.ResourceVersion), "asserted again")
 
 	lose()
 	g.Expect(a.SetIntents(t.Context(), claim, nil)).NotTo(Succeed())
 	g.Expect(a.SetIntents(t.Context(), claim, nil)).To(Succeed())
 
-	stone := ownership.Tombstone{EndedAt: time.Now(), CooldownUntil: time.Now().Add(time.Hour), Outcome: onebidv1.StateLost}
+	tombstone := ownership.Tombstone{EndedAt: time.Now(), CooldownUntil: time.Now().Add(time.Hour), Outcome: onebidv1.StateLost}
 	lose()
-	g.Expect(a.WriteTombstone(t.Context(), claim, stone)).NotTo(Succeed())
-	g.Expect(a.WriteTombstone(t.Context(), claim, stone)).To(Succeed())
+	g.Expect(a.WriteTombstone(t.Context(), claim, tombstone)).NotTo(Succeed())
+	g.Expect(a.WriteTombstone(t.Context(), claim, tombstone)).To(Succeed())
 
 	_, err = a.Acquire(t.Context(), bid(ns, "1", "uid-2", 1))
 	cooling, ok := errors.AsType[*ownership.CooldownError](err)
@@ -139,7 +142,7 @@ func TestSetIntentsConflicts(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(claim.Prior).To(HaveLen(1), "now it is seen")
 	edit(t, a, ns, "1", func(l *coordinationv1.Lease) { l.Spec.LeaseTransitions = ptr.To[int32](7) })
-	g.Expect(a.SetIntents(t.Context(), claim, nil)).To(MatchError(ownership.ErrLost), "another tenure, even of this process")
+	g.Expect(a.SetIntents(t.Context(), claim, nil)).To(MatchError(ownership.ErrLost), "another term, even of this process")
 }
 
 // Between a release's decision and its effect the Lease becomes more than a lock. Only the precondition on the version
@@ -202,30 +205,18 @@ func TestTerminatingNamespace(t *testing.T) {
 	}
 }
 
-// Swept are old tombstones in the version listed, on a real server.
-func TestSweep(t *testing.T) {
+// Scanners can write a Lease: the largest number of transitions must not keep a posting from being taken.
+func TestTransitionsWrap(t *testing.T) {
 	noLeaks(t)
 	g := NewWithT(t)
 	ns := env.Namespace(t)
-	a := replica(t, ns, clock.RealClock{})
-	old := ownership.Tombstone{EndedAt: time.Now().Add(-48 * time.Hour), CooldownUntil: time.Now().Add(-47 * time.Hour)}
-	for _, id := range []string{"1", "2"} {
-		claim, err := a.Acquire(t.Context(), bid(ns, id, "uid", 1))
-		g.Expect(err).NotTo(HaveOccurred())
-		g.Expect(a.WriteTombstone(t.Context(), claim, old)).To(Succeed())
-	}
-	listed := []*coordinationv1.Lease{lease(t, a, ns, "1"), lease(t, a, ns, "2")}
-	_, err := a.Acquire(t.Context(), bid(ns, "2", "uid-2", 1))
+	s := scanner(t, clock.RealClock{})
+	_, err := s.Acquire(t.Context(), posting(ns, "1"))
 	g.Expect(err).NotTo(HaveOccurred())
-	for _, tombstone := range ownership.Swept(listed, time.Now(), 24*time.Hour) {
-		err = a.leases.Leases(ns).Delete(t.Context(), tombstone.Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{
-			UID: &tombstone.UID, ResourceVersion: &tombstone.ResourceVersion,
-		}})
-		g.Expect(err == nil || apierrors.IsConflict(err)).To(BeTrue(), "%v", err)
-	}
-	_, err = a.Get(t.Context(), ns, listed[0].Name)
-	g.Expect(apierrors.IsNotFound(err)).To(BeTrue())
-	g.Expect(ownership.HolderOf(lease(t, a, ns, "2"))).To(Equal(a.me.String()), "taken since it was listed")
+	edit(t, s, ns, "1", func(l *coordinationv1.Lease) { l.Spec.LeaseTransitions = ptr.To[int32](math.MaxInt32) })
+	claim, err := replica(t, ns, clock.RealClock{}).Acquire(t.Context(), bid(ns, "1", "uid", 1))
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(claim.Token.Transitions).To(BeZero())
 }
 
 // A host whose clock is a year ahead writes and judges by the API server's time.

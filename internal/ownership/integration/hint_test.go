@@ -8,8 +8,8 @@ import (
 	"k8s.io/utils/clock"
 )
 
-// Two who saw the same free Lease write it one after the other: the second write is of a version that is gone.
-func TestWhoeverSawTheSameFreeLeaseSecondIsRefused(t *testing.T) {
+// Two processes that saw the same free Lease write it in turn: the second write is of a version that is gone.
+func TestASecondWriteOfTheSameFreeLeaseIsRefused(t *testing.T) {
 	noLeaks(t)
 	g := NewWithT(t)
 	ns := env.Namespace(t)

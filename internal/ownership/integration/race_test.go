@@ -15,7 +15,7 @@ import (
 )
 
 // Two hundred goroutines of ten scanners and ten replicas want one posting at the same instant. Goroutines of one
-// replica stand for one owner, so what must be one is the number of tenures.
+// replica stand for one owner, so what must be one is the number of terms.
 func TestOneOfManyWins(t *testing.T) {
 	noLeaks(t)
 	g := NewWithT(t)
@@ -52,24 +52,24 @@ func TestOneOfManyWins(t *testing.T) {
 		}
 		close(start)
 		running.Wait()
-		var tenures []ownership.Identity
+		var terms []ownership.Identity
 		wins.Range(func(_, me any) bool {
-			tenures = append(tenures, me.(ownership.Identity))
+			terms = append(terms, me.(ownership.Identity))
 			return true
 		})
-		g.Expect(tenures).To(HaveLen(1))
-		if tenures[0].Role == ownership.RoleScanner {
+		g.Expect(terms).To(HaveLen(1))
+		if terms[0].Role == ownership.RoleScanner {
 			g.Expect(winners.Load()).To(BeEquivalentTo(1), "goroutines of one scanner exclude each other")
 		} else {
-			g.Expect(winners.Load()).To(BeEquivalentTo(10), "goroutines of one replica share its tenure")
+			g.Expect(winners.Load()).To(BeEquivalentTo(10), "goroutines of one replica share its term")
 			g.Expect(scannerWins.Load()).To(BeZero())
 		}
 		g.Expect(winners.Load() + refused.Load()).To(BeEquivalentTo(200))
 	}
 }
 
-// Twenty scanners, each with two goroutines, hand one posting to each other. Nobody is inside together with another, and
-// nobody waits for longer than a watch takes.
+// Twenty scanners, each with two goroutines, hand one posting to each other. No two are inside together, and
+// none waits for longer than a watch takes.
 func TestHandOverByWatch(t *testing.T) {
 	noLeaks(t)
 	ns := env.Namespace(t)
@@ -103,7 +103,7 @@ func TestHandOverByWatch(t *testing.T) {
 	g.Expect(time.Since(started)).To(BeNumerically("<", 30*time.Second))
 }
 
-// Controllers take over from each other, settle and begin anew, in a race on few postings. Every token is won once.
+// Controllers take over from each other, end and begin anew, in a race on few postings. Every token is won once.
 func TestTokensAreUnique(t *testing.T) {
 	noLeaks(t)
 	g := NewWithT(t)
@@ -115,16 +115,16 @@ func TestTokensAreUnique(t *testing.T) {
 		running.Go(func() {
 			for i := range 60 {
 				id := fmt.Sprintf("%d", i%3)
-				uid := types.UID(fmt.Sprintf("uid-%d-%d", r, i)) // a Bid that was settled never comes back
+				uid := types.UID(fmt.Sprintf("uid-%d-%d", r, i)) // a Bid that ended never comes back
 				claim, err := p.Acquire(t.Context(), bid(ns, id, uid, 1))
 				if err != nil {
-					continue // somebody else has it
+					continue // another process has it
 				}
 				if other, twice := tokens.LoadOrStore([2]any{id, claim.Token}, r); twice {
 					t.Errorf("%v was won by %v and %v", claim.Token, other, r)
 				}
 				if err := p.WriteTombstone(t.Context(), claim, ownership.Tombstone{EndedAt: time.Now(), CooldownUntil: time.Now()}); err != nil {
-					t.Errorf("settle: %v", err)
+					t.Errorf("tombstone: %v", err)
 				}
 			}
 		})

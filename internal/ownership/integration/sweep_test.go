@@ -49,7 +49,7 @@ func TestSweepOfWhatScannersLeft(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- sweeper.Run(ctx) }()
+	go func() { ended <- sweeper.Start(ctx) }()
 	for range 2 {
 		g.Expect(lease(t, s, ns, "dead").UID).NotTo(BeEmpty(), "it was seen for no time yet")
 		g.Eventually(clk.HasWaiters, "10s", "1ms").Should(BeTrue())
@@ -64,4 +64,38 @@ func TestSweepOfWhatScannersLeft(t *testing.T) {
 	stop()
 	g.Expect(<-ended).To(Succeed())
 	g.Expect(s.Release(t.Context(), late)).To(Succeed(), "its scanner still has it")
+}
+
+// Old tombstones are deleted in the version listed: one that was taken since stays.
+func TestSweepOfTombstones(t *testing.T) {
+	noLeaks(t)
+	g := NewWithT(t)
+	ns := env.Namespace(t)
+	a := replica(t, ns, clock.RealClock{})
+	old := ownership.Tombstone{EndedAt: time.Now().Add(-48 * time.Hour), CooldownUntil: time.Now().Add(-47 * time.Hour)}
+	for _, id := range []string{"1", "2"} {
+		claim, err := a.Acquire(t.Context(), bid(ns, id, "uid", 1))
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(a.WriteTombstone(t.Context(), claim, old)).To(Succeed())
+	}
+	listed := []*coordinationv1.Lease{lease(t, a, ns, "2"), lease(t, a, ns, "1")}
+	_, err := a.Acquire(t.Context(), bid(ns, "2", "uid-2", 1))
+	g.Expect(err).NotTo(HaveOccurred())
+	clk := clocktesting.NewFakeClock(time.Now())
+	sweeper := &ownership.Sweeper{
+		Leases: a.leases, Clock: clk, Wall: clk, Log: logr.Discard(), Interval: time.Minute, Retention: 24 * time.Hour,
+		Owns: func(string) bool { return true },
+		List: func(context.Context) ([]*coordinationv1.Lease, error) { return listed, nil },
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- sweeper.Start(ctx) }()
+	g.Eventually(func() bool {
+		clk.Step(sweeper.Interval)
+		_, err := a.Get(t.Context(), ns, listed[1].Name)
+		return apierrors.IsNotFound(err)
+	}, "10s", "5ms").Should(BeTrue())
+	stop()
+	g.Expect(<-ended).To(Succeed())
+	g.Expect(ownership.HolderOf(lease(t, a, ns, "2"))).To(Equal(a.me.String()), "taken since it was listed")
 }

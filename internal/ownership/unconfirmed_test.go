@@ -8,19 +8,19 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 )
 
-// A replica that took a Lease without learning it is the holder to all others: it has to find out itself.
-func TestMayHold(t *testing.T) {
+// A replica that took a Lease without getting a reply is the holder to all others: it has to find out itself.
+func TestUnconfirmedClaim(t *testing.T) {
 	w := newWorld(t)
 	r := w.replica("a")
 	may := func() bool { return r.HeldOrUnconfirmed(namespace, leaseName) }
 	w.Expect(may()).To(BeFalse())
 
-	w.api.Failing("create", apierrors.NewForbidden(leaseResource, leaseName, nil))
+	w.api.Fail("create", apierrors.NewForbidden(leaseResource, leaseName, nil))
 	_, err := r.Acquire(t.Context(), request("bid-1", nil))
 	w.Expect(err).To(HaveOccurred())
 	w.Expect(may()).To(BeFalse(), "what was refused had no effect")
 
-	w.api.Losing("create")
+	w.api.Lose("create")
 	_, err = r.Acquire(t.Context(), request("bid-1", nil))
 	w.Expect(err).To(HaveOccurred())
 	w.Expect(HolderOf(w.lease())).To(Equal(r.me.String()))
@@ -35,8 +35,8 @@ func TestMayHold(t *testing.T) {
 	w.Expect(may()).To(BeFalse(), "it is known to be over")
 }
 
-// The doubt ends when a live read shows somebody else.
-func TestMayHoldNoLonger(t *testing.T) {
+// It ends when a live read shows another holder.
+func TestUnconfirmedNoLonger(t *testing.T) {
 	w := newWorld(t)
 	a, b := w.replica("a"), w.replica("b")
 	claim, err := b.Acquire(t.Context(), request("bid-1", nil))
@@ -44,7 +44,7 @@ func TestMayHoldNoLonger(t *testing.T) {
 	w.Expect(b.Release(t.Context(), claim)).To(Succeed())
 	w.Expect(HolderOf(w.lease())).To(BeEmpty())
 
-	w.api.Failing("update", apierrors.NewTimeoutError("no answer", 1))
+	w.api.Fail("update", apierrors.NewTimeoutError("no answer", 1))
 	_, err = a.Acquire(t.Context(), request("bid-1", nil))
 	w.Expect(err).To(HaveOccurred())
 	w.Expect(a.HeldOrUnconfirmed(namespace, leaseName)).To(BeTrue())

@@ -8,6 +8,7 @@ import (
 	"github.com/go-logr/logr"
 	. "github.com/onsi/gomega"
 	coordinationv1 "k8s.io/api/coordination/v1"
+	clocktesting "k8s.io/utils/clock/testing"
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 )
@@ -31,8 +32,8 @@ func TestAbandonedLeases(t *testing.T) {
 	noted := func(name string) func(*coordinationv1.Lease) {
 		return func(lease *coordinationv1.Lease) { lease.Annotations[name] = "x" }
 	}
-	buried := func(stone Tombstone) func(*coordinationv1.Lease) {
-		return func(lease *coordinationv1.Lease) { lease.Annotations = stone.Format() }
+	ending := func(t Tombstone) func(*coordinationv1.Lease) {
+		return func(lease *coordinationv1.Lease) { lease.Annotations = t.Format() }
 	}
 	// The Lease lasts for a minute, and the margin is another.
 	const long, short = 2*time.Minute + 1, 2 * time.Minute
@@ -49,37 +50,39 @@ func TestAbandonedLeases(t *testing.T) {
 		{"it was deleted and created", held(dead), held(dead, anew), long, false},
 		{"it was not there before", nil, held(dead), long, false},
 		{"a controller has it", held("controller/pod_1"), held("controller/pod_1"), long, false},
-		{"somebody else has it", held("pod_1"), held("pod_1"), long, false},
-		{"nobody has it", held(""), held(""), long, false},
+		{"another process has it", held("pod_1"), held("pod_1"), long, false},
+		{"it has no holder", held(""), held(""), long, false},
 		{"a Bid claimed it", held(dead, noted(onebidv1.AnnotationBidUID)), held(dead, noted(onebidv1.AnnotationBidUID)), long, false},
 		{"a call is open", held(dead, noted(onebidv1.AnnotationIntent)), held(dead, noted(onebidv1.AnnotationIntent)), long, false},
-		{"it still tells how a bid ended", held(dead, buried(recent)), held(dead, buried(recent)), long, false},
-		{"it has told that for long enough", held(dead, buried(old)), held(dead, buried(old)), long, true},
+		{"it still tells how a bid ended", held(dead, ending(recent)), held(dead, ending(recent)), long, false},
+		{"it has told that for long enough", held(dead, ending(old)), held(dead, ending(old)), long, true},
 	} {
 		g := NewWithT(t)
-		a := abandoned{}
+		clk := clocktesting.NewFakeClock(epochStart)
+		s := &Sweeper{Clock: clk, Wall: clocktesting.NewFakeClock(epochStart), Retention: retention}
 		var first []*coordinationv1.Lease
 		if c.before != nil {
 			first = append(first, c.before)
 		}
-		g.Expect(a.find(first, epochStart, epochStart, retention)).To(BeEmpty(), c.why)
-		found := a.find([]*coordinationv1.Lease{c.later}, epochStart.Add(c.after), epochStart, retention)
-		g.Expect(found).To(HaveLen(map[bool]int{true: 1}[c.want]), c.why)
+		g.Expect(s.unneeded(first)).To(BeEmpty(), c.why)
+		clk.Step(c.after)
+		g.Expect(s.unneeded([]*coordinationv1.Lease{c.later})).To(HaveLen(map[bool]int{true: 1}[c.want]), c.why)
 	}
 
 	// What was away in between is forgotten, so the memory does not grow.
 	g := NewWithT(t)
-	a := abandoned{}
-	for i, leases := range [][]*coordinationv1.Lease{{held(dead)}, nil, {held(dead)}} {
-		now := epochStart.Add(time.Duration(i) * time.Hour)
-		g.Expect(a.find(leases, now, epochStart, retention)).To(BeEmpty())
-		g.Expect(a.seen).To(HaveLen(len(leases)))
+	clk := clocktesting.NewFakeClock(epochStart)
+	s := &Sweeper{Clock: clk, Wall: clocktesting.NewFakeClock(epochStart), Retention: retention}
+	for _, leases := range [][]*coordinationv1.Lease{{held(dead)}, nil, {held(dead)}} {
+		g.Expect(s.unneeded(leases)).To(BeEmpty())
+		g.Expect(s.scanners).To(HaveLen(len(leases)))
+		clk.Step(time.Hour)
 	}
 }
 
 func TestSweeperDeletesWhatScannersLeft(t *testing.T) {
 	w := newWorld(t)
-	for _, name := range []string{"bid-lock.m.dead", "bid-lock.m.alive", "somebody-elses"} {
+	for _, name := range []string{"bid-lock.m.dead", "bid-lock.m.alive", "another-projects"} {
 		w.api.Edit(namespace+"/"+name, func(l *coordinationv1.Lease) {
 			*l = *heldBy("scanner/pod_1", "")
 			l.Namespace, l.Name, l.UID = namespace, name, "uid"
@@ -90,14 +93,14 @@ func TestSweeperDeletesWhatScannersLeft(t *testing.T) {
 		List: func(context.Context) ([]*coordinationv1.Lease, error) {
 			return []*coordinationv1.Lease{
 				w.api.Lease(namespace + "/bid-lock.m.dead"), w.api.Lease(namespace + "/bid-lock.m.alive"),
-				w.api.Lease(namespace + "/somebody-elses"),
+				w.api.Lease(namespace + "/another-projects"),
 			}, nil
 		},
 		Owns: func(string) bool { return true }, Interval: 5 * time.Minute, Pause: time.Second,
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error)
-	go func() { ended <- s.Run(ctx) }()
+	go func() { ended <- s.Start(ctx) }()
 	sweep := func() []string {
 		w.Helper()
 		w.until(w.clock.HasWaiters)
@@ -110,7 +113,7 @@ func TestSweeperDeletesWhatScannersLeft(t *testing.T) {
 	w.Expect(sweep()).To(Equal([]string{"delete"}))
 	w.Expect(w.api.Lease(namespace + "/bid-lock.m.dead")).To(BeNil())
 	w.Expect(w.api.Lease(namespace + "/bid-lock.m.alive")).NotTo(BeNil())
-	w.Expect(w.api.Lease(namespace + "/somebody-elses")).NotTo(BeNil())
+	w.Expect(w.api.Lease(namespace + "/another-projects")).NotTo(BeNil())
 	cancel()
 	w.Expect(<-ended).To(Succeed())
 }
