@@ -7,11 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"sync"
 	"time"
 
-	"github.com/onebid-dev/onebid/hack/internal/stack"
+	"github.com/onebid-dev/onebid/internal/testenv/process"
 )
 
 const scannersReady = 60 * time.Second
@@ -26,7 +27,7 @@ type fleet struct {
 
 // member is one scanner process and what it last said.
 type member struct {
-	process *stack.Process
+	process *process.Process
 	fleet   *fleet
 	start   *os.File // the scanner waits for a line here, and gives up when it is closed
 	rest    []byte   // a line that has not ended yet
@@ -36,35 +37,45 @@ type member struct {
 	err  error
 }
 
-// launch starts the scanners, one for each kubeconfig. They wait for race. created is called for every Bid that the API
-// server acknowledged to one of them, one call at a time.
-func launch(g *stack.Group, s settings, place placement, kubeconfigs []string, created func(string, moment)) (*fleet, error) {
+// launch starts the scanners. They wait for race. created is called for every Bid that the API server acknowledged to one of
+// them, one call at a time.
+func (st *stage) launch(created func(string, moment)) (*fleet, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("finding this binary: %w", err)
 	}
 	f := &fleet{created: created}
-	for i, kubeconfig := range kubeconfigs {
+	for i, kubeconfig := range st.scanners {
 		read, write, err := os.Pipe()
 		if err != nil {
 			return nil, fmt.Errorf("making a pipe: %w", err)
 		}
 		m := &member{fleet: f, start: write}
-		m.process, err = g.Start(stack.Command{
-			Name: fmt.Sprintf("scanner-%d", i+1), Path: self,
+		name := fmt.Sprintf("scanner-%d", i+1)
+		m.process, err = process.Start(process.Command{
+			Name: name, Path: self, Log: filepath.Join(st.dir, name+".log"),
 			Args: []string{
-				"scanner", "--kubeconfig=" + kubeconfig, "--namespace=" + place.namespace, "--marketplace=" + place.marketplace,
-				"--number=" + strconv.Itoa(i), "--postings=" + strconv.Itoa(s.postings),
-				"--seed=" + strconv.FormatUint(s.seed, 10),
+				"scanner", "--kubeconfig=" + kubeconfig, "--namespace=" + st.place.namespace, "--marketplace=" + st.place.marketplace,
+				"--number=" + strconv.Itoa(i), "--postings=" + strconv.Itoa(st.settings.postings),
+				"--seed=" + strconv.FormatUint(st.settings.seed, 10),
 			},
 			Stdin: read, Stdout: m,
 		})
 		if err := errors.Join(err, read.Close()); err != nil {
+			f.stop()
 			return nil, err
 		}
 		f.scanners = append(f.scanners, m)
 	}
 	return f, nil
+}
+
+// stop ends scanners that have not ended, which give up when nothing can start them any more.
+func (f *fleet) stop() {
+	for _, m := range f.scanners {
+		_ = m.start.Close()
+		<-m.process.Done()
+	}
 }
 
 // Write takes what the scanner prints.
@@ -99,7 +110,7 @@ func (f *fleet) ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, scannersReady, fmt.Errorf("the scanners were not ready after %s", scannersReady))
 	defer cancel()
 	for _, m := range f.scanners {
-		err := stack.Await(ctx, 20*time.Millisecond, func(context.Context) error {
+		err := process.Await(ctx, 20*time.Millisecond, func(context.Context) error {
 			f.mu.Lock()
 			defer f.mu.Unlock()
 			if !m.last.Ready {

@@ -12,13 +12,14 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	utilnet "k8s.io/apimachinery/pkg/util/net"
-	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/onebid-dev/onebid/api/v1alpha1"
-	"github.com/onebid-dev/onebid/hack/internal/stack"
+	"github.com/onebid-dev/onebid/internal/testenv"
+	"github.com/onebid-dev/onebid/internal/testenv/build"
+	"github.com/onebid-dev/onebid/internal/testenv/process"
 )
 
 const (
@@ -51,7 +52,7 @@ type scanner struct {
 	postings    int
 	namespace   string
 	marketplace string
-	client      rest.Interface
+	client      client.Client
 	out         *json.Encoder
 
 	count    event
@@ -77,7 +78,7 @@ func runScanner(ctx context.Context, args []string, stdin io.Reader, stdout io.W
 		return fmt.Errorf("reading the kubeconfig: %w", err)
 	}
 	config.QPS = -1
-	if s.client, err = stack.BidClient(config); err != nil {
+	if s.client, err = client.New(config, client.Options{Scheme: testenv.NewScheme()}); err != nil {
 		return err
 	}
 	if err := s.out.Encode(event{Ready: true}); err != nil {
@@ -110,13 +111,10 @@ func (s *scanner) race(ctx context.Context) error {
 	return s.report(event{Done: true})
 }
 
-// bid creates the Bid, unless somebody has done so.
+// bid creates the Bid, at a price that tells the scanners apart.
 func (s *scanner) bid(ctx context.Context, postingID string) error {
-	bid, err := s.newBid(postingID)
-	if err != nil {
-		return err
-	}
-	err = s.create(ctx, bid)
+	err := s.create(ctx, build.Bid(s.namespace, s.marketplace, postingID,
+		build.Price(fmt.Sprint(200+s.number), "USD"), build.Proposal(fmt.Sprintf("Scanner %d can do it.", s.number))))
 	s.count.Tried++
 	if apierrors.IsAlreadyExists(err) {
 		s.count.Refused++
@@ -132,30 +130,14 @@ func (s *scanner) bid(ctx context.Context, postingID string) error {
 	return s.report(event{Created: postingID, At: at})
 }
 
-// newBid asks for a price of its own, so that it shows whose Bid it is.
-func (s *scanner) newBid(postingID string) (*v1alpha1.Bid, error) {
-	name, err := v1alpha1.Key{Marketplace: s.marketplace, PostingID: postingID}.Name()
-	if err != nil {
-		return nil, err
-	}
-	return &v1alpha1.Bid{
-		ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: name},
-		Spec: v1alpha1.BidSpec{
-			Marketplace: s.marketplace, PostingID: postingID,
-			Price:    v1alpha1.Money{Amount: fmt.Sprint(200 + s.number), Currency: "USD"},
-			Proposal: fmt.Sprintf("Scanner %d can do it.", s.number),
-		},
-	}, nil
-}
-
 // create sends the Bid until the API server has decided. A 503 comes from an admission policy that has not warmed up
 // yet, a 429 from a busy server; after a lost connection the Bid may be there, which the next try finds out.
 func (s *scanner) create(ctx context.Context, bid *v1alpha1.Bid) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, retryFor, fmt.Errorf("no answer in %s", retryFor))
 	defer cancel()
 	var final error
-	err := stack.Await(ctx, retryEvery, func(ctx context.Context) error {
-		err := s.client.Post().Namespace(bid.Namespace).Resource("bids").Body(bid).Do(ctx).Error()
+	err := process.Await(ctx, retryEvery, func(ctx context.Context) error {
+		err := s.client.Create(ctx, bid.DeepCopy())
 		if mayPass(err) {
 			s.count.Retried++
 			return err
