@@ -56,10 +56,11 @@ func (st *stage) play(ctx context.Context, p *progress) (result, error) {
 	pl.live = &ledgerReader{client: st.market.Client, summary: marketsim.NewSummarizer(), calls: openCalls{}}
 	go pl.live.follow(observing)
 	var err error
-	if pl.fleet, err = st.launch(pl.tracker.created); err != nil {
+	pl.fleet, err = st.launch(pl.tracker.created)
+	defer pl.fleet.stop()
+	if err != nil {
 		return result{}, err
 	}
-	defer pl.fleet.stop()
 	if err := pl.fleet.ready(ctx); err != nil {
 		return result{}, err
 	}
@@ -194,7 +195,7 @@ func (pl *play) judge() (result, error) {
 	}
 	notes, k := pl.tracker.snapshot(), pl.killed()
 	r := result{
-		settings: pl.settings, scanners: pl.fleet.count(), killed: k.victim.Name,
+		settings: pl.settings, scanners: pl.fleet.counts(), killed: k.victim.Name,
 		verdict: judge(pl.plan, ledger, notes, k.wall),
 		before:  durations(notes, k.at), all: durations(notes, 0),
 		elapsed: time.Since(pl.progress.started),
@@ -212,7 +213,7 @@ func (pl *play) judge() (result, error) {
 func (pl *play) status() status {
 	phase, _ := pl.phase.Load().(string)
 	s := status{
-		phase: phase, scanners: pl.fleet.count(), bids: pl.tracker.tally(), live: pl.live.live(),
+		phase: phase, scanners: pl.fleet.counts(), bids: pl.tracker.tally(), live: pl.live.live(),
 	}
 	var alive []string
 	for _, m := range pl.managers {
