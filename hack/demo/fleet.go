@@ -48,7 +48,7 @@ func (st *stage) launch(created func(string, moment)) (*fleet, error) {
 		events, output := io.Pipe()
 		name := fmt.Sprintf("scanner-%d", i+1)
 		p, err := process.Start(process.Command{
-			Name: name, Path: self, Log: filepath.Join(st.dir, name+".log"), Stdin: start, Stdout: output,
+			Name: name, Path: self, Log: filepath.Join(st.logs(), name+".log"), Stdin: start, Stdout: output,
 			Args: []string{
 				"scanner", "--kubeconfig=" + kubeconfig, "--namespace=" + st.place.namespace, "--marketplace=" + st.place.marketplace,
 				"--number=" + strconv.Itoa(i), "--postings=" + strconv.Itoa(st.settings.postings),

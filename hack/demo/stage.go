@@ -44,6 +44,10 @@ type stage struct {
 	bidder   *testenv.User
 }
 
+func (st *stage) logs() string { return filepath.Join(st.dir, "logs") }
+
+func (st *stage) binary(name string) string { return filepath.Join(st.settings.bin, name) }
+
 // setUp starts everything and reports it. Stop is needed also when it fails.
 func (st *stage) setUp(ctx context.Context, p *progress) (err error) {
 	p.say("starting etcd and kube-apiserver")
@@ -54,7 +58,7 @@ func (st *stage) setUp(ctx context.Context, p *progress) (err error) {
 	if err := st.env.InstallDefault(ctx); err != nil {
 		return err
 	}
-	if st.market, err = process.StartSimulator(ctx, filepath.Join(st.settings.bin, "marketsim"), st.dir, 0); err != nil {
+	if st.market, err = process.StartSimulator(ctx, st.binary("marketsim"), filepath.Join(st.dir, "ledger.jsonl"), st.logs(), 0); err != nil {
 		return err
 	}
 	p.say("started the marketplace simulator at %s", st.market.URL)
@@ -128,7 +132,7 @@ func (st *stage) startManagers(ctx context.Context) error {
 	}
 	for i := range 2 {
 		m, err := process.Replica{
-			Binary: filepath.Join(st.settings.bin, "manager"), Name: fmt.Sprintf("manager-%d", i+1), Dir: st.dir,
+			Binary: st.binary("manager"), Name: fmt.Sprintf("manager-%d", i+1), Logs: st.logs(),
 			Kubeconfig: user.Kubeconfig, Flags: []string{"--namespace=" + managerNamespace, "--allow-private-addresses"},
 		}.Start()
 		if err != nil {

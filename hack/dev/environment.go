@@ -29,6 +29,8 @@ type environment struct {
 	keeping    sync.WaitGroup // of managers
 }
 
+func (e *environment) logs() string { return filepath.Join(e.dir, "logs") }
+
 func (e *environment) say(format string, args ...any) {
 	fmt.Fprintf(e.out, "%s  %s\n", time.Now().Format(time.TimeOnly), fmt.Sprintf(format, args...))
 }
@@ -48,7 +50,8 @@ func (e *environment) start(ctx context.Context) error {
 	if err := e.plane.InstallDefault(ctx); err != nil {
 		return err
 	}
-	e.market, err = process.StartSimulator(ctx, filepath.Join(e.settings.bin, "marketsim"), e.dir, e.settings.marketPort)
+	e.market, err = process.StartSimulator(ctx, filepath.Join(e.settings.bin, "marketsim"),
+		filepath.Join(e.dir, "ledger.jsonl"), e.logs(), e.settings.marketPort)
 	if err != nil {
 		return err
 	}
@@ -68,8 +71,8 @@ func (e *environment) start(ctx context.Context) error {
 
 func (e *environment) startManager(i int) (*process.Manager, error) {
 	return process.Replica{
-		Binary: filepath.Join(e.settings.bin, "manager"), Name: fmt.Sprintf("manager-%d", i+1), Dir: e.dir, Kubeconfig: e.kubeconfig,
-		Flags: []string{"--namespace=" + managerNamespace, "--allow-private-addresses"},
+		Binary: filepath.Join(e.settings.bin, "manager"), Name: fmt.Sprintf("manager-%d", i+1), Logs: e.logs(),
+		Kubeconfig: e.kubeconfig, Flags: []string{"--namespace=" + managerNamespace, "--allow-private-addresses"},
 	}.Start()
 }
 
@@ -161,7 +164,7 @@ func (e *environment) stop() error {
 	if e.plane != nil {
 		err = e.plane.Stop()
 	}
-	e.say("stopped; the logs are in %s", e.dir)
+	e.say("stopped; the logs are in %s", e.logs())
 	return err
 }
 
@@ -183,7 +186,7 @@ Logs are in %s. Ctrl-C ends it all. In another terminal, in this folder:
   kubectl get bids
   kubectl delete bid rest.39211345      # returns when the marketplace has no live bid any more
 
-`, e.plane.Config.Host, e.market.URL, len(e.managers), e.dir, e.plane.Admin().Kubeconfig, path)
+`, e.plane.Config.Host, e.market.URL, len(e.managers), e.logs(), e.plane.Admin().Kubeconfig, path)
 	if e.market.URL != defaultMarket {
 		fmt.Fprintf(e.out, "Port 8090 was taken: in config/samples, read %s for %s.\n\n", e.market.URL, defaultMarket)
 	}

@@ -30,7 +30,7 @@ func (e *Environment) startControllerManager(ctx context.Context) error {
 	}
 	e.manager, err = process.Start(process.Command{
 		Name: controllerManager, Path: filepath.Join(e.assets, controllerManager),
-		Log: filepath.Join(e.dir, controllerManager+".log"), Args: []string{
+		Log: filepath.Join(e.dir, "logs", controllerManager+".log"), Args: []string{
 			"--kubeconfig=" + identity.Kubeconfig,
 			"--use-service-account-credentials=true",
 			"--controllers=namespace-controller,garbage-collector-controller,clusterrole-aggregation-controller",

@@ -149,10 +149,11 @@ func (e *Environment) keepData() (err error) {
 	}
 	etcd.DataDir = filepath.Join(e.dir, "etcd")
 	etcd.Configure().Disable("unsafe-no-fsync")
-	if err := os.MkdirAll(etcd.DataDir, 0o700); err != nil {
+	logs := filepath.Join(e.dir, "logs")
+	if err := errors.Join(os.MkdirAll(etcd.DataDir, 0o700), os.MkdirAll(logs, 0o700)); err != nil {
 		return err
 	}
-	e.log, err = os.OpenFile(filepath.Join(e.dir, "control-plane.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	e.log, err = os.OpenFile(filepath.Join(logs, "control-plane.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	apiserver := e.plane.ControlPlane.GetAPIServer()
 	apiserver.Out, apiserver.Err, etcd.Out, etcd.Err = e.log, e.log, e.log, e.log
 	return err
@@ -169,7 +170,7 @@ func (e *Environment) start(ctx context.Context, options Options) error {
 	if e.Client, err = client.NewWithWatch(config, client.Options{Scheme: e.Scheme}); err != nil {
 		return err
 	}
-	if e.admin, err = e.newUser("admin", config); err != nil {
+	if e.admin, err = e.newUser("admin", "kubeconfig", config); err != nil {
 		return err
 	}
 	if options.ControllerManager {

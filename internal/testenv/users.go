@@ -58,7 +58,7 @@ func (e *Environment) User(name string, groups ...string) (*User, error) {
 	if err != nil {
 		return nil, err
 	}
-	user, err := e.newUser(name, authenticated.Config())
+	user, err := e.newUser(name, name+".kubeconfig", authenticated.Config())
 	if err != nil {
 		return nil, err
 	}
@@ -77,13 +77,13 @@ func (e *Environment) Login(ctx context.Context, namespace, serviceAccount strin
 	}
 	config := rest.AnonymousClientConfig(e.Config)
 	config.QPS, config.BearerToken = e.Config.QPS, request.Status.Token
-	return e.newUser("system:serviceaccount:"+namespace+":"+serviceAccount, config)
+	return e.newUser("system:serviceaccount:"+namespace+":"+serviceAccount, namespace+"."+serviceAccount+".kubeconfig", config)
 }
 
 // Admin is the user of Config.
 func (e *Environment) Admin() *User { return e.admin }
 
-func (e *Environment) newUser(name string, config *rest.Config) (*User, error) {
+func (e *Environment) newUser(name, file string, config *rest.Config) (*User, error) {
 	withWatch, err := client.NewWithWatch(config, client.Options{Scheme: e.Scheme})
 	if err != nil {
 		return nil, err
@@ -96,7 +96,7 @@ func (e *Environment) newUser(name string, config *rest.Config) (*User, error) {
 	}
 	kubeconfig.Contexts[only] = &clientcmdapi.Context{Cluster: only, AuthInfo: only}
 	kubeconfig.CurrentContext = only
-	file := filepath.Join(e.dir, name+".kubeconfig")
+	file = filepath.Join(e.dir, file)
 	if err := clientcmd.WriteToFile(*kubeconfig, file); err != nil {
 		return nil, err
 	}

@@ -51,7 +51,7 @@ func run(m *testing.M) int {
 		return fail(fmt.Errorf("build the simulator: %w", err))
 	}
 	// A process of its own, so that nothing that ends or stops a manager touches it.
-	simulator, err := process.StartSimulator(context.Background(), filepath.Join(dir, "marketsim"), dir, 0)
+	simulator, err := process.StartSimulator(context.Background(), filepath.Join(dir, "marketsim"), filepath.Join(dir, "ledger.jsonl"), dir, 0)
 	if err != nil {
 		return fail(err)
 	}

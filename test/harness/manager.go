@@ -50,7 +50,7 @@ func (x *Tenant) managerUser() *testenv.User {
 // StartManager starts a replica with quick heartbeats, which is killed after the test. It must not have had a data race.
 func StartManager(t *testing.T, r process.Replica) *Manager {
 	t.Helper()
-	r.Dir, r.Flags = t.TempDir(), slices.Concat(quick, r.Flags)
+	r.Logs, r.Flags = t.TempDir(), slices.Concat(quick, r.Flags)
 	running, err := r.Start()
 	if err != nil {
 		t.Fatal(err)

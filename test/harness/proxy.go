@@ -36,6 +36,7 @@ type Proxy struct {
 	met    int
 	ahead  time.Duration
 	events Events
+	held   int
 	healed chan struct{}               // closed when the faults of now end
 	flows  chan struct{}               // closed when something else becomes of events
 	writes map[string]testenv.Requests // by namespace
@@ -221,6 +222,19 @@ func (s *stream) Read(b []byte) (int, error) {
 	return n, nil
 }
 
+// Held is how many events were held up so far.
+func (p *Proxy) Held() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.held
+}
+
+func (p *Proxy) hold() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.held++
+}
+
 // treat holds an event up while events are held, and doubles it when they come twice.
 func (p *Proxy) treat(event []byte, over <-chan struct{}) []byte {
 	for {
@@ -233,6 +247,7 @@ func (p *Proxy) treat(event []byte, over <-chan struct{}) []byte {
 		if events == EventsPass {
 			return event
 		}
+		p.hold()
 		select {
 		case <-flows:
 		case <-over:

@@ -25,7 +25,7 @@ import (
 const (
 	// Patience is how long a test waits for what must come.
 	Patience = 40 * time.Second
-	poll     = 20 * time.Millisecond
+	poll     = 50 * time.Millisecond
 )
 
 // Tenant is a namespace with a Marketplace at a market of its own, and managers that work in it only: so tenants do not see

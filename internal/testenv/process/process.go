@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"syscall"
 	"time"
 )
@@ -20,7 +21,7 @@ type Command struct {
 	Args []string
 	// Env is added to the environment of this process.
 	Env []string
-	// Log is the file to which the output is appended; empty discards it.
+	// Log is the file to which the output is appended, in a folder that is made if it is missing; empty discards the output.
 	Log string
 	// Stdin is what the program reads; nil for nothing.
 	Stdin io.Reader
@@ -43,6 +44,9 @@ type Process struct {
 func Start(c Command) (*Process, error) {
 	p := &Process{Name: c.Name, Log: c.Log, done: make(chan struct{}), cmd: exec.Command(c.Path, c.Args...)}
 	if c.Log != "" {
+		if err := os.MkdirAll(filepath.Dir(c.Log), 0o700); err != nil {
+			return nil, fmt.Errorf("starting %s: %w", c.Name, err)
+		}
 		log, err := os.OpenFile(c.Log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 		if err != nil {
 			return nil, fmt.Errorf("starting %s: %w", c.Name, err)

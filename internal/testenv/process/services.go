@@ -28,18 +28,17 @@ type Simulator struct {
 	Client *marketsim.Client
 }
 
-// StartSimulator starts a marketsim binary with its ledger and log in the folder, at the port if that is free, and returns when it
-// answers.
-func StartSimulator(ctx context.Context, binary, dir string, port int) (*Simulator, error) {
+// StartSimulator starts a marketsim binary with its log in a folder, at the port if that is free, and returns when it answers.
+func StartSimulator(ctx context.Context, binary, ledger, logs string, port int) (*Simulator, error) {
 	address, err := FreeAddress(port)
 	if err != nil {
 		return nil, err
 	}
-	s := &Simulator{URL: "http://" + address, Ledger: filepath.Join(dir, "ledger.jsonl")}
+	s := &Simulator{URL: "http://" + address, Ledger: ledger}
 	s.Client = marketsim.NewClient(s.URL)
 	s.Process, err = Start(Command{
-		Name: "marketsim", Path: binary, Args: []string{"--listen=" + address, "--ledger=" + s.Ledger},
-		Log: filepath.Join(dir, "marketsim.log"),
+		Name: "marketsim", Path: binary, Args: []string{"--listen=" + address, "--ledger=" + ledger},
+		Log: filepath.Join(logs, "marketsim.log"),
 	})
 	if err != nil {
 		return nil, err
@@ -67,8 +66,8 @@ type Replica struct {
 	Binary string
 	// Name would in a cluster be the Pod's.
 	Name string
-	// Dir is the folder for the log.
-	Dir string
+	// Logs is the folder for the log.
+	Logs string
 	// Kubeconfig to log in with.
 	Kubeconfig string
 	// Env is added to the environment of this process.
@@ -88,7 +87,7 @@ func (r Replica) Start() (*Manager, error) {
 		return nil, err
 	}
 	m.Process, err = Start(Command{
-		Name: r.Name, Path: r.Binary, Env: r.Env, Log: filepath.Join(r.Dir, r.Name+".log"), Args: append([]string{
+		Name: r.Name, Path: r.Binary, Env: r.Env, Log: filepath.Join(r.Logs, r.Name+".log"), Args: append([]string{
 			"--kubeconfig=" + r.Kubeconfig, "--pod-name=" + r.Name,
 			"--health-probe-bind-address=" + m.Health, "--metrics-bind-address=" + m.Metrics,
 		}, r.Flags...),
