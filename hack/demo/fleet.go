@@ -1,96 +1,92 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"path/filepath"
 	"strconv"
 	"sync"
 	"time"
 
-	"github.com/onebid-dev/onebid/hack/internal/stack"
+	"github.com/onebid-dev/onebid/internal/testenv/process"
 )
 
 const scannersReady = 60 * time.Second
 
 // fleet is the scanner processes. Each runs this very binary with a login of its own.
 type fleet struct {
-	scanners []*member
+	processes []*process.Process
+	starts    []*os.File // a scanner waits for a line here, and gives up when it is closed
+	created   func(postingID string, at moment)
+	following sync.WaitGroup
 
-	mu      sync.Mutex
-	created func(postingID string, at moment)
+	mu    sync.Mutex
+	count counts
 }
 
-// member is one scanner process and what it last said.
-type member struct {
-	process *stack.Process
-	fleet   *fleet
-	start   *os.File // the scanner waits for a line here, and gives up when it is closed
-	rest    []byte   // a line that has not ended yet
+// counts are what all scanners did so far: scanners that are ready, postings tried, and those that had a Bid already.
+type counts struct{ ready, tried, refused int }
 
-	// guarded by fleet.mu
-	last event
-	err  error
-}
-
-// launch starts the scanners, one for each kubeconfig. They wait for race. created is called for every Bid that the API
-// server acknowledged to one of them, one call at a time.
-func launch(g *stack.Group, s settings, place placement, kubeconfigs []string, created func(string, moment)) (*fleet, error) {
+// launch starts the scanners. They wait for race. created is called for every Bid that the API server acknowledged to one of
+// them, one call at a time.
+func (st *stage) launch(created func(string, moment)) (*fleet, error) {
+	f := &fleet{created: created}
 	self, err := os.Executable()
 	if err != nil {
-		return nil, fmt.Errorf("finding this binary: %w", err)
+		return f, err
 	}
-	f := &fleet{created: created}
-	for i, kubeconfig := range kubeconfigs {
-		read, write, err := os.Pipe()
+	for i, kubeconfig := range st.scanners {
+		start, write, err := os.Pipe()
 		if err != nil {
-			return nil, fmt.Errorf("making a pipe: %w", err)
+			return f, err
 		}
-		m := &member{fleet: f, start: write}
-		m.process, err = g.Start(stack.Command{
-			Name: fmt.Sprintf("scanner-%d", i+1), Path: self,
+		f.starts = append(f.starts, write)
+		events, output := io.Pipe()
+		name := fmt.Sprintf("scanner-%d", i+1)
+		p, err := process.Start(process.Command{
+			Name: name, Path: self, Log: filepath.Join(st.logs(), name+".log"), Stdin: start, Stdout: output,
 			Args: []string{
-				"scanner", "--kubeconfig=" + kubeconfig, "--namespace=" + place.namespace, "--marketplace=" + place.marketplace,
-				"--number=" + strconv.Itoa(i), "--postings=" + strconv.Itoa(s.postings),
-				"--seed=" + strconv.FormatUint(s.seed, 10),
+				"scanner", "--kubeconfig=" + kubeconfig, "--namespace=" + st.place.namespace, "--marketplace=" + st.place.marketplace,
+				"--number=" + strconv.Itoa(i), "--postings=" + strconv.Itoa(st.settings.postings),
+				"--seed=" + strconv.FormatUint(st.settings.seed, 10),
 			},
-			Stdin: read, Stdout: m,
 		})
-		if err := errors.Join(err, read.Close()); err != nil {
-			return nil, err
+		if err := errors.Join(err, start.Close()); err != nil {
+			return f, err
 		}
-		f.scanners = append(f.scanners, m)
+		f.processes = append(f.processes, p)
+		f.following.Go(func() { f.follow(json.NewDecoder(events)) })
+		go func() {
+			<-p.Done()
+			_ = output.Close()
+		}()
 	}
 	return f, nil
 }
 
-// Write takes what the scanner prints.
-func (m *member) Write(text []byte) (int, error) {
-	m.rest = append(m.rest, text...)
+// follow takes what a scanner prints.
+func (f *fleet) follow(events *json.Decoder) {
 	for {
-		line, rest, found := bytes.Cut(m.rest, []byte("\n"))
-		if !found {
-			return len(text), nil
+		var e event
+		if events.Decode(&e) != nil {
+			return
 		}
-		m.take(line)
-		m.rest = rest
-	}
-}
-
-func (m *member) take(line []byte) {
-	m.fleet.mu.Lock()
-	defer m.fleet.mu.Unlock()
-	var e event
-	if err := json.Unmarshal(line, &e); err != nil {
-		m.err = fmt.Errorf("%s said something else than an event: %q", m.process.Name, line)
-		return
-	}
-	m.last = e
-	if e.Created != "" {
-		m.fleet.created(e.Created, e.At)
+		f.mu.Lock()
+		switch {
+		case e.Posting == "":
+			f.count.ready++
+		case e.At == 0:
+			f.count.tried++
+			f.count.refused++
+		default:
+			f.count.tried++
+			f.created(e.Posting, e.At)
+		}
+		f.mu.Unlock()
 	}
 }
 
@@ -98,61 +94,52 @@ func (m *member) take(line []byte) {
 func (f *fleet) ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, scannersReady, fmt.Errorf("the scanners were not ready after %s", scannersReady))
 	defer cancel()
-	for _, m := range f.scanners {
-		err := stack.Await(ctx, 20*time.Millisecond, func(context.Context) error {
-			f.mu.Lock()
-			defer f.mu.Unlock()
-			if !m.last.Ready {
-				return fmt.Errorf("%s has not reported", m.process.Name)
-			}
-			return nil
-		}, m.process)
-		if err != nil {
-			return err
+	return process.Await(ctx, pollInterval, func(context.Context) error {
+		if n := f.counts().ready; n < len(f.processes) {
+			return fmt.Errorf("%d are ready", n)
 		}
-	}
-	return nil
+		return nil
+	}, f.processes...)
 }
 
 // race lets all scanners start at once.
 func (f *fleet) race() error {
-	for _, m := range f.scanners {
-		if _, err := m.start.WriteString("\n"); err != nil {
+	for _, start := range f.starts {
+		if _, err := start.WriteString("\n"); err != nil {
 			return fmt.Errorf("starting the race: %w", err)
 		}
 	}
 	return nil
 }
 
-// await returns when every scanner is through, and fails when one is not.
+// await returns when every scanner has tried every posting, and fails when one has not.
 func (f *fleet) await(ctx context.Context) error {
-	for _, m := range f.scanners {
+	for _, p := range f.processes {
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case <-m.process.Done():
+		case <-p.Done():
 		}
-		f.mu.Lock()
-		done, err := m.last.Done, m.err
-		f.mu.Unlock()
-		if err := errors.Join(err, m.process.Err()); err != nil {
+		if err := p.Err(); err != nil {
 			return err
 		}
-		if !done {
-			return fmt.Errorf("%s ended before it was through", m.process.Name)
-		}
 	}
+	f.following.Wait()
 	return nil
 }
 
-// count sums up what the scanners did so far.
-func (f *fleet) count() (sum event) {
+// stop ends scanners that have not ended.
+func (f *fleet) stop() {
+	for _, p := range f.processes {
+		p.Kill()
+	}
+	for _, start := range f.starts {
+		_ = start.Close()
+	}
+}
+
+func (f *fleet) counts() counts {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for _, m := range f.scanners {
-		sum.Tried += m.last.Tried
-		sum.Refused += m.last.Refused
-		sum.Retried += m.last.Retried
-	}
-	return sum
+	return f.count
 }

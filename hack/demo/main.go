@@ -13,13 +13,14 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"syscall"
 	"time"
 
+	"github.com/go-logr/logr"
 	"k8s.io/klog/v2"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
-	"github.com/onebid-dev/onebid/hack/internal/stack"
+	"github.com/onebid-dev/onebid/internal/testenv"
 )
 
 func main() { os.Exit(exitCode(run(os.Args[1:]))) }
@@ -57,7 +58,7 @@ func exitCode(err error) int {
 var errInterrupted = errors.New("interrupted")
 
 func runDemo(ctx context.Context, args []string) (err error) {
-	root, err := stack.FindRoot()
+	root, err := testenv.Root()
 	if err != nil {
 		return err
 	}
@@ -65,32 +66,28 @@ func runDemo(ctx context.Context, args []string) (err error) {
 	if err != nil {
 		return err
 	}
-	// The watch reports lost connections at the end, when the API server is gone; nobody needs to read that.
+	// The watch reports lost connections at the end, when the API server is gone.
 	klog.SetOutput(io.Discard)
 	klog.LogToStderr(false)
+	log.SetLogger(logr.Discard())
 	dir, err := os.MkdirTemp("", "onebid-demo-")
 	if err != nil {
 		return fmt.Errorf("making a folder: %w", err)
 	}
+	st := &stage{settings: s, dir: dir, place: placement{namespace: "demo", marketplace: s.market}}
 	defer func() {
+		err = errors.Join(err, st.stop())
 		if ctx.Err() != nil {
 			err = errInterrupted
 		}
-		failed := err != nil && !errors.Is(err, errInterrupted)
-		err = errors.Join(err, cleanUp(dir, s.keep || failed))
-		if s.keep || failed {
+		if s.keep || err != nil && !errors.Is(err, errInterrupted) {
 			fmt.Fprintf(os.Stderr, "demo: the ledger and the logs are in %s\n", dir)
+			return
 		}
+		err = errors.Join(err, os.RemoveAll(dir))
 	}()
-	group, err := stack.NewGroup(filepath.Join(dir, "logs"))
-	if err != nil {
-		return err
-	}
-	defer group.Stop(stopGrace)
-
 	p := &progress{out: os.Stdout, terminal: isTerminal(os.Stdout), started: time.Now(), settings: s}
-	st, err := setUp(ctx, s, root, dir, group, p)
-	if err != nil {
+	if err := st.setUp(ctx, p); err != nil {
 		return err
 	}
 	r, err := st.play(ctx, p)

@@ -10,14 +10,12 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
-	"k8s.io/client-go/tools/clientcmd"
 
-	"github.com/onebid-dev/onebid/hack/internal/stack"
 	"github.com/onebid-dev/onebid/internal/marketsim"
+	"github.com/onebid-dev/onebid/internal/testenv/process"
 )
 
-// lookEvery is how often the play looks whether something has come about.
-const lookEvery = 50 * time.Millisecond
+const pollInterval = 50 * time.Millisecond
 
 // play is the demo once everything runs.
 type play struct {
@@ -36,7 +34,7 @@ type play struct {
 
 // killing is what is known about the manager that was killed.
 type killing struct {
-	victim *stack.Process
+	victim *process.Process
 	at     moment
 	wall   time.Time // by the clock of the ledger, which has no monotonic one
 }
@@ -52,13 +50,15 @@ func (st *stage) play(ctx context.Context, p *progress) (result, error) {
 	// The observers go on until everything was seen.
 	observing, stop := context.WithCancel(ctx)
 	defer stop()
-	if err := watchBids(observing, st.plane, st.place.namespace, pl.tracker); err != nil {
+	if err := watchBids(observing, st.env, st.place.namespace, pl.tracker); err != nil {
 		return result{}, err
 	}
 	pl.live = &ledgerReader{client: st.market.Client, summary: marketsim.NewSummarizer(), calls: openCalls{}}
 	go pl.live.follow(observing)
 	var err error
-	if pl.fleet, err = launch(st.group, st.settings, st.place, st.scanners, pl.tracker.created); err != nil {
+	pl.fleet, err = st.launch(pl.tracker.created)
+	defer pl.fleet.stop()
+	if err != nil {
 		return result{}, err
 	}
 	if err := pl.fleet.ready(ctx); err != nil {
@@ -84,18 +84,14 @@ func (pl *play) acts(ctx context.Context) error {
 			cancel(err)
 		}
 	}
-	for _, p := range []*stack.Process{pl.market.Process, pl.managers[0].Process, pl.managers[1].Process} {
+	for _, p := range []*process.Process{pl.market.Process, pl.managers[0].Process, pl.managers[1].Process} {
 		go func() { fail(pl.guard(ctx, p)) }()
-	}
-	w, err := pl.withdrawer()
-	if err != nil {
-		return err
 	}
 	pl.phase.Store("racing")
 	if err := pl.fleet.race(); err != nil {
 		return err
 	}
-	go func() { fail(w.bySpec(ctx, pl.plan.bySpec)) }()
+	go func() { fail(pl.each(ctx, pl.plan.bySpec, pl.withdrawBid)) }()
 	raced := make(chan struct{})
 	var race errgroup.Group
 	race.Go(func() error { return pl.killOne(ctx, raced) })
@@ -108,12 +104,12 @@ func (pl *play) acts(ctx context.Context) error {
 	}
 	// Only now: a scanner that came later would create a deleted Bid anew, and rightly so.
 	pl.phase.Store("scanners are through; withdrawing and settling")
-	go func() { fail(w.byDelete(ctx, pl.plan.byDelete)) }()
+	go func() { fail(pl.each(ctx, pl.plan.byDelete, pl.deleteBid)) }()
 	return pl.settle(ctx)
 }
 
 // guard returns an error when the process ends, unless it was the one to be killed.
-func (pl *play) guard(ctx context.Context, p *stack.Process) error {
+func (pl *play) guard(ctx context.Context, p *process.Process) error {
 	select {
 	case <-ctx.Done():
 		return nil
@@ -125,20 +121,10 @@ func (pl *play) guard(ctx context.Context, p *stack.Process) error {
 	return errors.Join(fmt.Errorf("%s ended in the middle of the demo", p.Name), p.Err())
 }
 
-func (pl *play) withdrawer() (*withdrawer, error) {
-	config, err := clientcmd.BuildConfigFromFlags("", pl.bidder)
-	if err != nil {
-		return nil, fmt.Errorf("reading the kubeconfig: %w", err)
-	}
-	config.QPS = -1
-	client, err := stack.BidClient(config)
-	return &withdrawer{client: client, place: pl.place, placed: pl.tracker.placed}, err
-}
-
 // killOne kills a manager when a good part of the bids has been placed and the marketplace is about to answer others, or
 // else when the race is over.
 func (pl *play) killOne(ctx context.Context, raced <-chan struct{}) error {
-	err := stack.Await(ctx, lookEvery/5, func(ctx context.Context) error {
+	err := process.Await(ctx, pollInterval/5, func(ctx context.Context) error {
 		select {
 		case <-raced:
 			return nil
@@ -185,7 +171,7 @@ func (pl *play) settle(ctx context.Context) error {
 	waiting, cancel := context.WithTimeoutCause(ctx, pl.settings.deadline, late)
 	defer cancel()
 	var missing []broken
-	err := stack.Await(waiting, 2*lookEvery, func(context.Context) error {
+	err := process.Await(waiting, 2*pollInterval, func(context.Context) error {
 		if missing = pl.plan.missing(pl.tracker.snapshot()); len(missing) > 0 {
 			return fmt.Errorf("%s bids to go", grouped(len(missing)))
 		}
@@ -201,9 +187,7 @@ func (pl *play) settle(ctx context.Context) error {
 
 // judge ends the managers and then the marketplace, so that nothing can follow, and reads the ledger.
 func (pl *play) judge() (result, error) {
-	for _, m := range pl.managers {
-		m.Stop(stopGrace)
-	}
+	pl.stopManagers()
 	pl.market.Stop(stopGrace)
 	ledger, err := marketsim.ReadLedger(pl.market.Ledger)
 	if err != nil {
@@ -211,7 +195,7 @@ func (pl *play) judge() (result, error) {
 	}
 	notes, k := pl.tracker.snapshot(), pl.killed()
 	r := result{
-		settings: pl.settings, scanners: pl.fleet.count(), killed: k.victim.Name,
+		settings: pl.settings, scanners: pl.fleet.counts(), killed: k.victim.Name,
 		verdict: judge(pl.plan, ledger, notes, k.wall),
 		before:  durations(notes, k.at), all: durations(notes, 0),
 		elapsed: time.Since(pl.progress.started),
@@ -229,11 +213,11 @@ func (pl *play) judge() (result, error) {
 func (pl *play) status() status {
 	phase, _ := pl.phase.Load().(string)
 	s := status{
-		phase: phase, scanners: pl.fleet.count(), bids: pl.tracker.tally(), live: pl.live.live(),
+		phase: phase, scanners: pl.fleet.counts(), bids: pl.tracker.tally(), live: pl.live.live(),
 	}
 	var alive []string
 	for _, m := range pl.managers {
-		if m.Alive() {
+		if !m.Ended() {
 			alive = append(alive, m.Name)
 		}
 	}

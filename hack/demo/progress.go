@@ -17,7 +17,7 @@ const (
 // status is what the screen shows at one moment.
 type status struct {
 	phase    string
-	scanners event
+	scanners counts
 	bids     tally
 	live     int
 	managers string
@@ -88,7 +88,7 @@ func (p *progress) show() {
 	elapsed := time.Since(p.started)
 	if !p.terminal {
 		fmt.Fprintf(p.out, "%7s  %s: %s created, %s duplicates refused, %s active, %s withdrawn, %s live there, %s\n",
-			clockTime(elapsed), s.phase, grouped(s.bids.created), grouped(s.scanners.Refused), grouped(s.bids.active),
+			clockTime(elapsed), s.phase, grouped(s.bids.created), grouped(s.scanners.refused), grouped(s.bids.active),
 			grouped(s.bids.withdrawn), grouped(s.live), s.managers)
 		return
 	}
@@ -113,9 +113,9 @@ func (p *progress) block(s status, elapsed time.Duration) []string {
 		"",
 		row("phase", s.phase),
 		row("elapsed", clockTime(elapsed)),
-		row("creates tried", of(s.scanners.Tried, p.settings.scanners*p.settings.postings)),
+		row("creates tried", of(s.scanners.tried, p.settings.scanners*p.settings.postings)),
 		row("Bids created", of(s.bids.created, p.settings.postings)),
-		row("duplicates refused", fmt.Sprintf("%7s", grouped(s.scanners.Refused))),
+		row("duplicates refused", fmt.Sprintf("%7s", grouped(s.scanners.refused))),
 		row("Active", fmt.Sprintf("%7s", grouped(s.bids.active))),
 		row("withdrawn", of(s.bids.withdrawn, p.settings.withdraw)),
 		row("live at the marketplace", fmt.Sprintf("%7s", grouped(s.live))),

@@ -12,36 +12,24 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	utilnet "k8s.io/apimachinery/pkg/util/net"
-	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/onebid-dev/onebid/api/v1alpha1"
-	"github.com/onebid-dev/onebid/hack/internal/stack"
+	"github.com/onebid-dev/onebid/internal/testenv"
+	"github.com/onebid-dev/onebid/internal/testenv/build"
+	"github.com/onebid-dev/onebid/internal/testenv/process"
 )
 
-const (
-	// reportEvery bounds how old the numbers on the screen may be.
-	reportEvery = 200 * time.Millisecond
-	// retryEvery and retryFor bound how a scanner treats an API server that is not available right now.
-	retryEvery = 250 * time.Millisecond
-	retryFor   = 30 * time.Second
-)
+// retryEvery and retryFor bound how a scanner treats an API server that is not available right now.
+const retryEvery, retryFor = 250 * time.Millisecond, 30 * time.Second
 
-// event is one line that a scanner writes to its standard output.
+// event is one line that a scanner writes to its standard output. The first one, without a posting, says that it is ready.
 type event struct {
-	// Ready says that the scanner waits for the start.
-	Ready bool `json:"ready,omitempty"`
-	// Created is the posting of a Bid whose creation the API server acknowledged, At when.
-	Created string `json:"created,omitempty"`
-	At      moment `json:"at,omitempty"`
-	// Tried, Refused and Retried count so far: postings tried, those whose Bid was there already, and repeated requests.
-	Tried   int `json:"tried"`
-	Refused int `json:"refused"`
-	Retried int `json:"retried"`
-	// Done says that the scanner has tried every posting.
-	Done bool `json:"done,omitempty"`
+	// Posting was tried.
+	Posting string `json:"posting,omitempty"`
+	// At is when the API server acknowledged its Bid; 0 when there was one already.
+	At moment `json:"at,omitempty"`
 }
 
 // scanner is a program that knows nothing of other scanners: it creates a Bid for every posting that it finds.
@@ -51,11 +39,8 @@ type scanner struct {
 	postings    int
 	namespace   string
 	marketplace string
-	client      rest.Interface
+	client      client.Client
 	out         *json.Encoder
-
-	count    event
-	reported time.Time
 }
 
 // runScanner is the sub-command "scanner", of which the demo starts many. It starts at the first line on stdin and gives
@@ -74,14 +59,14 @@ func runScanner(ctx context.Context, args []string, stdin io.Reader, stdout io.W
 	}
 	config, err := clientcmd.BuildConfigFromFlags("", *kubeconfig)
 	if err != nil {
-		return fmt.Errorf("reading the kubeconfig: %w", err)
-	}
-	config.QPS = -1
-	if s.client, err = stack.BidClient(config); err != nil {
 		return err
 	}
-	if err := s.out.Encode(event{Ready: true}); err != nil {
-		return fmt.Errorf("reporting: %w", err)
+	config.QPS = -1
+	if s.client, err = client.New(config, client.Options{Scheme: testenv.NewScheme()}); err != nil {
+		return err
+	}
+	if err := s.out.Encode(event{}); err != nil {
+		return err
 	}
 	lines := bufio.NewReader(stdin)
 	if _, err := lines.ReadString('\n'); err != nil {
@@ -95,92 +80,47 @@ func runScanner(ctx context.Context, args []string, stdin io.Reader, stdout io.W
 	return s.race(ctx)
 }
 
-// race tries every posting once.
+// race tries every posting once, at a price that tells the scanners apart.
 func (s *scanner) race(ctx context.Context) error {
 	ids := postingIDs(s.seed, s.postings)
 	for _, i := range scannerOrder(s.seed, s.number, len(ids)) {
-		err := s.bid(ctx, ids[i])
-		if err != nil {
+		e := event{Posting: ids[i]}
+		err := s.create(ctx, ids[i])
+		if err == nil {
+			e.At, err = now()
+		}
+		if err != nil && !apierrors.IsAlreadyExists(err) {
 			return fmt.Errorf("bidding on %q: %w", ids[i], err)
 		}
-		if err := s.report(event{}); err != nil {
+		if err := s.out.Encode(e); err != nil {
 			return err
 		}
 	}
-	return s.report(event{Done: true})
-}
-
-// bid creates the Bid, unless somebody has done so.
-func (s *scanner) bid(ctx context.Context, postingID string) error {
-	bid, err := s.newBid(postingID)
-	if err != nil {
-		return err
-	}
-	err = s.create(ctx, bid)
-	s.count.Tried++
-	if apierrors.IsAlreadyExists(err) {
-		s.count.Refused++
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	at, err := now()
-	if err != nil {
-		return err
-	}
-	return s.report(event{Created: postingID, At: at})
-}
-
-// newBid asks for a price of its own, so that it shows whose Bid it is.
-func (s *scanner) newBid(postingID string) (*v1alpha1.Bid, error) {
-	name, err := v1alpha1.Key{Marketplace: s.marketplace, PostingID: postingID}.Name()
-	if err != nil {
-		return nil, err
-	}
-	return &v1alpha1.Bid{
-		ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: name},
-		Spec: v1alpha1.BidSpec{
-			Marketplace: s.marketplace, PostingID: postingID,
-			Price:    v1alpha1.Money{Amount: fmt.Sprint(200 + s.number), Currency: "USD"},
-			Proposal: fmt.Sprintf("Scanner %d can do it.", s.number),
-		},
-	}, nil
+	return nil
 }
 
 // create sends the Bid until the API server has decided. A 503 comes from an admission policy that has not warmed up
 // yet, a 429 from a busy server; after a lost connection the Bid may be there, which the next try finds out.
-func (s *scanner) create(ctx context.Context, bid *v1alpha1.Bid) error {
+func (s *scanner) create(ctx context.Context, postingID string) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, retryFor, fmt.Errorf("no answer in %s", retryFor))
 	defer cancel()
 	var final error
-	err := stack.Await(ctx, retryEvery, func(ctx context.Context) error {
-		err := s.client.Post().Namespace(bid.Namespace).Resource("bids").Body(bid).Do(ctx).Error()
-		if mayPass(err) {
-			s.count.Retried++
-			return err
+	err := process.Await(ctx, retryEvery, func(ctx context.Context) error {
+		final = s.client.Create(ctx, build.Bid(s.namespace, s.marketplace, postingID,
+			build.Price(fmt.Sprint(200+s.number), "USD"), build.Proposal(fmt.Sprintf("Scanner %d can do it.", s.number))))
+		if mayPass(final) {
+			return final
 		}
-		final = err
 		return nil
 	})
-	return errors.Join(err, final)
+	if err != nil {
+		return err
+	}
+	return final
 }
 
 func mayPass(err error) bool {
 	return apierrors.IsServiceUnavailable(err) || apierrors.IsTooManyRequests(err) || apierrors.IsServerTimeout(err) ||
 		apierrors.IsTimeout(err) || utilnet.IsConnectionReset(err) || utilnet.IsConnectionRefused(err) ||
 		utilnet.IsHTTP2ConnectionLost(err) || (err != nil && strings.HasSuffix(err.Error(), ": EOF"))
-}
-
-// report writes the event with the counters; one without news only now and then.
-func (s *scanner) report(e event) error {
-	if e == (event{}) && time.Since(s.reported) < reportEvery {
-		return nil
-	}
-	s.reported = time.Now()
-	e.Tried, e.Refused, e.Retried = s.count.Tried, s.count.Refused, s.count.Retried
-	if err := s.out.Encode(e); err != nil {
-		return fmt.Errorf("reporting: %w", err)
-	}
-	return nil
 }

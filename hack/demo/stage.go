@@ -3,29 +3,28 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/yaml"
+	"k8s.io/utils/ptr"
 
 	"github.com/onebid-dev/onebid/api/v1alpha1"
-	"github.com/onebid-dev/onebid/hack/internal/stack"
 	"github.com/onebid-dev/onebid/internal/marketsim"
+	"github.com/onebid-dev/onebid/internal/testenv"
+	"github.com/onebid-dev/onebid/internal/testenv/build"
+	"github.com/onebid-dev/onebid/internal/testenv/process"
 )
 
 const (
 	managerNamespace = "onebid-system"
 	managerAccount   = "onebid-manager"
-	scannerRole      = "onebid-scanner"
-	bidderRole       = "onebid-bidder"
 
 	// account is the simulator's name for whoever sends the token of the same name.
 	account = "onebid-demo"
-	// replyAfter is how long the marketplace thinks about a bid that it has accepted: long enough that a killed manager
-	// leaves some behind whose reply nobody gets.
+	// replyAfter is how long the marketplace takes to answer a place call that it has accepted: long enough that a killed
+	// manager leaves some behind whose reply nothing receives.
 	replyAfter = 150 * time.Millisecond
 	stopGrace  = 10 * time.Second
 )
@@ -36,71 +35,64 @@ type placement struct{ namespace, marketplace string }
 // stage is everything that runs before the scanners do.
 type stage struct {
 	settings settings
-	root     string
 	dir      string
-	group    *stack.Group
-	plane    *stack.ControlPlane
-	market   *stack.Simulator
-	managers []*stack.Manager
+	env      *testenv.Environment
+	market   *process.Simulator
+	managers []*process.Manager
 	place    placement
 	scanners []string // kubeconfigs
-	bidder   string   // kubeconfig of who withdraws
+	bidder   *testenv.User
 }
 
-// setUp starts everything and says so. Whatever it started belongs to the group, also when it fails.
-func setUp(ctx context.Context, s settings, root, dir string, g *stack.Group, p *progress) (*stage, error) {
-	assets, err := stack.FindAssets(root)
-	if err != nil {
-		return nil, err
-	}
-	if err := stack.FindBinaries(s.bin, "manager", "marketsim"); err != nil {
-		return nil, err
-	}
-	st := &stage{settings: s, root: root, dir: dir, group: g, place: placement{namespace: "demo", marketplace: s.market}}
+func (st *stage) logs() string { return filepath.Join(st.dir, "logs") }
+
+func (st *stage) binary(name string) string { return filepath.Join(st.settings.bin, name) }
+
+// setUp starts everything and reports it. Stop is needed also when it fails.
+func (st *stage) setUp(ctx context.Context, p *progress) (err error) {
 	p.say("starting etcd and kube-apiserver")
-	st.plane, err = stack.StartControlPlane(ctx, g, stack.ControlPlaneOptions{Assets: assets, Dir: dir})
-	if err != nil {
-		return nil, err
+	if st.env, err = testenv.Start(ctx, testenv.Options{Bare: true}); err != nil {
+		return err
 	}
 	p.say("installing config/default: CRDs, admission policies, RBAC (no node runs its Deployment; the managers are processes)")
-	if err := st.plane.Install(ctx, root); err != nil {
-		return nil, err
+	if err := st.env.InstallDefault(ctx); err != nil {
+		return err
 	}
-	if st.market, err = stack.StartSimulator(ctx, g, s.bin, filepath.Join(dir, "ledger.jsonl"), 0); err != nil {
-		return nil, err
+	if st.market, err = process.StartSimulator(ctx, st.binary("marketsim"), filepath.Join(st.dir, "ledger.jsonl"), st.logs(), 0); err != nil {
+		return err
 	}
 	p.say("started the marketplace simulator at %s", st.market.URL)
 	if err := st.prepareNamespace(ctx); err != nil {
-		return nil, err
+		return err
 	}
 	if err := st.startManagers(ctx); err != nil {
-		return nil, err
+		return err
 	}
 	p.say("started two managers, logged in as ServiceAccount %s/%s", managerNamespace, managerAccount)
-	return st, nil
+	return nil
 }
 
 // prepareNamespace makes the tenant: its users, credentials and Marketplace.
 func (st *stage) prepareNamespace(ctx context.Context) error {
 	ns := st.place.namespace
-	if err := st.plane.CreateNamespace(ctx, ns); err != nil {
+	if err := st.env.Client.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: ns}}); err != nil {
 		return err
 	}
 	for i := range st.settings.scanners {
-		kubeconfig, err := st.plane.CreateUser(ctx, ns, fmt.Sprintf("scanner-%d", i+1), scannerRole)
+		scanner, err := st.env.UserIn(ctx, ns, fmt.Sprintf("scanner-%d", i+1), "onebid-scanner")
 		if err != nil {
 			return err
 		}
-		st.scanners = append(st.scanners, kubeconfig)
+		st.scanners = append(st.scanners, scanner.Kubeconfig)
 	}
 	var err error
-	if st.bidder, err = st.plane.CreateUser(ctx, ns, "bidder", bidderRole); err != nil {
+	if st.bidder, err = st.env.UserIn(ctx, ns, "bidder", "onebid-bidder"); err != nil {
 		return err
 	}
 	secret := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: account}, StringData: map[string]string{"token": account},
 	}
-	if _, err := st.plane.Client.CoreV1().Secrets(ns).Create(ctx, secret, metav1.CreateOptions{}); err != nil {
+	if err := st.env.Client.Create(ctx, secret); err != nil {
 		return fmt.Errorf("creating the credentials: %w", err)
 	}
 	fault := marketsim.Fault{
@@ -113,74 +105,59 @@ func (st *stage) prepareNamespace(ctx context.Context) error {
 	return st.createMarketplace(ctx)
 }
 
+// createMarketplace creates the sample of config/samples, pointed at this simulator. The simulator is on this machine and quick, so an
+// unknown outcome need not wait for long; and it has no rate limit, since the demo is about races and not about waiting.
 func (st *stage) createMarketplace(ctx context.Context) error {
-	m, err := st.marketplace()
+	m, err := build.Sample(st.env.Root, st.settings.class())
 	if err != nil {
 		return err
 	}
-	client, err := stack.BidClient(st.plane.Config)
-	if err != nil {
-		return err
-	}
-	if err := client.Post().Namespace(m.Namespace).Resource("marketplaces").Body(m).Do(ctx).Error(); err != nil {
+	m.Name, m.Namespace = st.place.marketplace, st.place.namespace
+	m.Spec.CredentialsSecretRef = &v1alpha1.SecretReference{Name: account}
+	m.Spec.HTTP.BaseURL = st.market.Client.MarketURL(st.settings.market)
+	m.Spec.RateLimit = nil
+	m.Spec.TimeoutSeconds = 5
+	m.Spec.LateCommitSeconds, m.Spec.VisibilitySeconds = ptr.To[int32](1), ptr.To[int32](1)
+	if err := st.env.Client.Create(ctx, m); err != nil {
 		return fmt.Errorf("creating the Marketplace: %w", err)
 	}
 	return nil
 }
 
-// marketplace is the sample of config/samples, pointed at this simulator. That is on this machine and quick, so an unknown
-// outcome need not settle for long; and it has no limit of calls, since the demo is about races and not about waiting.
-func (st *stage) marketplace() (*v1alpha1.Marketplace, error) {
-	path := filepath.Join(st.root, "config", "samples", "marketplace-"+st.settings.market+".yaml")
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("reading the sample: %w", err)
-	}
-	m := &v1alpha1.Marketplace{}
-	if err := yaml.UnmarshalStrict(text, m); err != nil {
-		return nil, fmt.Errorf("reading the sample %s: %w", path, err)
-	}
-	if m.Name != st.place.marketplace || m.Spec.Class != st.settings.class() || m.Spec.HTTP == nil {
-		return nil, fmt.Errorf("the sample %s is not a Marketplace %q of class %s with the http driver",
-			path, st.place.marketplace, st.settings.class())
-	}
-	m.Namespace = st.place.namespace
-	m.Spec.CredentialsSecretRef = &v1alpha1.SecretReference{Name: account}
-	m.Spec.HTTP.BaseURL = st.market.Client.MarketURL(st.settings.market)
-	m.Spec.RateLimit = nil
-	m.Spec.TimeoutSeconds = 5
-	m.Spec.LateCommitSeconds, m.Spec.VisibilitySeconds = new(int32(1)), new(int32(1))
-	return m, nil
-}
-
 // startManagers starts two replicas as the ServiceAccount that config/default binds to the manager's ClusterRole.
 func (st *stage) startManagers(ctx context.Context) error {
-	kubeconfig, err := st.plane.Login(ctx, managerNamespace, managerAccount)
+	user, err := st.env.Login(ctx, managerNamespace, managerAccount)
 	if err != nil {
 		return err
 	}
 	for i := range 2 {
-		m, err := stack.StartManager(ctx, st.group, stack.ManagerOptions{
-			Bin: st.settings.bin, Name: fmt.Sprintf("manager-%d", i+1), Kubeconfig: kubeconfig, Namespace: managerNamespace,
-		})
+		m, err := process.Replica{
+			Binary: st.binary("manager"), Name: fmt.Sprintf("manager-%d", i+1), Logs: st.logs(),
+			Kubeconfig: user.Kubeconfig, Flags: []string{"--namespace=" + managerNamespace, "--allow-private-addresses"},
+		}.Start()
 		if err != nil {
 			return err
 		}
 		st.managers = append(st.managers, m)
 	}
-	return stack.AwaitReady(ctx, st.managers...)
+	return process.AwaitReady(ctx, st.managers...)
 }
 
-// cleanUp removes what the demo wrote; with keep, only what nobody can use any more: data and credentials of the control
-// plane that is gone.
-func cleanUp(dir string, keep bool) error {
-	if !keep {
-		return os.RemoveAll(dir)
+// stopManagers lets calls that are in flight finish.
+func (st *stage) stopManagers() {
+	for _, m := range st.managers {
+		m.Stop(stopGrace)
 	}
-	for _, name := range []string{"etcd", "pki", "kubeconfig"} {
-		if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
-			return err
-		}
+}
+
+// stop ends everything, in the order in which nothing misses what it needs.
+func (st *stage) stop() error {
+	st.stopManagers()
+	if st.market != nil {
+		st.market.Stop(stopGrace)
 	}
-	return nil
+	if st.env == nil {
+		return nil
+	}
+	return st.env.Stop()
 }

@@ -14,7 +14,7 @@ import (
 type result struct {
 	settings settings
 	verdict  verdict
-	scanners event
+	scanners counts
 	created  int
 	killed   string // the manager that was killed; empty when none was
 	recovery time.Duration
@@ -28,9 +28,9 @@ func writeTable(out io.Writer, r result) {
 	v := r.verdict
 	section(out, fmt.Sprintf("What %d scanners were told by the API server", r.settings.scanners), []line{
 		{"postings", grouped(r.settings.postings)},
-		{"attempts (creates tried)", grouped(r.scanners.Tried)},
+		{"attempts (creates tried)", grouped(r.scanners.tried)},
 		{"Bids created", grouped(r.created)},
-		{"duplicates prevented by the name", grouped(r.scanners.Refused)},
+		{"duplicates prevented by the name", grouped(r.scanners.refused)},
 	})
 	ledger := []line{
 		{"place calls", grouped(v.PlaceCalls)},

@@ -51,16 +51,7 @@ func judge(p plan, ledger []marketsim.Record, notes map[string]note, killed time
 		}
 		rows[row.Posting] = row
 	}
-	wishes := map[string]string{}
-	for _, id := range p.postings {
-		wishes[id] = ""
-	}
-	for _, id := range p.byDelete {
-		wishes[id] = wishDelete
-	}
-	for _, id := range p.bySpec {
-		wishes[id] = wishWithdraw
-	}
+	wishes := p.wishes()
 	for id, wish := range wishes {
 		v.judgePosting(p.class, id, wish, rows[id], notes[id])
 	}
@@ -79,6 +70,21 @@ const (
 	wishDelete   = "delete"
 	wishWithdraw = "spec.withdraw"
 )
+
+// wishes is what is to become of each posting's bid; empty for one that stays.
+func (p plan) wishes() map[string]string {
+	wishes := map[string]string{}
+	for _, id := range p.postings {
+		wishes[id] = ""
+	}
+	for _, id := range p.byDelete {
+		wishes[id] = wishDelete
+	}
+	for _, id := range p.bySpec {
+		wishes[id] = wishWithdraw
+	}
+	return wishes
+}
 
 func (v *verdict) complain(posting, format string, args ...any) {
 	v.Broken = append(v.Broken, broken{posting, fmt.Sprintf(format, args...)})
@@ -163,13 +169,7 @@ func (n note) describe() string {
 // missing lists what still has to happen before everything has settled, in the order of the plan.
 func (p plan) missing(notes map[string]note) []broken {
 	var out []broken
-	wishes := map[string]string{}
-	for _, id := range p.byDelete {
-		wishes[id] = wishDelete
-	}
-	for _, id := range p.bySpec {
-		wishes[id] = wishWithdraw
-	}
+	wishes := p.wishes()
 	for _, id := range p.postings {
 		n, wish := notes[id], wishes[id]
 		switch {

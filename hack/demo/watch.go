@@ -2,20 +2,23 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"time"
 
-	"k8s.io/apimachinery/pkg/fields"
-	"k8s.io/client-go/tools/cache"
+	toolscache "k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 
 	"github.com/onebid-dev/onebid/api/v1alpha1"
-	"github.com/onebid-dev/onebid/hack/internal/stack"
+	"github.com/onebid-dev/onebid/internal/testenv"
 )
 
-// watchBids follows the Bids of the namespace until the context ends, and hands what it sees to the tracker. It returns
-// when it has caught up.
-func watchBids(ctx context.Context, cp *stack.ControlPlane, namespace string, t *tracker) error {
-	client, err := stack.BidClient(cp.Config)
+// watchBids hands the Bids of the namespace to the tracker until the context ends. It returns once it has caught up.
+func watchBids(ctx context.Context, env *testenv.Environment, namespace string, t *tracker) error {
+	bids, err := cache.New(env.Config, cache.Options{
+		Scheme: env.Scheme, DefaultNamespaces: map[string]cache.Config{namespace: {}},
+	})
+	if err != nil {
+		return err
+	}
+	informer, err := bids.GetInformer(ctx, &v1alpha1.Bid{}, cache.BlockUntilSynced(false))
 	if err != nil {
 		return err
 	}
@@ -25,27 +28,24 @@ func watchBids(ctx context.Context, cp *stack.ControlPlane, namespace string, t 
 			t.saw(bid, at)
 		}
 	}
-	_, informer := cache.NewInformerWithOptions(cache.InformerOptions{
-		ListerWatcher: cache.NewListWatchFromClient(client, "bids", namespace, fields.Everything()),
-		ObjectType:    &v1alpha1.Bid{},
-		Handler: cache.ResourceEventHandlerFuncs{
-			AddFunc:    see,
-			UpdateFunc: func(_, object any) { see(object) },
-			DeleteFunc: func(object any) {
-				if missed, ok := object.(cache.DeletedFinalStateUnknown); ok {
-					object = missed.Obj
-				}
-				if bid, ok := object.(*v1alpha1.Bid); ok {
-					t.lost(bid)
-				}
-			},
+	_, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
+		AddFunc:    see,
+		UpdateFunc: func(_, object any) { see(object) },
+		DeleteFunc: func(object any) {
+			if missed, ok := object.(toolscache.DeletedFinalStateUnknown); ok {
+				object = missed.Obj
+			}
+			if bid, ok := object.(*v1alpha1.Bid); ok {
+				t.lost(bid)
+			}
 		},
 	})
-	go informer.RunWithContext(ctx)
-	return stack.Await(ctx, 20*time.Millisecond, func(context.Context) error {
-		if !informer.HasSynced() {
-			return fmt.Errorf("the watch of the Bids has not caught up")
-		}
-		return nil
-	})
+	if err != nil {
+		return err
+	}
+	go func() { _ = bids.Start(ctx) }() // it ends with the context, and has no other error
+	if !bids.WaitForCacheSync(ctx) {
+		return context.Cause(ctx)
+	}
+	return nil
 }

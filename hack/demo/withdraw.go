@@ -4,72 +4,47 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"golang.org/x/sync/errgroup"
-	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/onebid-dev/onebid/api/v1alpha1"
-	"github.com/onebid-dev/onebid/hack/internal/stack"
+	"github.com/onebid-dev/onebid/internal/testenv/build"
+	"github.com/onebid-dev/onebid/internal/testenv/process"
 )
 
-// withdrawer is a person who takes bids back, with the rights of a bidder.
-type withdrawer struct {
-	client rest.Interface
-	place  placement
-	// placed says whether the posting's bid is on the marketplace; before that there is nothing to show.
-	placed func(postingID string) bool
+func (pl *play) deleteBid(ctx context.Context, bid *v1alpha1.Bid) error {
+	return pl.bidder.Client.Delete(ctx, bid)
 }
 
-// byDelete deletes the Bids as they become Active.
-func (w *withdrawer) byDelete(ctx context.Context, postings []string) error {
-	return w.each(ctx, postings, func(ctx context.Context, name string) error {
-		return w.client.Delete().Namespace(w.place.namespace).Resource("bids").Name(name).
-			Do(ctx).Error()
-	})
+func (pl *play) withdrawBid(ctx context.Context, bid *v1alpha1.Bid) error {
+	patch := []byte(`{"spec":{"withdraw":{"reason":"The demo takes it back."}}}`)
+	return pl.bidder.Client.Patch(ctx, bid, client.RawPatch("application/merge-patch+json", patch))
 }
 
-// bySpec sets spec.withdraw on the Bids as they become Active.
-func (w *withdrawer) bySpec(ctx context.Context, postings []string) error {
-	const patch = `{"spec":{"withdraw":{"reason":"The demo takes it back."}}}`
-	return w.each(ctx, postings, func(ctx context.Context, name string) error {
-		return w.client.Patch(types.MergePatchType).Namespace(w.place.namespace).Resource("bids").Name(name).
-			Body([]byte(patch)).Do(ctx).Error()
-	})
-}
-
-// each withdraws the bids side by side. It ends without an error when the context does: what is missing then is seen by
-// whoever waits for the withdrawals to take effect.
-func (w *withdrawer) each(ctx context.Context, postings []string, withdraw func(context.Context, string) error) error {
+// each does something with the Bids of some postings as they become Active. It ends without an error when the context does: what is
+// missing then is seen by settle.
+func (pl *play) each(ctx context.Context, postings []string, do func(context.Context, *v1alpha1.Bid) error) error {
 	var group errgroup.Group
 	for _, id := range postings {
 		group.Go(func() error {
-			if err := w.one(ctx, id, withdraw); err != nil && ctx.Err() == nil {
+			var refused error
+			err := process.Await(ctx, pollInterval, func(ctx context.Context) error {
+				if !pl.tracker.placed(id) {
+					return errors.New("not placed yet")
+				}
+				err := do(ctx, build.Bid(pl.place.namespace, pl.place.marketplace, id))
+				if mayPass(err) {
+					return err
+				}
+				refused = err
+				return nil
+			})
+			if err = errors.Join(err, refused); err != nil && ctx.Err() == nil {
 				return fmt.Errorf("withdrawing %q: %w", id, err)
 			}
 			return nil
 		})
 	}
 	return group.Wait()
-}
-
-func (w *withdrawer) one(ctx context.Context, postingID string, withdraw func(context.Context, string) error) error {
-	name, err := v1alpha1.Key{Marketplace: w.place.marketplace, PostingID: postingID}.Name()
-	if err != nil {
-		return err
-	}
-	var refused error
-	err = stack.Await(ctx, 50*time.Millisecond, func(ctx context.Context) error {
-		if !w.placed(postingID) {
-			return errors.New("not placed yet")
-		}
-		err := withdraw(ctx, name)
-		if mayPass(err) {
-			return err
-		}
-		refused = err
-		return nil
-	})
-	return errors.Join(err, refused)
 }

@@ -5,105 +5,118 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os/exec"
 	"path/filepath"
+	"strings"
+	"sync"
 	"time"
 
-	"github.com/onebid-dev/onebid/hack/internal/stack"
+	"github.com/onebid-dev/onebid/internal/testenv"
+	"github.com/onebid-dev/onebid/internal/testenv/process"
 )
 
 // environment is what runs.
 type environment struct {
 	settings settings
-	root     string
 	dir      string
-	assets   string
-	group    *stack.Group
 	out      io.Writer
 
-	plane      *stack.ControlPlane
-	market     *stack.Simulator
-	managers   []*stack.Manager
+	plane      *testenv.Environment
+	market     *process.Simulator
 	kubeconfig string // of the managers
+	managers   []*process.Manager
+	keeping    sync.WaitGroup // of managers
 }
+
+func (e *environment) logs() string { return filepath.Join(e.dir, "logs") }
 
 func (e *environment) say(format string, args ...any) {
 	fmt.Fprintf(e.out, "%s  %s\n", time.Now().Format(time.TimeOnly), fmt.Sprintf(format, args...))
 }
 
-// start returns when everything is ready. What it started belongs to the group, also when it fails.
-func (e *environment) start(ctx context.Context) (err error) {
-	if e.assets, err = stack.FindAssets(e.root); err != nil {
-		return err
-	}
-	if err := stack.FindBinaries(e.settings.bin, "manager", "marketsim"); err != nil {
+// start returns when everything is ready. Stop is needed also when it fails.
+func (e *environment) start(ctx context.Context) error {
+	address, err := process.FreeAddress(e.settings.apiPort)
+	if err != nil {
 		return err
 	}
 	e.say("starting the control plane")
-	e.plane, err = stack.StartControlPlane(ctx, e.group, stack.ControlPlaneOptions{
-		Assets: e.assets, Dir: e.dir, Port: e.settings.apiPort, Durable: true, Controllers: true,
-	})
+	e.plane, err = testenv.Start(ctx, testenv.Options{Bare: true, ControllerManager: true, Dir: e.dir, Address: address})
 	if err != nil {
 		return err
 	}
 	e.say("installing config/default")
-	if err := e.plane.Install(ctx, e.root); err != nil {
+	if err := e.plane.InstallDefault(ctx); err != nil {
 		return err
 	}
-	e.market, err = stack.StartSimulator(ctx, e.group, e.settings.bin, filepath.Join(e.dir, "ledger.jsonl"), e.settings.marketPort)
+	e.market, err = process.StartSimulator(ctx, filepath.Join(e.settings.bin, "marketsim"),
+		filepath.Join(e.dir, "ledger.jsonl"), e.logs(), e.settings.marketPort)
 	if err != nil {
 		return err
 	}
-	if e.kubeconfig, err = e.plane.Login(ctx, managerNamespace, managerAccount); err != nil {
+	user, err := e.plane.Login(ctx, managerNamespace, managerAccount)
+	if err != nil {
 		return err
 	}
-	for i := range replicas {
-		m, err := e.startManager(ctx, i)
-		if err != nil {
+	e.kubeconfig = user.Kubeconfig
+	e.managers = make([]*process.Manager, replicas)
+	for i := range e.managers {
+		if e.managers[i], err = e.startManager(i); err != nil {
 			return err
 		}
-		e.managers = append(e.managers, m)
 	}
-	return stack.AwaitReady(ctx, e.managers...)
+	return process.AwaitReady(ctx, e.managers...)
 }
 
-func (e *environment) startManager(ctx context.Context, i int) (*stack.Manager, error) {
-	return stack.StartManager(ctx, e.group, stack.ManagerOptions{
-		Bin: e.settings.bin, Name: fmt.Sprintf("manager-%d", i+1), Kubeconfig: e.kubeconfig, Namespace: managerNamespace,
-		HealthPort: 8081 + i, MetricsPort: 8443 + i,
-	})
+func (e *environment) startManager(i int) (*process.Manager, error) {
+	return process.Replica{
+		Binary: filepath.Join(e.settings.bin, "manager"), Name: fmt.Sprintf("manager-%d", i+1), Logs: e.logs(),
+		Kubeconfig: e.kubeconfig, Flags: []string{"--namespace=" + managerNamespace, "--allow-private-addresses"},
+	}.Start()
 }
 
-// watch returns when the context ends, or when something ends that cannot be started again by itself.
+// watch returns when the context ends, or when something ends that cannot be started again.
 func (e *environment) watch(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
+	defer e.keeping.Wait()
 	defer cancel(nil)
 	for i := range e.managers {
-		go func() { cancel(e.keepManager(ctx, i)) }()
+		e.keeping.Go(func() {
+			if err := e.keepManager(ctx, i); err != nil {
+				cancel(err)
+			}
+		})
 	}
-	for _, p := range e.group.Processes() {
-		if e.isManager(p) {
-			continue
-		}
-		go func() {
-			<-p.Done()
-			cancel(errors.Join(fmt.Errorf("%s ended", p.Name), p.Err()))
-		}()
+	select {
+	case <-e.market.Done():
+		return errors.Join(errors.New("the simulator ended"), e.market.Err())
+	case err := <-e.planeEnded(ctx):
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
-	<-ctx.Done()
-	return context.Cause(ctx)
 }
 
-func (e *environment) isManager(p *stack.Process) bool {
-	for _, m := range e.managers {
-		if m.Process == p {
-			return true
+// planeEnded gets an error once the API server has not been listening for a while.
+func (e *environment) planeEnded(ctx context.Context) <-chan error {
+	ended := make(chan error, 1)
+	go func() {
+		for missed := 0; missed < 5 && ctx.Err() == nil; time.Sleep(time.Second) {
+			connection, err := net.Dial("tcp", strings.TrimPrefix(e.plane.Config.Host, "https://"))
+			if err != nil {
+				missed++
+				continue
+			}
+			missed = 0
+			_ = connection.Close()
 		}
-	}
-	return false
+		ended <- errors.New("the control plane ended; see control-plane.log")
+	}()
+	return ended
 }
 
-// keepManager starts the manager again whenever it ends, as a kubelet would: at once at first, then less and less often
+// keepManager starts a manager again whenever it ends, as a kubelet would: at once at first, then less and less often
 // while it does not stay up.
 func (e *environment) keepManager(ctx context.Context, i int) error {
 	const longest, stable = 30 * time.Second, time.Minute
@@ -118,34 +131,48 @@ func (e *environment) keepManager(ctx context.Context, i int) error {
 		if time.Since(started) > stable {
 			pause = time.Second
 		}
-		e.say("%s (process %d) has ended; its log is %s; starting it again in %s", m.Name, m.Pid(), m.LogPath, pause)
+		e.say("%s (process %d) has ended; its log is %s; starting it again in %s", m.Name, m.Pid(), m.Log, pause)
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-time.After(pause):
 		}
 		pause = min(2*pause, longest)
-		again, err := e.startManager(ctx, i)
-		if err != nil {
+		var err error
+		if m, err = e.startManager(i); err != nil {
 			return err
 		}
-		m = again
+		e.managers[i] = m
 		e.say("%s is process %d now", m.Name, m.Pid())
 	}
 }
 
 // stop ends everything: managers first, so that they can finish what is under way.
-func (e *environment) stop() {
+func (e *environment) stop() error {
 	e.say("stopping; a call that is under way is finished first")
-	e.group.Stop(stopGrace)
-	e.say("stopped; the logs are in %s", filepath.Join(e.dir, "logs"))
+	var managers sync.WaitGroup
+	for _, m := range e.managers {
+		if m != nil {
+			managers.Go(func() { m.Stop(stopGrace) })
+		}
+	}
+	managers.Wait()
+	if e.market != nil {
+		e.market.Stop(stopGrace)
+	}
+	var err error
+	if e.plane != nil {
+		err = e.plane.Stop()
+	}
+	e.say("stopped; the logs are in %s", e.logs())
+	return err
 }
 
 // explain says how to use it.
 func (e *environment) explain() {
 	path := ""
 	if _, err := exec.LookPath("kubectl"); err != nil {
-		path = fmt.Sprintf("  export PATH=%s:$PATH   # for kubectl, since you have none\n", e.assets)
+		path = fmt.Sprintf("  export PATH=%s:$PATH   # for kubectl, since you have none\n", filepath.Dir(e.plane.KubectlPath()))
 	}
 	fmt.Fprintf(e.out, `
 Everything runs: the API server at %s, the simulator at %s, %d managers.
@@ -159,7 +186,7 @@ Logs are in %s. Ctrl-C ends it all. In another terminal, in this folder:
   kubectl get bids
   kubectl delete bid rest.39211345      # returns when the marketplace has no live bid any more
 
-`, e.plane.URL, e.market.URL, len(e.managers), filepath.Join(e.dir, "logs"), e.plane.Kubeconfig, path)
+`, e.plane.Config.Host, e.market.URL, len(e.managers), e.logs(), e.plane.Admin().Kubeconfig, path)
 	if e.market.URL != defaultMarket {
 		fmt.Fprintf(e.out, "Port 8090 was taken: in config/samples, read %s for %s.\n\n", e.market.URL, defaultMarket)
 	}

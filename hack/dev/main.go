@@ -17,7 +17,10 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/onebid-dev/onebid/hack/internal/stack"
+	"github.com/go-logr/logr"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/onebid-dev/onebid/internal/testenv"
 )
 
 const (
@@ -87,12 +90,12 @@ func parseFlags(args []string, root string, out io.Writer) (settings, error) {
 	return s, nil
 }
 
-func run(args []string, out io.Writer) error {
+func run(args []string, out io.Writer) (err error) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	// A second Ctrl-C ends this at once; on Linux the kernel then ends what it started.
 	context.AfterFunc(ctx, stop)
-	root, err := stack.FindRoot()
+	root, err := testenv.Root()
 	if err != nil {
 		return err
 	}
@@ -105,12 +108,9 @@ func run(args []string, out io.Writer) error {
 		return err
 	}
 	defer unlock()
-	group, err := stack.NewGroup(filepath.Join(dir, "logs"))
-	if err != nil {
-		return err
-	}
-	e := &environment{settings: s, root: root, dir: dir, group: group, out: out}
-	defer e.stop()
+	log.SetLogger(logr.Discard())
+	e := &environment{settings: s, dir: dir, out: out}
+	defer func() { err = errors.Join(err, e.stop()) }()
 	err = e.start(ctx)
 	if err == nil {
 		e.explain()

@@ -46,8 +46,8 @@ func (b *bench) compile(ctx context.Context, folder, overlay, dir string) (*bina
 	}
 	build := exec.CommandContext(ctx, "go", "test", "-c", "-vet=off", "-ldflags=-s -w", "-o", out.path, "./"+folder)
 	build.Dir, build.Env = b.root, out.env
-	if said, err := build.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("compile the tests of %s: %w\n%s", folder, err, said)
+	if output, err := build.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("compile the tests of %s: %w\n%s", folder, err, output)
 	}
 	return out, nil
 }
@@ -67,21 +67,6 @@ func rapidFlags(ctx context.Context, root, folder string) ([]string, error) {
 	return []string{"-rapid.nofailfile", "-rapid.seed=1", "-rapid.shrinktime=100ms"}, nil
 }
 
-// list names the tests there are.
-func (t *binary) list(ctx context.Context) (map[string]bool, error) {
-	cmd := exec.CommandContext(ctx, t.path, "-test.list=.*")
-	cmd.Dir, cmd.Env = t.folder, t.env
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		return nil, fmt.Errorf("list the tests of %s: %w\n%s", t.folder, err, out)
-	}
-	there := map[string]bool{}
-	for name := range strings.Lines(string(out)) {
-		there[strings.TrimSpace(name)] = true
-	}
-	return there, nil
-}
-
 // outcome of running some tests.
 type outcome int
 
@@ -96,23 +81,23 @@ const (
 var failure = regexp.MustCompile(`(?m)^--- FAIL: (\S+)`)
 
 // test runs those tests of a binary that match, until the first one fails, which it names.
-func (t *binary) test(ctx context.Context, run string, timeout time.Duration) (how outcome, name string, said []byte) {
-	args := append([]string{"-test.run=" + run, "-test.failfast", "-test.timeout=" + timeout.String()}, t.flags...)
+func (t *binary) test(ctx context.Context, run string, timeout time.Duration) (how outcome, name string, output []byte) {
+	args := append([]string{"-test.run=" + run, "-test.v", "-test.failfast", "-test.timeout=" + timeout.String()}, t.flags...)
 	cmd := exec.CommandContext(ctx, t.path, args...)
 	cmd.Dir, cmd.Env = t.folder, t.env
 	cmd.WaitDelay = time.Minute
-	said, err := cmd.CombinedOutput()
+	output, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
 	switch {
 	case err == nil:
-		return passed, "", said
+		return passed, "", output
 	case !errors.As(err, &exit):
-		return crashed, "", append(said, err.Error()...)
-	case bytes.Contains(said, []byte("panic: test timed out after")):
-		return timedOut, "", said
+		return crashed, "", append(output, err.Error()...)
+	case bytes.Contains(output, []byte("panic: test timed out after")):
+		return timedOut, "", output
 	}
-	if first := failure.FindSubmatch(said); first != nil {
-		return failed, string(first[1]), said
+	if first := failure.FindSubmatch(output); first != nil {
+		return failed, string(first[1]), output
 	}
-	return crashed, "", said
+	return crashed, "", output
 }

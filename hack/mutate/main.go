@@ -1,5 +1,5 @@
-// Command mutate is the mutation test of the protocol: it takes out or weakens one step after the other, and fails unless
-// a test turns red for each of them.
+// Command mutate is the mutation test of the protocol: it removes or weakens one step at a time, and fails unless a test turns
+// red for each of them.
 //
 //	go run ./hack/mutate                  # all of them; the table is in bin/mutate.md as well
 //	go run ./hack/mutate -only 'rule 13'  # those whose rule or name matches
@@ -7,10 +7,10 @@
 //
 // The working tree is never touched: a mutant is compiled by way of go's -overlay.
 //
-// To add a mutant, put it into the mutants_*.go file of its layer: a name that says what is missing, the rule or step that
-// it breaks, a piece of the file that occurs in it exactly once, what stands there instead, and the tests that must see it,
-// the fastest first. Where no test does, write that test, and not another mutant. Moving code makes the piece unfindable;
-// that is an error which names the mutant, also of `go test ./hack/mutate`, so that none is lost without a word.
+// To add a mutant, put it into hack/mutate/mutants.yaml: what is wrong with it, the rule or step that it breaks, the function
+// that has it, a piece of this function that occurs once, what replaces it, and the tests that must see it, the fastest first.
+// If no test sees it, write the test. Formatting, comments and moves between files do not matter; a piece that is not found is an
+// error that names the mutant, also of `go test ./hack/mutate`.
 package main
 
 import (
@@ -21,12 +21,15 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"regexp"
 	"runtime"
-	"slices"
 	"syscall"
 	"time"
 )
+
+// mutantsFile is the list, from the root of the module.
+const mutantsFile = "hack/mutate/mutants.yaml"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -49,7 +52,15 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	chosen, err := choose(all(), *only)
+	root, err := moduleRoot(ctx)
+	if err != nil {
+		return err
+	}
+	mutants, err := load(filepath.Join(root, mutantsFile))
+	if err != nil {
+		return err
+	}
+	chosen, err := choose(mutants, *only)
 	if err != nil {
 		return err
 	}
@@ -58,10 +69,6 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 			fmt.Fprintf(out, "%-22s %s\n", m.Rule, m.Name)
 		}
 		return nil
-	}
-	root, err := moduleRoot(ctx)
-	if err != nil {
-		return err
 	}
 	dir, err := os.MkdirTemp("", "onebid-mutate-")
 	if err != nil {
@@ -74,11 +81,6 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	return conclude(out, *report, results)
-}
-
-// all are the mutants, layer by layer.
-func all() []Mutant {
-	return slices.Concat(decisions, leases, heartbeats, placing, limits, resolving, withdrawing, audits, drivers, freelancers, pacing)
 }
 
 // choose picks mutants by what they are called or by the rule that they break.

@@ -12,20 +12,81 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// Code that moves takes its mutants along.
-func TestEveryMutantIsStillThere(t *testing.T) {
+func TestEveryMutantIsFound(t *testing.T) {
 	g := NewWithT(t)
 	root, err := moduleRoot(t.Context())
 	g.Expect(err).NotTo(HaveOccurred())
-	names := map[string]bool{}
-	for _, m := range all() {
-		source, err := m.mutate(root)
-		g.Expect(err).NotTo(HaveOccurred())
-		_, err = parser.ParseFile(token.NewFileSet(), m.File, source, parser.SkipObjectResolution)
+	mutants, err := load(filepath.Join(root, mutantsFile))
+	g.Expect(err).NotTo(HaveOccurred())
+	for _, m := range mutants {
+		file, source, err := m.mutate(root)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		_, err = parser.ParseFile(token.NewFileSet(), file, source, parser.SkipObjectResolution)
 		g.Expect(err).NotTo(HaveOccurred(), m.Name)
-		g.Expect(m.Seen).NotTo(BeEmpty(), m.Name)
-		g.Expect(names).NotTo(HaveKey(m.Rule+m.Name), "two have one name")
-		names[m.Rule+m.Name] = true
+	}
+}
+
+func TestAMutantIsFoundHoweverItsCodeIsFormattedAndPlaced(t *testing.T) {
+	root := t.TempDir()
+	NewWithT(t).Expect(os.WriteFile(filepath.Join(root, "a.go"), []byte(`package a
+
+var words = map[string]int{"live": 1,
+	"won": 2, // a comment
+}
+
+type Sum struct{}
+
+func (s *Sum) Add(a, b int) (int, error) {
+	if err := check(a,
+		b); err != nil { // why
+		return 0, err
+	}
+	return a + b, nil
+}
+
+func check(a, b int) error { _ = a + b; return nil }
+`), 0o600)).To(Succeed())
+	for _, c := range []struct{ in, find, want, fails string }{
+		{in: "Add", find: "if err := check(a, b); err != nil { … }", want: "X\n\treturn a + b, nil"},
+		{in: "Sum.Add", find: "check(a, b); err != nil", want: "if err := X {"},
+		{in: "Add", find: "a+b", want: "return X, nil"},
+		{in: "words", find: `"won": 2`, want: "\tX, // a comment"},
+		{in: "Add", find: "return 1, err", fails: "has it 0 times:"},
+		{in: "Add", find: "_ = a + b", fails: "has it 0 times; it is in check"},
+		{in: "Add", find: "err", fails: "has it 3 times"},
+		{in: "gone", find: "return 1, err", fails: "there is no gone"},
+		{in: "Add", find: "return …", fails: "begins or ends with nothing"},
+	} {
+		t.Run(c.in+" "+c.find, func(t *testing.T) {
+			g := NewWithT(t)
+			m := Mutant{Name: "m", Package: ".", Func: c.in, Find: c.find, Replace: "X"}
+			_, changed, err := m.mutate(root)
+			if c.fails != "" {
+				g.Expect(err).To(MatchError(ContainSubstring(c.fails)))
+				return
+			}
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(string(changed)).To(ContainSubstring(c.want))
+		})
+	}
+}
+
+func TestLoadRefusesWhatIsIncompleteOrDoubled(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "mutants.yaml")
+	const whole = "- {rule: r, name: n, package: p, func: f, find: x, replace: y, seen: T}\n"
+	for text, fails := range map[string]string{
+		whole + whole:                           "two mutants are called",
+		"- {rule: r, name: n}\n":                "needs rule, name",
+		"- {rule: r, name: n, oops: 1}\n":       "unknown field",
+		whole + "- {rule: r, name: m, file: f}": "unknown field",
+	} {
+		g := NewWithT(t)
+		g.Expect(os.WriteFile(file, []byte(text), 0o600)).To(Succeed())
+		_, err := load(file)
+		g.Expect(err).To(MatchError(ContainSubstring(fails)))
 	}
 }
 
@@ -84,22 +145,21 @@ func TestRed(t *testing.T) { t.Error("always") }
 	return &bench{root: root, dir: t.TempDir(), out: &bytes.Buffer{}, grace: 2 * time.Second}
 }
 
-func mutant(old, changed string, seen ...Test) Mutant {
-	return Mutant{Name: old + " becomes " + changed, Rule: "rule", File: "calc/calc.go", Old: old, New: changed, Seen: seen}
+func mutant(find, replace, seen string) Mutant {
+	return Mutant{Name: find + " becomes " + replace, Rule: "rule", Package: "calc", Func: "Add", Find: find, Replace: replace, Seen: seen}
 }
 
 func TestOnlyATestThatFailsKills(t *testing.T) {
 	g := NewWithT(t)
-	add, zero, aside := Test{"calc", "TestAdd"}, Test{"calc", "TestZero"}, Test{"calc", "TestAside"}
 	b := toy(t)
 	results, err := b.run(t.Context(), []Mutant{
-		mutant("a + b", "a - b", add),
-		mutant("a + b", "a * b", zero, add),
-		mutant("a + b", "a - b", zero),
-		mutant("a + b", "a + c", add),
-		mutant("\treturn a + b", "\tselect {}", add),
-		mutant("\treturn a + b", "\tpanic(a)", aside),
-		mutant("\treturn a + b", "\tpanic(a)", add),
+		mutant("a + b", "a - b", "TestAdd"),
+		mutant("a + b", "a * b", "TestZero|TestAdd"),
+		mutant("a + b", "a - b", "TestZero"),
+		mutant("a + b", "a + c", "TestAdd"),
+		mutant("return a + b", "select {}", "TestAdd"),
+		mutant("return a + b", "panic(a)", "TestAside"),
+		mutant("return a + b", "panic(a)", "TestAdd"),
 	}, 2)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(results[0].by).To(Equal("calc.TestAdd"))
@@ -108,7 +168,7 @@ func TestOnlyATestThatFailsKills(t *testing.T) {
 	g.Expect(results[2].err).NotTo(HaveOccurred())
 	g.Expect(results[3].err).To(MatchError(ContainSubstring("undefined: c")), "the compiler's error is no kill")
 	g.Expect(results[4].err).To(MatchError(ContainSubstring("did not end")), "nor is a test that hangs")
-	g.Expect(results[5].err).To(MatchError(ContainSubstring("without naming a test")), "nor one that falls over aside")
+	g.Expect(results[5].err).To(MatchError(ContainSubstring("without naming a test")), "nor a panic outside of the test")
 	g.Expect(results[6].by).To(Equal("calc.TestAdd"))
 
 	report := filepath.Join(t.TempDir(), "bin", "mutate.md")
@@ -124,14 +184,14 @@ func TestOnlyATestThatFailsKills(t *testing.T) {
 }
 
 func TestWhatIsRedOrMissingStopsTheRun(t *testing.T) {
+	elsewhere := mutant("a + b", "a - b", "TestAdd")
+	elsewhere.SeenIn = "nowhere"
 	for want, m := range map[string]Mutant{
-		"is not green":        mutant("a + b", "a - b", Test{"calc", "TestRed"}),
-		"has no TestGone":     mutant("a + b", "a - b", Test{"calc", "TestAdd|TestGone"}),
-		"has it 2 times":      mutant("b", "a", Test{"calc", "TestAdd"}),
-		"has it 0 times":      mutant("a / b", "a", Test{"calc", "TestAdd"}),
-		"by something else":   mutant("a + b", "a + b", Test{"calc", "TestAdd"}),
-		"list the imports of": mutant("a + b", "a - b", Test{"nowhere", "TestAdd"}),
-		"no such file":        {Name: "lost", File: "gone.go"},
+		"is not green":        mutant("a + b", "a - b", "TestRed"),
+		"has no TestGone":     mutant("a + b", "a - b", "TestAdd|TestGone"),
+		"has it 2 times":      mutant("b", "a", "TestAdd"),
+		"changes nothing":     mutant("a + b", "a+b", "TestAdd"),
+		"list the imports of": elsewhere,
 	} {
 		t.Run(want, func(t *testing.T) {
 			_, err := toy(t).run(t.Context(), []Mutant{m}, 1)

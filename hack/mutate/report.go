@@ -11,11 +11,11 @@ import (
 	"time"
 )
 
-// progress tells, mutant by mutant, what became of it and how long the rest may take.
+// progress reports each result, and how long the rest may take.
 type progress struct {
-	out             io.Writer
-	total, parallel int
-	started         time.Time
+	out     io.Writer
+	total   int
+	started time.Time
 
 	mu       sync.Mutex
 	finished int
@@ -70,7 +70,7 @@ func conclude(out io.Writer, path string, results []result) error {
 func table(results []result) string {
 	var b strings.Builder
 	killed := 0
-	fmt.Fprint(&b, "| rule or step | what is missing | file | seen by | s |\n|---|---|---|---|---|\n")
+	fmt.Fprint(&b, "| rule or step | what is missing | where | seen by | s |\n|---|---|---|---|---|\n")
 	for i := range results {
 		r := &results[i]
 		seen := "**" + verdict(r) + "**"
@@ -78,7 +78,7 @@ func table(results []result) string {
 			killed++
 			seen = r.by
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %.1f |\n", r.Rule, r.Name, r.File, seen, r.took.Seconds())
+		fmt.Fprintf(&b, "| %s | %s | %s.%s | %s | %.1f |\n", r.Rule, r.Name, r.Package, r.Func, seen, r.took.Seconds())
 	}
 	fmt.Fprintf(&b, "\n%d of %d mutants were killed.\n", killed, len(results))
 	return b.String()

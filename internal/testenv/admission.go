@@ -56,6 +56,15 @@ func (e *Environment) applyPolicies(ctx context.Context) error {
 	return e.Apply(ctx, objects...)
 }
 
+// InstallDefault applies config/default, as `make deploy` does, and returns once the API server obeys it. There is no node that
+// runs its Deployment; managers run as processes instead.
+func (e *Environment) InstallDefault(ctx context.Context) error {
+	if _, err := e.Kubectl(ctx, "apply", "--server-side", "-k", "config/default"); err != nil {
+		return err
+	}
+	return e.WaitForAdmission(ctx)
+}
+
 // Apply applies objects server-side, as the administrator.
 func (e *Environment) Apply(ctx context.Context, objects ...*unstructured.Unstructured) error {
 	for _, object := range objects {

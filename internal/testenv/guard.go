@@ -20,13 +20,17 @@ type guard struct {
 	alive io.WriteCloser
 }
 
-// killOnEOF waits for a line. The end of the input without one means that nobody is left to stop the processes.
+// killOnEOF waits for a line. The end of the input without one means that this process ended without Stop.
 const killOnEOF = `dir=$1; shift; read -r line || { kill -9 "$@" 2>/dev/null; rm -rf "$dir"; }`
 
-func startGuard(dir string) (*guard, error) {
+func startGuard(e *Environment) (*guard, error) {
 	children, err := controlPlaneChildren()
 	if err != nil {
 		return nil, err
+	}
+	dir := ""
+	if e.temporary {
+		dir = e.dir
 	}
 	cmd := exec.Command("sh", append([]string{"-c", killOnEOF, "onebid-testenv-guard", dir}, children...)...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // who ends the test by its group does not end the guard

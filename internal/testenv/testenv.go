@@ -1,5 +1,5 @@
 // Package testenv runs a real Kubernetes control plane with everything of onebid that needs no process: the CRDs and the
-// admission policies. Integration tests, the demo and `make dev` all stand on it.
+// admission policies. Integration tests, the demo and `make dev` use it.
 //
 // A test package starts one environment in TestMain and shares it; each test works in a namespace of its own:
 //
@@ -17,6 +17,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"sync"
@@ -31,6 +32,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	"github.com/onebid-dev/onebid/api/v1alpha1"
+	"github.com/onebid-dev/onebid/internal/testenv/process"
 )
 
 // assetsVariable names the directory of the control plane's binaries, as everywhere that envtest is used.
@@ -41,8 +43,6 @@ const processTimeout = time.Minute
 
 // Options say what to start beside the API server and etcd. The zero value is what a test of the controllers needs.
 type Options struct {
-	// Root is the repository's root. Empty looks for it upwards from the working directory.
-	Root string
 	// Bare leaves CRDs and policies out, for a test that installs them itself.
 	Bare bool
 	// WithoutPolicies leaves only the policies out, to measure what they cost.
@@ -50,8 +50,11 @@ type Options struct {
 	// ControllerManager starts kube-controller-manager as well, so that namespaces are deleted, garbage is collected and
 	// ClusterRoles are aggregated. Nothing else of it runs.
 	ControllerManager bool
-	// Output receives what the control plane's processes print. Nil discards it.
-	Output *os.File
+	// Dir keeps etcd's data, the kubeconfigs and the control plane's log; what is there already is used. Empty is for a test: a
+	// folder that Stop removes, and an etcd that does not wait for the disk.
+	Dir string
+	// Address of the API server, host:port. Empty is any free one.
+	Address string
 }
 
 // Environment is a running control plane. Its methods may be called concurrently.
@@ -61,7 +64,7 @@ type Environment struct {
 	Config *rest.Config
 	// Client is the administrator's, without a cache.
 	Client client.WithWatch
-	// Scheme knows Kubernetes' own kinds, CustomResourceDefinitions and onebid's.
+	// Scheme is NewScheme's.
 	Scheme *runtime.Scheme
 	// Root is the repository's root.
 	Root string
@@ -70,16 +73,17 @@ type Environment struct {
 	signing sync.Mutex
 	// assets is the directory of kubectl and the other binaries.
 	assets string
-	// dir holds kubeconfigs and logs; it goes with Stop.
-	dir     string
-	admin   *User
-	manager *process
-	guard   *guard
-	inputs  sync.Once
+	// dir holds kubeconfigs and logs; temporary says that Stop removes it.
+	dir       string
+	temporary bool
+	log       *os.File
+	admin     *User
+	manager   *process.Process
+	guard     *guard
+	inputs    sync.Once
 
 	// mu guards what follows.
 	mu             sync.Mutex
-	users          int
 	rolesInstalled bool
 }
 
@@ -97,7 +101,7 @@ func Start(ctx context.Context, options Options) (*Environment, error) {
 }
 
 func prepare(options Options) (*Environment, error) {
-	root, err := repositoryRoot(options.Root)
+	root, err := Root()
 	if err != nil {
 		return nil, err
 	}
@@ -105,11 +109,12 @@ func prepare(options Options) (*Environment, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp("", "onebid-testenv-")
-	if err != nil {
-		return nil, err
+	env := &Environment{Root: root, Scheme: NewScheme(), assets: assets, dir: options.Dir, temporary: options.Dir == ""}
+	if env.temporary {
+		if env.dir, err = os.MkdirTemp("", "onebid-testenv-"); err != nil {
+			return nil, err
+		}
 	}
-	env := &Environment{Root: root, Scheme: newScheme(), assets: assets, dir: dir}
 	env.plane = &envtest.Environment{
 		BinaryAssetsDirectory: assets,
 		Scheme:                env.Scheme,
@@ -121,12 +126,37 @@ func prepare(options Options) (*Environment, error) {
 	if !options.Bare {
 		env.plane.CRDDirectoryPaths = []string{filepath.Join(root, "config", "crd", "bases")}
 	}
-	apiserver := env.plane.ControlPlane.GetAPIServer()
-	if options.Output != nil {
-		env.plane.AttachControlPlaneOutput = true
-		apiserver.Out, apiserver.Err = options.Output, options.Output
+	if options.Address != "" {
+		host, port, err := net.SplitHostPort(options.Address)
+		if err != nil {
+			return nil, err
+		}
+		env.plane.ControlPlane.GetAPIServer().SecureServing.Address = host
+		env.plane.ControlPlane.GetAPIServer().SecureServing.Port = port
 	}
-	return env, nil
+	if env.temporary {
+		return env, nil
+	}
+	return env, env.keepData()
+}
+
+// keepData makes etcd and the log outlive the environment.
+func (e *Environment) keepData() (err error) {
+	etcd := e.plane.ControlPlane.Etcd
+	if etcd == nil {
+		etcd = &envtest.Etcd{}
+		e.plane.ControlPlane.Etcd = etcd
+	}
+	etcd.DataDir = filepath.Join(e.dir, "etcd")
+	etcd.Configure().Disable("unsafe-no-fsync")
+	logs := filepath.Join(e.dir, "logs")
+	if err := errors.Join(os.MkdirAll(etcd.DataDir, 0o700), os.MkdirAll(logs, 0o700)); err != nil {
+		return err
+	}
+	e.log, err = os.OpenFile(filepath.Join(logs, "control-plane.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	apiserver := e.plane.ControlPlane.GetAPIServer()
+	apiserver.Out, apiserver.Err, etcd.Out, etcd.Err = e.log, e.log, e.log, e.log
+	return err
 }
 
 func (e *Environment) start(ctx context.Context, options Options) error {
@@ -140,15 +170,15 @@ func (e *Environment) start(ctx context.Context, options Options) error {
 	if e.Client, err = client.NewWithWatch(config, client.Options{Scheme: e.Scheme}); err != nil {
 		return err
 	}
-	if e.admin, err = e.newUser("admin", config, e.plane.KubeConfig); err != nil {
+	if e.admin, err = e.newUser("admin", "kubeconfig", config); err != nil {
 		return err
 	}
 	if options.ControllerManager {
-		if err := e.startControllerManager(ctx, options.Output); err != nil {
+		if err := e.startControllerManager(ctx); err != nil {
 			return err
 		}
 	}
-	if e.guard, err = startGuard(e.dir); err != nil {
+	if e.guard, err = startGuard(e); err != nil {
 		return fmt.Errorf("guard against leaving the control plane behind: %w", err)
 	}
 	if options.Bare || options.WithoutPolicies {
@@ -164,7 +194,7 @@ func (e *Environment) start(ctx context.Context, options Options) error {
 func (e *Environment) Stop() error {
 	var errs []error
 	if e.manager != nil {
-		errs = append(errs, e.manager.stop())
+		e.manager.Stop(stopWait)
 	}
 	if e.plane != nil {
 		errs = append(errs, e.plane.Stop())
@@ -172,10 +202,17 @@ func (e *Environment) Stop() error {
 	if e.guard != nil {
 		errs = append(errs, e.guard.release())
 	}
-	return errors.Join(append(errs, os.RemoveAll(e.dir))...)
+	if e.log != nil {
+		errs = append(errs, e.log.Close())
+	}
+	if e.temporary {
+		errs = append(errs, os.RemoveAll(e.dir))
+	}
+	return errors.Join(errs...)
 }
 
-func newScheme() *runtime.Scheme {
+// NewScheme knows Kubernetes' own kinds, CustomResourceDefinitions and onebid's.
+func NewScheme() *runtime.Scheme {
 	scheme := runtime.NewScheme()
 	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
 	utilruntime.Must(apiextensionsv1.AddToScheme(scheme))
@@ -183,11 +220,8 @@ func newScheme() *runtime.Scheme {
 	return scheme
 }
 
-// repositoryRoot is the given folder, or the one upwards of the working directory that holds onebid's go.mod.
-func repositoryRoot(given string) (string, error) {
-	if given != "" {
-		return filepath.Abs(given)
-	}
+// Root is the repository's root, upwards of the working directory.
+func Root() (string, error) {
 	start, err := os.Getwd()
 	if err != nil {
 		return "", err

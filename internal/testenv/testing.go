@@ -73,12 +73,9 @@ func (e *Environment) Namespace(tb testing.TB) string {
 // namespace means everywhere.
 func (e *Environment) AsUser(tb testing.TB, namespace, name string, clusterRoles ...string) *User {
 	tb.Helper()
-	user, err := e.User(name + "-" + namespace)
+	user, err := e.UserIn(tb.Context(), namespace, name+"-"+namespace, clusterRoles...)
 	if err != nil {
-		tb.Fatalf("make user %s: %v", name, err)
-	}
-	if err := user.Grant(tb.Context(), namespace, clusterRoles...); err != nil {
-		tb.Fatalf("grant %v to %s: %v", clusterRoles, name, err)
+		tb.Fatal(err)
 	}
 	return user
 }

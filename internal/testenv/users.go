@@ -3,21 +3,37 @@ package testenv
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
 
+	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
+	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 )
 
-// User is somebody who may do only what roles were bound to them.
+// UserIn makes a user and grants ClusterRoles in a namespace: see User and Grant.
+func (e *Environment) UserIn(ctx context.Context, namespace, name string, clusterRoles ...string) (*User, error) {
+	user, err := e.User(name)
+	if err != nil {
+		return nil, fmt.Errorf("make user %s: %w", name, err)
+	}
+	return user, user.Grant(ctx, namespace, clusterRoles...)
+}
+
+// tokenLifetime is longer than a development environment runs.
+const tokenLifetime = 14 * 24 * time.Hour
+
+// User has only the rights that roles were bound to.
 type User struct {
 	// Name that the API server authenticates.
 	Name string
@@ -42,11 +58,7 @@ func (e *Environment) User(name string, groups ...string) (*User, error) {
 	if err != nil {
 		return nil, err
 	}
-	kubeconfig, err := authenticated.KubeConfig()
-	if err != nil {
-		return nil, err
-	}
-	user, err := e.newUser(name, authenticated.Config(), kubeconfig)
+	user, err := e.newUser(name, name+".kubeconfig", authenticated.Config())
 	if err != nil {
 		return nil, err
 	}
@@ -54,19 +66,38 @@ func (e *Environment) User(name string, groups ...string) (*User, error) {
 	return user, nil
 }
 
+// Login returns a user with the rights that are bound to a ServiceAccount, as a Pod of it would have.
+func (e *Environment) Login(ctx context.Context, namespace, serviceAccount string) (*User, error) {
+	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: serviceAccount}}
+	request := &authenticationv1.TokenRequest{
+		Spec: authenticationv1.TokenRequestSpec{ExpirationSeconds: ptr.To(int64(tokenLifetime / time.Second))},
+	}
+	if err := e.Client.SubResource("token").Create(ctx, account, request); err != nil {
+		return nil, fmt.Errorf("log in as %s/%s: %w", namespace, serviceAccount, err)
+	}
+	config := rest.AnonymousClientConfig(e.Config)
+	config.QPS, config.BearerToken = e.Config.QPS, request.Status.Token
+	return e.newUser("system:serviceaccount:"+namespace+":"+serviceAccount, namespace+"."+serviceAccount+".kubeconfig", config)
+}
+
 // Admin is the user of Config.
 func (e *Environment) Admin() *User { return e.admin }
 
-func (e *Environment) newUser(name string, config *rest.Config, kubeconfig []byte) (*User, error) {
+func (e *Environment) newUser(name, file string, config *rest.Config) (*User, error) {
 	withWatch, err := client.NewWithWatch(config, client.Options{Scheme: e.Scheme})
 	if err != nil {
 		return nil, err
 	}
-	e.mu.Lock()
-	e.users++
-	file := filepath.Join(e.dir, fmt.Sprintf("%d.kubeconfig", e.users))
-	e.mu.Unlock()
-	if err := os.WriteFile(file, kubeconfig, 0o600); err != nil {
+	const only = "onebid"
+	kubeconfig := clientcmdapi.NewConfig()
+	kubeconfig.Clusters[only] = &clientcmdapi.Cluster{Server: config.Host, CertificateAuthorityData: config.CAData}
+	kubeconfig.AuthInfos[only] = &clientcmdapi.AuthInfo{
+		ClientCertificateData: config.CertData, ClientKeyData: config.KeyData, Token: config.BearerToken,
+	}
+	kubeconfig.Contexts[only] = &clientcmdapi.Context{Cluster: only, AuthInfo: only}
+	kubeconfig.CurrentContext = only
+	file = filepath.Join(e.dir, file)
+	if err := clientcmd.WriteToFile(*kubeconfig, file); err != nil {
 		return nil, err
 	}
 	return &User{Name: name, Config: config, Client: withWatch, Kubeconfig: file, env: e}, nil

@@ -8,8 +8,6 @@ import (
 	"testing"
 
 	. "github.com/onsi/gomega"
-
-	"github.com/onebid-dev/onebid/test/harness"
 )
 
 // The program in docs/scanner.md is the one in examples/sdk, it is as short as promised, and it works with a scanner's
@@ -31,7 +29,6 @@ func TestTheProgramInTheDocs(t *testing.T) {
 		cmd := exec.Command(binary, w.ns, marketName)
 		cmd.Env = append(os.Environ(), "KUBECONFIG="+w.user.Kubeconfig)
 		cmd.Stdin = strings.NewReader("1\nJob 2\n")
-		harness.DieWithParent(cmd)
 		text, err := cmd.CombinedOutput()
 		w.Expect(err).NotTo(HaveOccurred(), "%s", text)
 		w.Expect(string(text)).To(And(ContainSubstring("1 "+outcome), ContainSubstring("Job 2 "+outcome)))

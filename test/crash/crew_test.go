@@ -61,8 +61,8 @@ func simulatorURL() string { return strings.TrimSuffix(world.Sim.MarketURL(""), 
 // start adds a replica, which lives as long as the crew.
 func (c *crew) start() {
 	c.started++
-	r := startReplica(c.home, fmt.Sprintf("r%d", c.started), []string{"ONEBID_FAILPOINT_FILE=" + c.file},
-		"--kubeconfig", c.api.Kubeconfig, "--namespace", c.System, "--watch-namespaces", c.NS)
+	r := startReplica(c.home, fmt.Sprintf("r%d", c.started), c.api.Kubeconfig, []string{"ONEBID_FAILPOINT_FILE=" + c.file},
+		"--namespace", c.System, "--watch-namespaces", c.NS)
 	c.replicas, c.employed = append(c.replicas, r), append(c.employed, r)
 }
 
@@ -86,7 +86,7 @@ func (c *crew) reached() bool {
 // ended is how many replicas did.
 func (c *crew) ended() (n int) {
 	for _, r := range c.replicas {
-		if r.ended() {
+		if r.Ended() {
 			n++
 		}
 	}
@@ -96,7 +96,7 @@ func (c *crew) ended() (n int) {
 // replace starts a replica for each one that ended.
 func (c *crew) replace() {
 	ended := c.ended()
-	c.replicas = slices.DeleteFunc(c.replicas, (*replica).ended)
+	c.replicas = slices.DeleteFunc(c.replicas, func(r *replica) bool { return r.Ended() })
 	for range ended {
 		c.start()
 	}
@@ -105,8 +105,8 @@ func (c *crew) replace() {
 // signal goes to all replicas that live.
 func (c *crew) signal(signal syscall.Signal) {
 	for _, r := range c.replicas {
-		if !r.ended() {
-			c.G.Expect(r.signal(signal)).To(Succeed())
+		if !r.Ended() {
+			c.G.Expect(r.Signal(signal)).To(Succeed())
 		}
 	}
 }
@@ -114,7 +114,7 @@ func (c *crew) signal(signal syscall.Signal) {
 // disband ends all replicas.
 func (c *crew) disband() {
 	for _, r := range c.replicas {
-		r.kill()
+		r.Kill()
 	}
 }
 

@@ -5,19 +5,17 @@
 package crash_test
 
 import (
-	"bufio"
-	"errors"
+	"context"
 	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"testing"
 
-	"github.com/onebid-dev/onebid/internal/marketsim"
 	"github.com/onebid-dev/onebid/internal/testenv"
+	"github.com/onebid-dev/onebid/internal/testenv/process"
 	"github.com/onebid-dev/onebid/test/harness"
 )
 
@@ -52,11 +50,13 @@ func run(m *testing.M) int {
 	if err := compile(filepath.Join(dir, "marketsim"), "cmd/marketsim"); err != nil {
 		return fail(fmt.Errorf("build the simulator: %w", err))
 	}
-	stop, err := startSimulator(dir)
+	// A process of its own, so that nothing that ends or stops a manager touches it.
+	simulator, err := process.StartSimulator(context.Background(), filepath.Join(dir, "marketsim"), filepath.Join(dir, "ledger.jsonl"), dir, 0)
 	if err != nil {
 		return fail(err)
 	}
-	defer stop()
+	defer simulator.Kill()
+	world.Sim = simulator.Client
 	return testenv.Main(m, testenv.Options{}, &world.Env)
 }
 
@@ -70,30 +70,4 @@ func compile(binary, command string, flags ...string) error {
 	cmd := exec.Command("go", append(args, "github.com/onebid-dev/onebid/"+command)...)
 	cmd.Stderr = os.Stderr
 	return cmd.Run()
-}
-
-// startSimulator runs the oracle as a process of its own, so that nothing that ends or stops a manager touches it.
-func startSimulator(dir string) (stop func(), err error) {
-	cmd := exec.Command(filepath.Join(dir, "marketsim"), "--listen", "127.0.0.1:0", "--ledger", filepath.Join(dir, "ledger.jsonl"))
-	cmd.Stderr = os.Stderr
-	harness.DieWithParent(cmd)
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	stop = func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	}
-	line, err := bufio.NewReader(stdout).ReadString('\n')
-	url, ok := strings.CutPrefix(strings.TrimSpace(line), "marketsim listening on ")
-	if err != nil || !ok {
-		stop()
-		return nil, errors.Join(fmt.Errorf("the simulator says %q", line), err)
-	}
-	world.Sim = marketsim.NewClient(url)
-	return stop, nil
 }

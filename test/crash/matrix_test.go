@@ -121,8 +121,8 @@ func (s *scene) keepIfFailed() {
 		}
 	}
 	for _, r := range s.crew.employed {
-		log, _ := os.ReadFile(r.log)
-		fmt.Fprintf(&text, "\n%s:\n%s", r.name, log)
+		log, _ := os.ReadFile(r.Log)
+		fmt.Fprintf(&text, "\n%s:\n%s", r.Name, log)
 	}
 	file := filepath.Join(folder, "crash-"+strings.ReplaceAll(strings.ReplaceAll(s.cell.String(), "/", "_"), " ", "-")+".txt")
 	if err := os.WriteFile(file, []byte(text.String()), 0o600); err != nil {

@@ -127,7 +127,7 @@ func (s *scene) dieInTheCall() {
 		s.armed("%s %s kill", failpoint.Wire, after)
 		s.create()
 		s.await("a replica that died", func() bool { return s.crew.reached() && s.crew.ended() > 0 })
-		if slices.ContainsFunc(s.crew.replicas, func(r *replica) bool { return r.ended() && s.heldBy(r) }) {
+		if slices.ContainsFunc(s.crew.replicas, func(r *replica) bool { return r.Ended() && s.heldBy(r) }) {
 			return
 		}
 		// It was on an errand for an earlier cell's posting: once more, with another one.
@@ -214,7 +214,7 @@ func (s *scene) lapse(do func()) {
 func (s *scene) killOthers() {
 	for _, r := range s.crew.replicas {
 		if !s.heldBy(r) {
-			r.kill()
+			r.Kill()
 		}
 	}
 }
@@ -224,7 +224,7 @@ func (s *scene) killOthers() {
 func (s *scene) createdAgain() {
 	s.dieInTheCall()
 	for _, r := range s.crew.replicas {
-		r.kill() // so that nobody finds out before the Bid is gone
+		r.Kill() // so that nobody finds out before the Bid is gone
 	}
 	s.strip()
 	s.create()
@@ -261,7 +261,7 @@ func (s *scene) strip() {
 func (s *scene) frozen(do func()) {
 	s.crew.signal(syscall.SIGSTOP)
 	s.await("all replicas to stand still", func() bool {
-		return !slices.ContainsFunc(s.crew.replicas, func(r *replica) bool { return !r.ended() && !r.stopped() })
+		return !slices.ContainsFunc(s.crew.replicas, func(r *replica) bool { return !r.Ended() && !r.stopped() })
 	})
 	do()
 	s.crew.signal(syscall.SIGCONT)

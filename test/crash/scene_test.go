@@ -220,7 +220,7 @@ func (s *scene) awaken() {
 	s.await("the end of its heartbeat", func() bool { return time.Since(s.stopped) > dead })
 	calls := len(s.crew.Calls(marketsim.VerbPlace, s.id))
 	resumed := time.Now()
-	s.must(victim.signal(syscall.SIGCONT))
+	s.must(victim.Signal(syscall.SIGCONT))
 	if s.cell.late() {
 		s.await("the late call", func() bool { return len(s.crew.Calls(marketsim.VerbPlace, s.id)) > calls })
 	}

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/onsi/gomega"
-	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -36,7 +35,7 @@ func (m *Manager) MetricsText(x *Tenant) string {
 	if x.token == "" {
 		x.token = x.scraper()
 	}
-	req, err := http.NewRequestWithContext(x.T.Context(), http.MethodGet, "https://"+m.metrics+"/metrics", http.NoBody)
+	req, err := http.NewRequestWithContext(x.T.Context(), http.MethodGet, "https://"+m.Metrics+"/metrics", http.NoBody)
 	x.G.Expect(err).NotTo(gomega.HaveOccurred())
 	req.Header.Set("Authorization", "Bearer "+x.token)
 	insecure := &http.Client{Transport: &http.Transport{
@@ -77,7 +76,7 @@ func (x *Tenant) scraper() string {
 		err := x.World.Env.Client.Create(x.T.Context(), review)
 		return review.Status.Allowed, err
 	}).Should(gomega.BeTrue(), "the account may read metrics")
-	request := &authenticationv1.TokenRequest{}
-	x.G.Expect(x.World.Env.Client.SubResource("token").Create(x.T.Context(), account, request)).To(gomega.Succeed())
-	return request.Status.Token
+	user, err := x.World.Env.Login(x.T.Context(), x.System, account.Name)
+	x.G.Expect(err).NotTo(gomega.HaveOccurred())
+	return user.Config.BearerToken
 }

@@ -18,6 +18,8 @@ import (
 
 	"github.com/onsi/gomega"
 	"k8s.io/client-go/rest"
+
+	"github.com/onebid-dev/onebid/internal/testenv"
 )
 
 // Proxy is the way of some managers to the API server, or to the marketplace, on which a test spoils what it likes. Its
@@ -34,8 +36,10 @@ type Proxy struct {
 	met    int
 	ahead  time.Duration
 	events Events
-	healed chan struct{} // closed when the faults of now end
-	flows  chan struct{} // closed when something else becomes of events
+	held   int
+	healed chan struct{}               // closed when the faults of now end
+	flows  chan struct{}               // closed when something else becomes of events
+	writes map[string]testenv.Requests // by namespace
 }
 
 // Loss is what happens to requests.
@@ -82,7 +86,7 @@ func NewProxy(t *testing.T, server string, transport http.RoundTripper) *Proxy {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &Proxy{healed: make(chan struct{}), flows: make(chan struct{})}
+	p := &Proxy{healed: make(chan struct{}), flows: make(chan struct{}), writes: map[string]testenv.Requests{}}
 	forward := &httputil.ReverseProxy{
 		Rewrite:        func(r *httputil.ProxyRequest) { r.SetURL(target); rewrite(r) },
 		Transport:      transport,
@@ -180,6 +184,7 @@ func (p *Proxy) Events(e Events) {
 }
 
 func (p *Proxy) edit(reply *http.Response) error {
+	p.count(reply)
 	p.mu.Lock()
 	ahead := p.ahead
 	p.mu.Unlock()
@@ -217,6 +222,19 @@ func (s *stream) Read(b []byte) (int, error) {
 	return n, nil
 }
 
+// Held is how many events were held up so far.
+func (p *Proxy) Held() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.held
+}
+
+func (p *Proxy) hold() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.held++
+}
+
 // treat holds an event up while events are held, and doubles it when they come twice.
 func (p *Proxy) treat(event []byte, over <-chan struct{}) []byte {
 	for {
@@ -229,6 +247,7 @@ func (p *Proxy) treat(event []byte, over <-chan struct{}) []byte {
 		if events == EventsPass {
 			return event
 		}
+		p.hold()
 		select {
 		case <-flows:
 		case <-over:

@@ -3,7 +3,6 @@ package harness
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -16,7 +15,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/yaml"
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	"github.com/onebid-dev/onebid/internal/marketsim"
@@ -27,7 +25,7 @@ import (
 const (
 	// Patience is how long a test waits for what must come.
 	Patience = 40 * time.Second
-	poll     = 20 * time.Millisecond
+	poll     = 50 * time.Millisecond
 )
 
 // Tenant is a namespace with a Marketplace at a market of its own, and managers that work in it only: so tenants do not see
@@ -61,6 +59,10 @@ type Tenant struct {
 // ledger must show no posting with two live bids at once.
 func (w *World) Tenant(t *testing.T, class onebidv1.MarketplaceClass, edit ...func(*onebidv1.Marketplace)) *Tenant {
 	t.Helper()
+	// `go test` runs a test again when a file that it looked at has changed.
+	for _, binary := range []string{w.Binary, w.Raced} {
+		_, _ = os.Stat(binary)
+	}
 	ns := w.Env.Namespace(t)
 	x := &Tenant{
 		T: t, G: gomega.NewWithT(t), World: w, NS: ns, Market: "m-" + ns, System: w.Env.Namespace(t), Binary: w.Raced,
@@ -84,13 +86,8 @@ func (w *World) Tenant(t *testing.T, class onebidv1.MarketplaceClass, edit ...fu
 // Sample is the Marketplace of config/samples for a class, at this tenant's market and with times that tests can wait for.
 func (x *Tenant) Sample(class onebidv1.MarketplaceClass) *onebidv1.Marketplace {
 	x.T.Helper()
-	file := map[onebidv1.MarketplaceClass]string{
-		onebidv1.ClassIdempotencyKey: "rest", onebidv1.ClassUniquePerPosting: "unique", onebidv1.ClassNone: "none",
-	}[class]
-	text, err := os.ReadFile(filepath.Join(x.World.Env.Root, "config", "samples", "marketplace-"+file+".yaml"))
+	m, err := build.Sample(x.World.Env.Root, class)
 	x.G.Expect(err).NotTo(gomega.HaveOccurred())
-	m := &onebidv1.Marketplace{}
-	x.G.Expect(yaml.UnmarshalStrict(text, m)).To(gomega.Succeed())
 	m.Name, m.Namespace = "rest", x.NS
 	m.Spec.HTTP.BaseURL = x.World.Sim.MarketURL(x.Market)
 	m.Spec.CredentialsSecretRef = &onebidv1.SecretReference{Name: "account"}

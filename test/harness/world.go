@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/onebid-dev/onebid/internal/marketsim"
@@ -38,7 +39,7 @@ func Main(m *testing.M, w *World) int {
 		return fail(err)
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	if err := w.build(dir); err != nil {
+	if err := w.build(); err != nil {
 		return fail(fmt.Errorf("build the manager: %w", err))
 	}
 	server, err := marketsim.New(marketsim.Options{LedgerPath: filepath.Join(dir, "ledger.jsonl")})
@@ -69,7 +70,24 @@ func widen() error {
 	return flag.Set("test.parallel", atOnce)
 }
 
-func (w *World) build(dir string) error {
+// build keeps the binaries in bin/test, so that a package does not link again what another one has linked.
+func (w *World) build() error {
+	root, err := testenv.Root()
+	if err != nil {
+		return err
+	}
+	dir := filepath.Join(root, "bin", "test")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = lock.Close() }()
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
+		return err
+	}
 	w.Binary = filepath.Join(dir, "manager")
 	w.Raced = w.Binary
 	if err := buildManager(w.Binary); err != nil {
@@ -79,12 +97,12 @@ func (w *World) build(dir string) error {
 		fmt.Fprintln(os.Stderr, "no gcc: the managers run without the race detector")
 		return nil
 	}
-	w.Raced = filepath.Join(dir, "manager-race")
+	w.Raced = w.Binary + "-race"
 	return buildManager(w.Raced, "-race")
 }
 
 func buildManager(out string, flags ...string) error {
-	args := append([]string{"build", "-o", out}, flags...)
+	args := append([]string{"build", "-ldflags=-s -w", "-o", out}, flags...)
 	build := exec.Command("go", append(args, "github.com/onebid-dev/onebid/cmd/manager")...)
 	build.Stderr = os.Stderr
 	return build.Run()

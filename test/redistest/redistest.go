@@ -16,7 +16,7 @@ import (
 
 	"github.com/onsi/gomega"
 
-	"github.com/onebid-dev/onebid/test/harness"
+	"github.com/onebid-dev/onebid/internal/testenv/process"
 )
 
 const startTimeout = "60s"
@@ -29,13 +29,13 @@ type Server struct {
 	t      *testing.T
 	binary string
 	args   []string
-	cmd    *exec.Cmd
+	server *process.Process
 }
 
 // Start starts a server that keeps nothing on disk. Arguments come after redis-server's own.
 func Start(t *testing.T, args ...string) *Server {
 	t.Helper()
-	_, port, err := net.SplitHostPort(harness.FreeAddress(t))
+	_, port, err := net.SplitHostPort(freeAddress(t))
 	gomega.NewWithT(t).Expect(err).NotTo(gomega.HaveOccurred())
 	s := &Server{Addr: "127.0.0.1:" + port, t: t, binary: binary(t), args: append([]string{
 		"--port", port, "--bind", "127.0.0.1", "--dir", t.TempDir(), "--save", "", "--appendonly", "no",
@@ -48,21 +48,18 @@ func Start(t *testing.T, args ...string) *Server {
 // Start starts a server that was stopped, at the same address and without its data.
 func (s *Server) Start() {
 	s.t.Helper()
-	s.cmd = exec.Command(s.binary, s.args...)
-	harness.DieWithParent(s.cmd)
+	var err error
+	s.server, err = process.Start(process.Command{Name: "redis-server", Path: s.binary, Args: s.args})
 	g := gomega.NewWithT(s.t)
-	g.Expect(s.cmd.Start()).To(gomega.Succeed())
+	g.Expect(err).NotTo(gomega.HaveOccurred())
 	g.Eventually(func() error { return s.ping() }, startTimeout, "5ms").Should(gomega.Succeed())
 }
 
 // Stop kills the server.
 func (s *Server) Stop() {
-	if s.cmd == nil {
-		return
+	if s.server != nil {
+		s.server.Kill()
 	}
-	_ = s.cmd.Process.Kill()
-	_ = s.cmd.Wait()
-	s.cmd = nil
 }
 
 // ping asks without a client library; whatever the server says, it is there.
@@ -91,7 +88,7 @@ func (s *Server) Sentinel() *Server {
 	config := fmt.Sprintf("sentinel monitor mymaster %s %s 1\n"+
 		"sentinel down-after-milliseconds mymaster 1000\nsentinel failover-timeout mymaster 10000\n", host, port)
 	g.Expect(os.WriteFile(file, []byte(config), 0o600)).To(gomega.Succeed())
-	address := harness.FreeAddress(s.t)
+	address := freeAddress(s.t)
 	_, port, err = net.SplitHostPort(address)
 	g.Expect(err).NotTo(gomega.HaveOccurred())
 	sentinel := &Server{Addr: address, t: s.t, binary: s.binary, args: []string{
@@ -109,7 +106,7 @@ func Cluster(t *testing.T) []*Server {
 	var nodes []*Server
 	for range 3 {
 		// The cluster's bus would listen 10,000 ports higher, which may be none.
-		_, bus, err := net.SplitHostPort(harness.FreeAddress(t))
+		_, bus, err := net.SplitHostPort(freeAddress(t))
 		g.Expect(err).NotTo(gomega.HaveOccurred())
 		nodes = append(nodes, Start(t, "--cluster-enabled", "yes", "--cluster-port", bus))
 	}
@@ -128,6 +125,13 @@ func Cluster(t *testing.T) []*Server {
 		}, startTimeout, "20ms").Should(gomega.ContainSubstring("cluster_state:ok"))
 	}
 	return nodes
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	address, err := process.FreeAddress(0)
+	gomega.NewWithT(t).Expect(err).NotTo(gomega.HaveOccurred())
+	return address
 }
 
 // binary finds redis-server, or skips the test where it cannot be had.

@@ -88,7 +88,7 @@ func TestRow10TwoProcessesOfOneName(t *testing.T) {
 		x.G.Expect(*after.Spec.HolderIdentity).NotTo(Equal(*before.Spec.HolderIdentity))
 		x.G.Expect(*after.Spec.HolderIdentity).To(HavePrefix("controller/manager_"), "the same name, and another process")
 		old.Resume()
-		x.G.Eventually(old.Ready).Should(BeTrue())
+		x.G.Eventually(old.IsReady).Should(BeTrue())
 		x.State(x.Bid("2"), onebidv1.StateActive)
 		x.G.Expect(x.Row("1").PlaceCalls).To(Equal(1))
 	}, timeout(5)) // time to pause it in

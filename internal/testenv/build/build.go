@@ -3,8 +3,11 @@ package build
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/yaml"
 
 	"github.com/onebid-dev/onebid/api/v1alpha1"
 )
@@ -66,6 +69,19 @@ func Marketplace(namespace, name, baseURL string, options ...func(*v1alpha1.Mark
 		option(marketplace)
 	}
 	return marketplace
+}
+
+// Sample is the Marketplace of config/samples for a class, in the repository at root.
+func Sample(root string, class v1alpha1.MarketplaceClass) (*v1alpha1.Marketplace, error) {
+	name := map[v1alpha1.MarketplaceClass]string{
+		v1alpha1.ClassIdempotencyKey: "rest", v1alpha1.ClassUniquePerPosting: "unique", v1alpha1.ClassNone: "none",
+	}[class]
+	text, err := os.ReadFile(filepath.Join(root, "config", "samples", "marketplace-"+name+".yaml"))
+	if err != nil {
+		return nil, err
+	}
+	m := &v1alpha1.Marketplace{}
+	return m, yaml.UnmarshalStrict(text, m)
 }
 
 // Name is the canonical name of a Bid or Posting; it panics when there is none.

@@ -2,7 +2,6 @@ package lifecycle_test
 
 import (
 	"testing"
-	"time"
 
 	. "github.com/onsi/gomega"
 	eventsv1 "k8s.io/api/events/v1"
@@ -154,8 +153,8 @@ func TestAnAuditThatFindsNothingIsQuiet(t *testing.T) {
 	x.State(mine, onebidv1.StateActive)
 	x.PlaceByHand("person")
 	before := x.PostingLeases()
-	x.G.Consistently(func() int { return x.events("OrphanFound") }).WithTimeout(12 * time.Second).Should(BeZero())
-	x.G.Eventually(x.listed).Should(BeNumerically(">=", 4), "each audit lists two states")
+	x.G.Eventually(x.listed).Should(BeNumerically(">=", 6), "each audit lists two states, so two have ended")
+	x.G.Expect(x.events("OrphanFound")).To(BeZero())
 	x.G.Expect(x.PostingLeases()).To(Equal(before))
 	x.G.Expect(x.Row("person").Live).To(Equal(1))
 }

@@ -8,9 +8,7 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
-	coordinationv1 "k8s.io/api/coordination/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -20,72 +18,28 @@ import (
 	"github.com/onebid-dev/onebid/test/harness"
 )
 
-// writes counts what is written while do runs, by the API server's own metrics. The API server renews a Lease of its own
-// every few seconds; a watch tells when, and those renewals are taken off.
-func (x *tenant) writes(do func()) testenv.Requests {
+// counted starts managers whose writes are counted.
+func (x *tenant) counted(replicas int, flags ...string) *harness.Proxy {
 	x.T.Helper()
-	own, err := world.Env.Client.Watch(x.T.Context(), &coordinationv1.LeaseList{}, client.InNamespace(metav1.NamespaceSystem))
-	x.G.Expect(err).NotTo(HaveOccurred())
-	before, since := x.reading()
+	api := x.Proxy()
+	for range replicas {
+		x.Manager(append([]string{"--kubeconfig", api.Kubeconfig}, flags...)...)
+	}
+	return api
+}
+
+// writes counts what the managers write in the tenant's namespace while do runs.
+func (x *tenant) writes(api *harness.Proxy, do func()) testenv.Requests {
+	x.T.Helper()
+	before := api.Writes(x.NS)
 	do()
-	after, until := x.reading()
-	writes := after.Since(before).Writes("bids", "leases", "postings", "events")
-	writes[updateLease] -= x.renewals(own, since, until)
-	if writes[updateLease] == 0 {
-		delete(writes, updateLease)
-	}
-	return writes
+	return api.Writes(x.NS).Since(before)
 }
 
-// reading is the count of requests at a moment at which the API server's own Lease was last renewed at the given time.
-func (x *tenant) reading() (testenv.Requests, time.Time) {
-	x.T.Helper()
-	for {
-		renewed := x.renewed()
-		requests, err := world.Env.Requests(x.T.Context())
-		x.G.Expect(err).NotTo(HaveOccurred())
-		if x.renewed().Equal(renewed) {
-			return requests, renewed
-		}
-	}
-}
-
-func (x *tenant) renewed() time.Time {
-	x.T.Helper()
-	var newest time.Time
-	leases := &coordinationv1.LeaseList{}
-	x.G.Expect(world.Env.Client.List(x.T.Context(), leases, client.InNamespace(metav1.NamespaceSystem))).To(Succeed())
-	for _, lease := range leases.Items {
-		if at := lease.Spec.RenewTime; at != nil && at.After(newest) {
-			newest = at.Time
-		}
-	}
-	return newest
-}
-
-// renewals counts the renewals in an interval that a watch of kube-system's Leases has seen, up to a Lease that is created
-// now.
-func (x *tenant) renewals(leases watch.Interface, since, until time.Time) int {
-	x.T.Helper()
-	defer leases.Stop()
-	end := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: metav1.NamespaceSystem, GenerateName: "end-"}}
-	x.Create(end)
-	count := 0
-	for event := range leases.ResultChan() {
-		lease, ok := event.Object.(*coordinationv1.Lease)
-		if ok && lease.Name == end.Name {
-			break
-		}
-		if ok && event.Type == watch.Modified && lease.Spec.RenewTime.After(since) && !lease.Spec.RenewTime.After(until) {
-			count++
-		}
-	}
-	return count
-}
+// ofABid are the resources that are written for a Bid.
+var ofABid = []string{"bids", "leases", "postings", "events"}
 
 var (
-	createBid    = testenv.Request{Verb: "POST", Group: "onebid.dev", Resource: "bids"}
-	deleteBid    = testenv.Request{Verb: "DELETE", Group: "onebid.dev", Resource: "bids"}
 	patchBid     = testenv.Request{Verb: "PATCH", Group: "onebid.dev", Resource: "bids"}
 	bidStatus    = testenv.Request{Verb: "PUT", Group: "onebid.dev", Resource: "bids", Subresource: "status"}
 	createLease  = testenv.Request{Verb: "POST", Group: "coordination.k8s.io", Resource: "leases"}
@@ -93,16 +47,13 @@ var (
 	updatePostng = testenv.Request{Verb: "PUT", Group: "onebid.dev", Resource: "postings", Subresource: "status"}
 )
 
-// rareHeartbeats are flags for the one replica of a test, so that no update of a Lease in its counts is a heartbeat.
-var rareHeartbeats = []string{"--heartbeat-duration", "1200s", "--heartbeat-renew-interval", "500s", "--heartbeat-margin", "30s"}
-
-// manager writes from creation to Active: the Lease and the status. From deletion to gone: the Lease and the finalizer.
+// Amanager writes from creation to Active: the Lease and the status. From deletion to gone: the Lease and the finalizer.
 // One more each way with a Posting.
 func TestABidCostsTwoWritesEachWay(t *testing.T) {
 	const bids = 20
 	// A call that takes long on a busy machine is no unknown outcome, which would be written down.
-	x := alone(t, onebidv1.ClassIdempotencyKey, func(m *onebidv1.Marketplace) { m.Spec.TimeoutSeconds = 30 })
-	x.Manager(rareHeartbeats...)
+	x := newTenant(t, onebidv1.ClassIdempotencyKey, func(m *onebidv1.Marketplace) { m.Spec.TimeoutSeconds = 30 })
+	api := x.counted(1)
 	warm := x.State(x.Bid("warm"), onebidv1.StateActive)
 	x.Delete(warm)
 	x.Gone(warm)
@@ -125,7 +76,7 @@ func TestABidCostsTwoWritesEachWay(t *testing.T) {
 				}
 				made = append(made, build.Bid(x.NS, "rest", id))
 			}
-			up := x.writes(func() {
+			up := x.writes(api, func() {
 				for _, bid := range made {
 					x.Create(bid)
 				}
@@ -133,21 +84,21 @@ func TestABidCostsTwoWritesEachWay(t *testing.T) {
 					x.State(bid, onebidv1.StateActive)
 				}
 				x.postings(made, tc.posting, true)
-			})
-			expected := testenv.Requests{createBid: bids, createLease: bids, bidStatus: bids}
+			}).Writes(ofABid...)
+			expected := testenv.Requests{createLease: bids, bidStatus: bids}
 			if tc.posting {
 				expected[updatePostng] = bids
 			}
 			g.Expect(up).To(Equal(expected), "from creation to Active:\n%s", up)
-			down := x.writes(func() {
+			down := x.writes(api, func() {
 				for _, bid := range made {
 					x.Delete(bid)
 				}
 				for _, bid := range made {
 					x.Gone(bid)
 				}
-			})
-			expected = testenv.Requests{deleteBid: bids, updateLease: bids, patchBid: bids}
+			}).Writes(ofABid...)
+			expected = testenv.Requests{updateLease: bids, patchBid: bids}
 			if tc.posting {
 				expected[updatePostng] = bids
 			}
@@ -174,11 +125,9 @@ func (x *tenant) postings(bids []*onebidv1.Bid, have, active bool) {
 // I4: when nothing changes, nothing is written but heartbeats, and nothing is sent.
 func TestASettledSystemIsQuiet(t *testing.T) {
 	// The first audit comes at a random point of its interval, and would be seen in the ledger.
-	x := alone(t, onebidv1.ClassIdempotencyKey, func(m *onebidv1.Marketplace) { m.Spec.AuditIntervalSeconds = 86400 })
+	x := newTenant(t, onebidv1.ClassIdempotencyKey, func(m *onebidv1.Marketplace) { m.Spec.AuditIntervalSeconds = 86400 })
 	// A replica that stands still for a moment is not to be taken for dead: whoever takes over asks for the account.
-	patient := []string{"--heartbeat-duration", "30s", "--heartbeat-margin", "5s"}
-	x.Manager(patient...)
-	x.Manager(patient...)
+	api := x.counted(2, "--heartbeat-duration", "30s", "--heartbeat-margin", "5s")
 	x.Create(build.Posting(x.NS, "rest", "p"))
 	active := x.State(x.Bid("p"), onebidv1.StateActive)
 	x.postings([]*onebidv1.Bid{active}, true, true)
@@ -193,32 +142,19 @@ func TestASettledSystemIsQuiet(t *testing.T) {
 		}
 		return *mkt.Status.ActiveBids
 	}).Should(BeEquivalentTo(1))
+	// Events, and the finalizer on the Secret, come a moment after the status that they are about.
 	x.G.Eventually(func() testenv.Requests {
-		writes := x.written(2 * time.Second)
-		delete(writes, updateLease)
-		return writes
-	}).Should(BeEmpty(), "events, and the finalizer on the Secret, come a moment after the status that they are about")
-	calls := len(x.Ledger())
-	writes := x.written(time.Minute)
-	x.G.Expect(writes[updateLease]).To(BeNumerically(">", 100), "two replicas' heartbeats, so the count counts")
-	delete(writes, updateLease)
+		return x.writes(api, func() { idle(t.Context(), 2*time.Second) })
+	}).Should(BeEmpty())
+	calls, heartbeats := len(x.Ledger()), api.Writes(x.System).Total()
+	writes := x.writes(api, func() { idle(t.Context(), time.Minute) })
+	x.G.Expect(api.Writes(x.System).Total()-heartbeats).To(BeNumerically(">", 100), "two replicas' heartbeats, so the count counts")
 	for _, leases := range x.PostingLeases() {
 		x.G.Expect(leases.CreationTimestamp.Time).To(BeTemporally("<", time.Now().Add(-time.Minute)))
 		x.G.Expect(leases.Spec.RenewTime.Time).To(BeTemporally("<", time.Now().Add(-time.Minute)), "a posting's Lease is not renewed")
 	}
 	x.G.Expect(writes).To(BeEmpty(), "in a quiet minute:\n%s", writes)
 	x.G.Expect(x.Ledger()).To(HaveLen(calls), "nothing was sent")
-}
-
-// written is what is written in so long a time.
-func (x *tenant) written(d time.Duration) testenv.Requests {
-	x.T.Helper()
-	before, err := world.Env.Requests(x.T.Context())
-	x.G.Expect(err).NotTo(HaveOccurred())
-	idle(x.T.Context(), d)
-	after, err := world.Env.Requests(x.T.Context())
-	x.G.Expect(err).NotTo(HaveOccurred())
-	return after.Since(before).Writes()
 }
 
 // idle lets time pass: what is tested is that nothing happens in it.

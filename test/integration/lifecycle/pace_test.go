@@ -36,33 +36,25 @@ func (x *tenant) reachable() string {
 
 // A pause of the account costs each Bid that waits one write, however long it is, and nothing is sent meanwhile.
 func TestAPauseCostsEachWaitingBidOneWrite(t *testing.T) {
-	const waiting = 300
-	x := alone(t, onebidv1.ClassIdempotencyKey)
+	const waiting = 100
+	x := newTenant(t, onebidv1.ClassIdempotencyKey)
 	x.Fault(marketsim.Fault{Verb: "place", Posting: "first", Status: 429, RetryAfter: "600", Times: 1})
-	x.Manager()
+	api := x.counted(1)
 	x.Reason(x.Bid("first"), onebidv1.ConditionPlaced, onebidv1.ReasonRateLimited)
 	x.G.Eventually(x.reachable).Should(Equal("False RateLimited"))
 	x.G.Expect(x.marketplace().Status.RateLimit.PausedUntil).NotTo(BeNil())
 
-	before, err := world.Env.Requests(t.Context())
-	x.G.Expect(err).NotTo(HaveOccurred())
 	var bids []*onebidv1.Bid
-	for i := range waiting {
-		bids = append(bids, x.Bid(fmt.Sprint(i)))
-	}
-	for _, bid := range bids {
-		x.Reason(bid, onebidv1.ConditionPlaced, onebidv1.ReasonAccountPaused)
-	}
-	told, err := world.Env.Requests(t.Context())
-	x.G.Expect(err).NotTo(HaveOccurred())
-	idle(t.Context(), 10*time.Second)
-	after, err := world.Env.Requests(t.Context())
-	x.G.Expect(err).NotTo(HaveOccurred())
-	writes := told.Since(before).Writes("bids")
-	statuses := writes[testenv.Request{Verb: "PUT", Group: "onebid.dev", Resource: "bids", Subresource: "status"}]
-	quiet := after.Since(told).Writes("bids", "marketplaces")
-	t.Logf("%d Bids wait: %d writes of their status at first, %d in 10 s after that", waiting, statuses, quiet.Total())
-	x.G.Expect(statuses).To(Equal(waiting), "%s", writes)
+	writes := x.writes(api, func() {
+		for i := range waiting {
+			bids = append(bids, x.Bid(fmt.Sprint(i)))
+		}
+		for _, bid := range bids {
+			x.Reason(bid, onebidv1.ConditionPlaced, onebidv1.ReasonAccountPaused)
+		}
+	})
+	x.G.Expect(writes.Writes("bids")).To(Equal(testenv.Requests{bidStatus: waiting}), "%s", writes)
+	quiet := x.writes(api, func() { idle(t.Context(), 10*time.Second) }).Writes("bids", "marketplaces")
 	x.G.Expect(quiet).To(BeEmpty(), "%s", quiet)
 	for _, bid := range bids[:10] {
 		x.G.Expect(x.Calls("place", bid.Spec.PostingID)).To(BeEmpty(), "nothing is sent in the pause")
@@ -118,7 +110,7 @@ func TestASpentQuotaIsNotAskedForByEveryBid(t *testing.T) {
 // itself when it is back.
 func TestAMarketplaceThatDoesNotAnswerIsLeftAlone(t *testing.T) {
 	const waiting = 30
-	x := alone(t, onebidv1.ClassIdempotencyKey, func(m *onebidv1.Marketplace) {
+	x := newTenant(t, onebidv1.ClassIdempotencyKey, func(m *onebidv1.Marketplace) {
 		m.Spec.Retry = onebidv1.RetryPolicy{InitialSeconds: 5, MaxSeconds: 5, ManualReviewAfter: 100}
 	})
 	x.Manager()

@@ -21,11 +21,11 @@ import (
 	"github.com/onebid-dev/onebid/test/harness"
 )
 
-// 1,500 bids at a marketplace that refuses, stalls, loses replies and closes connections, two replicas, one of which is
+// 500 bids at a marketplace that refuses, stalls, loses replies and closes connections, two replicas, one of which is
 // killed: no posting has two, none is lost, nothing is left over when all are withdrawn.
-func TestFifteenHundredBidsWithRetries(t *testing.T) {
-	bids := 1500
-	x := alone(t, onebidv1.ClassIdempotencyKey, func(m *onebidv1.Marketplace) {
+func TestManyBidsWithRetries(t *testing.T) {
+	const bids = 500
+	x := newTenant(t, onebidv1.ClassIdempotencyKey, func(m *onebidv1.Marketplace) {
 		m.Spec.RebidCooldownSeconds = ptr.To[int32](0)
 		m.Spec.Retry.ManualReviewAfter = 1000
 	})

@@ -54,7 +54,6 @@ func (p program) run(t *testing.T) (stdout, stderr string, err error) {
 	cmd.Env = append(os.Environ(), p.env...)
 	var out, complaints bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &complaints
-	harness.DieWithParent(cmd)
 	err = cmd.Run()
 	return out.String(), complaints.String(), err
 }

@@ -5,25 +5,20 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
 
 	. "github.com/onsi/gomega"
-	authenticationv1 "k8s.io/api/authentication/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/tools/clientcmd"
-	"k8s.io/client-go/tools/clientcmd/api"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	"github.com/onebid-dev/onebid/internal/marketsim"
+	"github.com/onebid-dev/onebid/internal/testenv/process"
 	"github.com/onebid-dev/onebid/test/harness"
 )
 
@@ -91,19 +86,9 @@ func installed(t *testing.T, x *harness.Tenant) (kubeconfig string) {
 		return strings.TrimSpace(answer)
 	}).Should(Equal("yes"), "the API server takes a moment to heed a binding")
 
-	admin, err := kubernetes.NewForConfig(env.Config)
+	user, err := env.Login(t.Context(), x.NS, "onebid-scanner")
 	x.G.Expect(err).NotTo(HaveOccurred())
-	token, err := admin.CoreV1().ServiceAccounts(x.NS).CreateToken(t.Context(), "onebid-scanner",
-		&authenticationv1.TokenRequest{}, metav1.CreateOptions{})
-	x.G.Expect(err).NotTo(HaveOccurred())
-	login, err := clientcmd.LoadFromFile(env.Admin().Kubeconfig)
-	x.G.Expect(err).NotTo(HaveOccurred())
-	for name := range login.AuthInfos {
-		login.AuthInfos[name] = &api.AuthInfo{Token: token.Status.Token}
-	}
-	kubeconfig = filepath.Join(t.TempDir(), "kubeconfig")
-	x.G.Expect(clientcmd.WriteToFile(*login, kubeconfig)).To(Succeed())
-	return kubeconfig
+	return user.Kubeconfig
 }
 
 // scanner is the reference scanner with the configuration of config/scanner, at a feed of the test.
@@ -121,30 +106,26 @@ func scanner(t *testing.T, x *harness.Tenant, feed string, flags ...string) prog
 
 // running is a scanner that runs until the end of the test.
 type running struct {
-	t               *testing.T
-	cmd             *exec.Cmd
+	*process.Process
+
 	metrics, health string
 }
 
 func (p program) start(t *testing.T) *running {
 	t.Helper()
-	r := &running{t: t, metrics: harness.FreeAddress(t), health: harness.FreeAddress(t)}
-	r.cmd = exec.Command(p.path, append(p.args, "--metrics-bind-address", r.metrics, "--health-probe-bind-address", r.health)...)
-	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
+	r := &running{metrics: harness.FreeAddress(t), health: harness.FreeAddress(t)}
+	var err error
+	r.Process, err = process.Start(process.Command{
+		Name: "scanner", Path: p.path, Log: filepath.Join(t.TempDir(), "log"),
+		Args: append(p.args, "--metrics-bind-address", r.metrics, "--health-probe-bind-address", r.health),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.cmd.Stdout, r.cmd.Stderr = log, log
-	harness.DieWithParent(r.cmd)
-	if err := r.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
 	t.Cleanup(func() {
-		_ = r.cmd.Process.Kill()
-		_ = r.cmd.Wait()
-		_ = log.Close()
-		if text, _ := os.ReadFile(log.Name()); t.Failed() {
-			t.Logf("log of the scanner:\n%s", text)
+		r.Kill()
+		if t.Failed() {
+			t.Logf("log of the scanner:\n%s", r.Tail())
 		}
 	})
 	return r
@@ -219,8 +200,8 @@ func TestFromAFeedToALiveBid(t *testing.T) {
 			return text
 		}).Should(And(ContainSubstring(`onebid_scanner_feed_readings_total{result="changed"} 1`+"\n"),
 			ContainSubstring("onebid_scanner_feed_items 3\n"), ContainSubstring("onebid_lock_attempts_total")))
-		x.G.Expect(r.cmd.Process.Signal(syscall.SIGTERM)).To(Succeed())
-		x.G.Expect(r.cmd.Wait()).To(Succeed(), "it ends by itself, without an error")
+		x.G.Expect(r.Stop(harness.Patience)).To(BeTrue(), "it ends by itself")
+		x.G.Expect(r.Err()).NotTo(HaveOccurred())
 	}
 }
 
