@@ -16,7 +16,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func TestOnKeepsOneEventAndBlocksNobody(t *testing.T) {
+func TestOnKeepsOneEventAndNeverBlocks(t *testing.T) {
 	g := NewWithT(t)
 	var report func()
 	events := wake.On(func(changed func()) { report = changed })
@@ -29,7 +29,7 @@ func TestOnKeepsOneEventAndBlocksNobody(t *testing.T) {
 	g.Expect(events).To(Receive())
 }
 
-func TestKeysLosesNoneAndBlocksNobody(t *testing.T) {
+func TestKeysLosesNoneAndNeverBlocks(t *testing.T) {
 	g := NewWithT(t)
 	g.SetDefaultEventuallyTimeout(20 * time.Second)
 	keys := wake.NewKeys()
