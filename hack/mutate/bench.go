@@ -25,18 +25,6 @@ type bench struct {
 	usual map[test]time.Duration
 }
 
-// result is what became of a mutant.
-type result struct {
-	*Mutant
-	// by is the test that saw it, "" when it survived.
-	by   string
-	took time.Duration
-	// err is set when nothing can be said of it.
-	err error
-}
-
-func (r *result) killed() bool { return r.err == nil && r.by != "" }
-
 // run makes sure that the tests are green without a mutant, then runs all mutants, in order, so many at once.
 func (b *bench) run(ctx context.Context, mutants []Mutant, parallel int) ([]result, error) {
 	for i := range mutants {

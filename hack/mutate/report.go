@@ -11,6 +11,18 @@ import (
 	"time"
 )
 
+// result is what became of a mutant.
+type result struct {
+	*Mutant
+	// by is the test that saw it, "" when it survived.
+	by   string
+	took time.Duration
+	// err is set when nothing can be said of it.
+	err error
+}
+
+func (r *result) killed() bool { return r.err == nil && r.by != "" }
+
 // progress reports each result, and how long the rest may take.
 type progress struct {
 	out     io.Writer

@@ -5,45 +5,63 @@ import (
 	"encoding/json"
 	"net/http"
 	"strings"
+	"testing"
 
 	"github.com/onsi/gomega"
 
 	"github.com/onebid-dev/onebid/internal/marketsim"
 )
 
+// site is the tenant's market at the simulator, and its account there.
+type site struct {
+	T *testing.T
+	G *gomega.WithT
+	// Sim administers the simulator.
+	Sim *marketsim.Client
+	// Market is the market's name at the simulator.
+	Market string
+	// ByHand is how many postings a person put a second bid on.
+	ByHand int
+
+	faults  []string
+	strange map[string]bool    // IDs of the bids that a person placed
+	records []marketsim.Record // of this market, as far as they were read
+	read    int64
+}
+
 // Account is the token of the tenant's account at its market.
-func (x *Tenant) Account() string { return "token-" + x.NS }
+func (x *site) Account() string { return "token-" + x.Market }
 
 // Fault makes the tenant's market misbehave, until NoFaults or the end of the test.
-func (x *Tenant) Fault(f marketsim.Fault) {
+func (x *site) Fault(f marketsim.Fault) {
 	x.T.Helper()
 	f.Market = x.Market
-	added, err := x.World.Sim.AddFault(x.T.Context(), f)
+	added, err := x.Sim.AddFault(x.T.Context(), f)
 	x.G.Expect(err).NotTo(gomega.HaveOccurred())
 	x.faults = append(x.faults, added.ID)
 }
 
 // NoFaults ends the faults of the tenant's market. Calls that have met one are not disturbed.
-func (x *Tenant) NoFaults() {
+func (x *site) NoFaults() {
 	x.T.Helper()
 	for _, id := range x.faults {
-		_ = x.World.Sim.RemoveFault(x.T.Context(), id) // one that was for a number of calls may be gone
+		_ = x.Sim.RemoveFault(x.T.Context(), id) // one that was for a number of calls may be gone
 	}
 	x.faults = nil
 }
 
 // Row is what the ledger says about a posting.
-func (x *Tenant) Row(posting string) marketsim.Row {
+func (x *site) Row(posting string) marketsim.Row {
 	x.T.Helper()
-	summary, err := x.World.Sim.Summary(x.T.Context(), x.Market)
+	summary, err := x.Sim.Summary(x.T.Context(), x.Market)
 	x.G.Expect(err).NotTo(gomega.HaveOccurred())
 	return summary.Row(x.Market, x.Account(), posting)
 }
 
 // Ledger returns the records of the tenant's market. Those that were read before are not read again.
-func (x *Tenant) Ledger() []marketsim.Record {
+func (x *site) Ledger() []marketsim.Record {
 	x.T.Helper()
-	fresh, err := x.World.Sim.Ledger(x.T.Context(), x.read)
+	fresh, err := x.Sim.Ledger(x.T.Context(), x.read)
 	x.G.Expect(err).NotTo(gomega.HaveOccurred())
 	for _, r := range fresh {
 		x.read = r.Seq
@@ -55,7 +73,7 @@ func (x *Tenant) Ledger() []marketsim.Record {
 }
 
 // Calls are the records of one kind of call on a posting, in their order.
-func (x *Tenant) Calls(verb marketsim.Verb, posting string) []marketsim.Record {
+func (x *site) Calls(verb marketsim.Verb, posting string) []marketsim.Record {
 	x.T.Helper()
 	var out []marketsim.Record
 	for _, r := range x.Ledger() {
@@ -67,10 +85,10 @@ func (x *Tenant) Calls(verb marketsim.Verb, posting string) []marketsim.Record {
 }
 
 // PlaceByHand puts a bid on a posting as a person would, in the marketplace's own pages.
-func (x *Tenant) PlaceByHand(posting string) {
+func (x *site) PlaceByHand(posting string) {
 	x.T.Helper()
 	body := strings.NewReader(`{"posting_id":"` + posting + `","amount":"99","currency":"USD"}`)
-	req, err := http.NewRequestWithContext(x.T.Context(), http.MethodPost, x.World.Sim.MarketURL(x.Market)+"/bids", body)
+	req, err := http.NewRequestWithContext(x.T.Context(), http.MethodPost, x.Sim.MarketURL(x.Market)+"/bids", body)
 	x.G.Expect(err).NotTo(gomega.HaveOccurred())
 	req.Header.Set("Authorization", "Bearer "+x.Account())
 	req.Header.Set("Content-Type", "application/json")
@@ -87,14 +105,28 @@ func (x *Tenant) PlaceByHand(posting string) {
 }
 
 // Revoke makes the marketplace refuse the account's token.
-func (x *Tenant) Revoke() {
+func (x *site) Revoke() {
 	x.T.Helper()
-	x.G.Expect(x.World.Sim.PutToken(x.T.Context(), marketsim.Token{Token: x.Account(), Valid: false})).To(gomega.Succeed())
+	x.G.Expect(x.Sim.PutToken(x.T.Context(), marketsim.Token{Token: x.Account(), Valid: false})).To(gomega.Succeed())
+}
+
+// Live are the live bids of the account at the tenant's market that no person placed, by their ID.
+func (x *site) Live() map[string]marketsim.LiveBid {
+	x.T.Helper()
+	list, err := x.Sim.Live(x.T.Context(), x.Market)
+	x.G.Expect(err).NotTo(gomega.HaveOccurred())
+	out := map[string]marketsim.LiveBid{}
+	for _, bid := range list {
+		if !x.strange[bid.BidID] {
+			out[bid.BidID] = bid
+		}
+	}
+	return out
 }
 
 // checkInvariants holds after every test: I1, one live bid per posting at every instant.
-func (x *Tenant) checkInvariants() {
-	summary, err := x.World.Sim.Summary(context.Background(), x.Market)
+func (x *site) checkInvariants() {
+	summary, err := x.Sim.Summary(context.Background(), x.Market)
 	if err != nil {
 		x.T.Errorf("read the ledger: %v", err)
 		return

@@ -68,20 +68,6 @@ func (x *Tenant) Bids(opts ...client.ListOption) []onebidv1.Bid {
 	return list.Items
 }
 
-// Live are the live bids of the account at the tenant's market that no person placed, by their ID.
-func (x *Tenant) Live() map[string]marketsim.LiveBid {
-	x.T.Helper()
-	list, err := x.World.Sim.Live(x.T.Context(), x.Market)
-	x.G.Expect(err).NotTo(gomega.HaveOccurred())
-	out := map[string]marketsim.LiveBid{}
-	for _, bid := range list {
-		if !x.strange[bid.BidID] {
-			out[bid.BidID] = bid
-		}
-	}
-	return out
-}
-
 // trace is another text after each write.
 func (x *Tenant) trace() string {
 	x.T.Helper()

@@ -31,28 +31,20 @@ const (
 // Tenant is a namespace with a Marketplace at a market of its own, and managers that work in it only: so tenants do not see
 // each other's bids, and tests may run beside each other.
 type Tenant struct {
-	T *testing.T
-	G *gomega.WithT
+	site
+
 	// World is what all tenants share.
 	World *World
 	// NS is the tenant's namespace, System that of its managers' heartbeats.
 	NS, System string
-	// Market is the market's name at the simulator.
-	Market string
 	// Binary of the managers; with the race detector unless a test measures time.
 	Binary string
-	// ByHand is how many postings a person put a second bid on.
-	ByHand int
 	// Reach is what the managers may connect to: the value of --allow-private-addresses. Everything when empty.
 	Reach string
 
 	user     *testenv.User // of the managers
 	managers []*Manager
-	faults   []string
-	strange  map[string]bool // IDs of the bids that a person placed
 	token    string
-	records  []marketsim.Record // of this market, as far as they were read
-	read     int64
 }
 
 // Tenant makes a tenant whose Marketplace, called "rest", is the sample of the class after the edits. After the test its
@@ -65,7 +57,8 @@ func (w *World) Tenant(t *testing.T, class onebidv1.MarketplaceClass, edit ...fu
 	}
 	ns := w.Env.Namespace(t)
 	x := &Tenant{
-		T: t, G: gomega.NewWithT(t), World: w, NS: ns, Market: "m-" + ns, System: w.Env.Namespace(t), Binary: w.Raced,
+		site:  site{T: t, G: gomega.NewWithT(t), Sim: w.Sim, Market: "m-" + ns},
+		World: w, NS: ns, System: w.Env.Namespace(t), Binary: w.Raced,
 	}
 	x.G.SetDefaultEventuallyTimeout(Patience)
 	x.G.SetDefaultEventuallyPollingInterval(poll)

@@ -40,7 +40,7 @@ func TestMissingSecret(t *testing.T) {
 	x.G.Expect(x.notReady(onebidv1.ReasonCredentialsMissing)).To(And(
 		ContainSubstring(`There is no Secret "other" in namespace "`+x.NS+`"`), ContainSubstring("create it there")))
 	x.Create(&corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: x.NS, Name: "other"}, StringData: map[string]string{"token": "token-" + x.NS},
+		ObjectMeta: metav1.ObjectMeta{Namespace: x.NS, Name: "other"}, StringData: map[string]string{"token": x.Account()},
 	})
 	x.State(bid, onebidv1.StateActive)
 }
