@@ -213,7 +213,8 @@ func TestAnAcceptedWithdrawalIsReadBack(t *testing.T) {
 	x.Fault(marketsim.Fault{Verb: "withdraw", Status: 200, Body: `{}`, Commit: "none"})
 	x.Delete(bid)
 	x.Eventually(bid, "a withdrawal that goes on", func(b *onebidv1.Bid) bool {
-		return b.Status.Attempts.Operation == onebidv1.OperationWithdraw && b.Status.Attempts.Count >= 2
+		a := b.Status.Attempts
+		return a != nil && a.Operation == onebidv1.OperationWithdraw && a.Count >= 2
 	})
 	x.G.Expect(x.Row("1").Live).To(Equal(1))
 	x.NoFaults()
