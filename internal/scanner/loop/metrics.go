@@ -1,9 +1,9 @@
-package scan
+package loop
 
 import (
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/onebid-dev/onebid/internal/feed"
+	"github.com/onebid-dev/onebid/internal/scanner/feed"
 )
 
 // Outcomes of a posting beside those of pkg/scanner.

@@ -1,4 +1,4 @@
-package scan
+package loop
 
 import (
 	"context"
@@ -12,7 +12,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"github.com/onebid-dev/onebid/api/v1alpha1"
-	"github.com/onebid-dev/onebid/internal/feed"
+	"github.com/onebid-dev/onebid/internal/scanner/feed"
 	"github.com/onebid-dev/onebid/pkg/scanner"
 )
 

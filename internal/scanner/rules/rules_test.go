@@ -8,7 +8,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/onebid-dev/onebid/api/v1alpha1"
-	"github.com/onebid-dev/onebid/internal/feed"
+	"github.com/onebid-dev/onebid/internal/scanner/feed"
 	"github.com/onebid-dev/onebid/pkg/scanner"
 )
 

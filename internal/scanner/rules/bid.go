@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/onebid-dev/onebid/api/v1alpha1"
-	"github.com/onebid-dev/onebid/internal/feed"
+	"github.com/onebid-dev/onebid/internal/scanner/feed"
 )
 
 // What the API server takes.
