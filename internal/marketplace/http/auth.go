@@ -10,6 +10,7 @@ import (
 	"github.com/google/cel-go/cel"
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
+	"github.com/onebid-dev/onebid/internal/celeval"
 	"github.com/onebid-dev/onebid/internal/marketplace"
 	"github.com/onebid-dev/onebid/internal/marketplace/egress"
 	"github.com/onebid-dev/onebid/internal/marketplace/wire"
@@ -25,14 +26,14 @@ const (
 const authField = root + ".auth"
 
 // headerScope adds to a request's variables what its headers see beside them.
-func (c *compiler) headerScope(s scope) scope {
-	s = s.with("secret", stringMap)
+func (c *compiler) headerScope(s celeval.Scope) celeval.Scope {
+	s = s.With("secret", stringMap)
 	if a := c.spec.Auth; a != nil {
 		if a.OAuth2 != nil {
-			s = s.with(varToken, cel.StringType)
+			s = s.With(varToken, cel.StringType)
 		}
 		if a.HMAC != nil {
-			s = s.with(varSignature, cel.StringType).with(varNow, cel.TimestampType)
+			s = s.With(varSignature, cel.StringType).With(varNow, cel.TimestampType)
 		}
 	}
 	return s

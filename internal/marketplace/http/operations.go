@@ -56,9 +56,9 @@ func (d *Driver) Account(ctx context.Context) (string, error) {
 	default:
 		return "", err
 	}
-	id, err := d.plan.accountID.text(ctx, varsOf(r))
+	id, err := d.plan.accountID.Text(ctx, varsOf(r))
 	if err == nil && !isName(id) {
-		err = fmt.Errorf("%s: must be 1 to %d bytes without control characters", d.plan.accountID.field, maxID)
+		err = fmt.Errorf("%s: must be 1 to %d bytes without control characters", d.plan.accountID.Field, maxID)
 	}
 	if err != nil {
 		return "", c.Unreadable(r, err)

@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	// maxBytes bounds a feed, after decompression.
-	maxBytes = 32 << 20
+	// MaxBytes bounds a feed, after decompression.
+	MaxBytes = 32 << 20
 	// maxItems bounds the postings of one feed.
 	maxItems = 100_000
 )
@@ -111,12 +111,12 @@ func whole(in io.Reader) (document, error) {
 
 // readAll refuses what is too long: half a feed is none.
 func readAll(in io.Reader) ([]byte, error) {
-	content, err := io.ReadAll(io.LimitReader(in, maxBytes+1))
+	content, err := io.ReadAll(io.LimitReader(in, MaxBytes+1))
 	if err != nil {
 		return nil, fmt.Errorf("cut short after %d bytes: %w", len(content), err)
 	}
-	if len(content) > maxBytes {
-		return nil, fmt.Errorf("longer than %d MiB", maxBytes>>20)
+	if len(content) > MaxBytes {
+		return nil, fmt.Errorf("longer than %d MiB", MaxBytes>>20)
 	}
 	return content, nil
 }

@@ -2,7 +2,6 @@ package rules
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"regexp"
 	"slices"
@@ -10,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/onebid-dev/onebid/api/v1alpha1"
+	"github.com/onebid-dev/onebid/internal/celeval"
 	"github.com/onebid-dev/onebid/internal/scanner/feed"
 )
 
@@ -29,9 +29,9 @@ var (
 
 // bidRules are the expressions of BidConfig.
 type bidRules struct {
-	amount, currency, deliveryDays *expression
+	amount, currency, deliveryDays *celeval.Expression
 	proposal                       *template.Template
-	attributes                     map[string]*expression
+	attributes                     map[string]*celeval.Expression
 }
 
 // input is what the template of the proposal sees.
@@ -43,17 +43,17 @@ type input struct {
 }
 
 func (c *compiler) bid(b *BidConfig) bidRules {
-	see := func(field, source string, want kind) *expression {
+	see := func(field, source string, want celeval.Kind) *celeval.Expression {
 		return c.compile(bidScope, "bid."+field, source, want)
 	}
 	r := bidRules{
 		amount:       see("price.amount", b.Price.Amount, wantText),
 		currency:     see("price.currency", b.Price.Currency, wantText),
 		deliveryDays: see("deliveryDays", b.DeliveryDays, wantInt),
-		attributes:   map[string]*expression{},
+		attributes:   map[string]*celeval.Expression{},
 	}
 	if len(b.Attributes) > maxAttributes {
-		c.errs = append(c.errs, &FieldError{"bid.attributes", fmt.Sprintf("%d of them: must be at most %d", len(b.Attributes), maxAttributes)})
+		c.wrong("bid.attributes", "%d of them: must be at most %d", len(b.Attributes), maxAttributes)
 	}
 	for name, source := range b.Attributes {
 		r.attributes[name] = see("attributes."+name, source, wantText)
@@ -61,78 +61,58 @@ func (c *compiler) bid(b *BidConfig) bidRules {
 	if b.Proposal != "" {
 		var err error
 		if r.proposal, err = newProposal(b.Proposal); err != nil {
-			c.errs = append(c.errs, &FieldError{"bid.proposal", fmt.Sprintf("must be a Go template: %v", err)})
+			c.wrong("bid.proposal", "must be a Go template: %v", err)
 		}
 	}
 	return r
 }
 
-func (b *bidRules) apply(ctx context.Context, vars map[string]any, in input) (v1alpha1.BidSpec, error) {
-	r := &reading{vars: vars}
-	spec := v1alpha1.BidSpec{Price: v1alpha1.Money{Amount: read(ctx, r, b.amount.text), Currency: read(ctx, r, b.currency.text)}}
-	if r.err != nil {
-		return v1alpha1.BidSpec{}, r.err
+func (b *bidRules) apply(ctx context.Context, v *evaluation, in input) v1alpha1.BidSpec {
+	spec := v1alpha1.BidSpec{Price: v1alpha1.Money{Amount: v.text(b.amount), Currency: v.text(b.currency)}}
+	v.checkAmount(b.amount, spec.Price.Amount)
+	if onlyZeros.MatchString(spec.Price.Amount) {
+		v.wrong(b.amount, "gives %q: must be greater than 0", spec.Price.Amount)
 	}
-	if err := b.checkPrice(spec.Price); err != nil {
-		return v1alpha1.BidSpec{}, err
+	v.checkCurrency(b.currency, spec.Price.Currency)
+	if days := v.number(b.deliveryDays, 1, maxDeliveryDays); days != nil {
+		spec.DeliveryDays = *days
 	}
-	var err error
-	if spec.DeliveryDays, _, err = b.deliveryDays.number(ctx, vars, 1, maxDeliveryDays); err != nil {
-		return v1alpha1.BidSpec{}, err
+	spec.Attributes = b.extras(v)
+	if in.Price = spec.Price; v.err == nil {
+		spec.Proposal, v.err = b.write(ctx, in)
 	}
-	if spec.Attributes, err = b.extras(ctx, vars); err != nil {
-		return v1alpha1.BidSpec{}, err
-	}
-	in.Price = spec.Price
-	if spec.Proposal, err = b.write(ctx, in); err != nil {
-		return v1alpha1.BidSpec{}, err
-	}
-	return spec, nil
+	return spec
 }
 
-func (b *bidRules) checkPrice(price v1alpha1.Money) error {
-	if err := amount(b.amount, price.Amount); err != nil {
-		return err
-	}
-	if onlyZeros.MatchString(price.Amount) {
-		return b.amount.wrong("gives %q: must be greater than 0", price.Amount)
-	}
-	return currency(b.currency, price.Currency)
-}
-
-func amount(e *expression, value string) error {
+func (v *evaluation) checkAmount(e *celeval.Expression, value string) {
 	if !decimalAmount.MatchString(value) {
-		return e.wrong("gives %q: must be a decimal such as 250 or 12.50, with at most 4 decimals; round(…, 2) makes one", value)
+		v.wrong(e, "gives %q: must be a decimal such as 250 or 12.50, with at most 4 decimals; round(…, 2) makes one", value)
 	}
-	return nil
 }
 
-func currency(e *expression, value string) error {
+func (v *evaluation) checkCurrency(e *celeval.Expression, value string) {
 	if !currencyCode.MatchString(value) {
-		return e.wrong("gives %q: must be an ISO 4217 code of three capital letters, such as USD", value)
+		v.wrong(e, "gives %q: must be an ISO 4217 code of three capital letters, such as USD", value)
 	}
-	return nil
 }
 
-func (b *bidRules) extras(ctx context.Context, vars map[string]any) (map[string]v1alpha1.AttributeValue, error) {
-	var out map[string]v1alpha1.AttributeValue
+// extras are the attributes; one that gives nothing is left out.
+func (b *bidRules) extras(v *evaluation) map[string]v1alpha1.AttributeValue {
+	out := map[string]v1alpha1.AttributeValue{}
 	for _, name := range slices.Sorted(maps.Keys(b.attributes)) {
 		e := b.attributes[name]
-		value, err := e.eval(ctx, vars)
-		if err != nil {
-			return nil, err
-		}
+		value := v.value(e)
 		if value == nil {
 			continue
 		}
-		text, ok := spell(value)
+		text, ok := celeval.Text(value)
 		if !ok || utf8.RuneCountInString(text) > maxAttributeLength {
-			return nil, e.wrong("must give %s of at most %d characters", wantText.words, maxAttributeLength)
-		}
-		if out == nil {
-			out = map[string]v1alpha1.AttributeValue{}
+			v.wrong(e, "must give %s of at most %d characters", wantText.Words, maxAttributeLength)
 		}
 		out[name] = v1alpha1.AttributeValue(text)
 	}
-	return out, nil
+	if len(out) == 0 {
+		return nil
+	}
+	return out
 }

@@ -1,15 +1,14 @@
 package rules
 
 import (
-	"cmp"
-	"context"
-	"fmt"
 	"time"
 	"unicode/utf8"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/onebid-dev/onebid/api/v1alpha1"
+	"github.com/onebid-dev/onebid/internal/celeval"
+	"github.com/onebid-dev/onebid/internal/text"
 )
 
 // Lengths that the API server takes, in characters. A text that is longer is cut; an ID or an amount never is.
@@ -23,11 +22,11 @@ const (
 
 // postingRules are the expressions of PostingConfig.
 type postingRules struct {
-	id, title, description, url, min, max, currency, skills, closesAt, closed *expression
+	id, title, description, url, min, max, currency, skills, closesAt, closed *celeval.Expression
 }
 
 func (c *compiler) posting(p *PostingConfig) postingRules {
-	item := func(field, source string, want kind) *expression {
+	item := func(field, source string, want celeval.Kind) *celeval.Expression {
 		return c.compile(itemScope, "posting."+field, source, want)
 	}
 	return postingRules{
@@ -44,71 +43,44 @@ func (c *compiler) posting(p *PostingConfig) postingRules {
 	}
 }
 
-// reading of several expressions keeps the first error.
-type reading struct {
-	vars map[string]any
-	err  error
-}
-
-func read[T any](ctx context.Context, r *reading, get func(context.Context, map[string]any) (T, error)) T {
-	var zero T
-	if r.err != nil {
-		return zero
-	}
-	value, err := get(ctx, r.vars)
-	if err != nil {
-		r.err = err
-		return zero
-	}
-	return value
-}
-
-func (p *postingRules) apply(ctx context.Context, vars map[string]any) (*v1alpha1.Posting, error) {
-	r := &reading{vars: vars}
+func (p *postingRules) apply(v *evaluation) *v1alpha1.Posting {
 	spec := v1alpha1.PostingSpec{
-		PostingID:   read(ctx, r, p.id.text),
-		Title:       clip(read(ctx, r, p.title.text), maxTitle),
-		Description: clip(read(ctx, r, p.description.text), maxDescription),
-		URL:         read(ctx, r, p.url.text),
-		Skills:      skills(read(ctx, r, p.skills.texts)),
-		ClosesAt:    at(read(ctx, r, p.closesAt.moment)),
+		PostingID:   v.text(p.id),
+		Title:       text.CutRunes(v.text(p.title), maxTitle),
+		Description: text.CutRunes(v.text(p.description), maxDescription),
+		URL:         v.text(p.url),
+		Skills:      skills(v.texts(p.skills)),
+		ClosesAt:    at(v.moment(p.closesAt)),
+		Budget:      p.budget(v),
 	}
-	budget := v1alpha1.PostingBudget{Min: read(ctx, r, p.min.text), Max: read(ctx, r, p.max.text), Currency: read(ctx, r, p.currency.text)}
-	if read(ctx, r, p.closed.truth) {
-		closed := true
-		spec.Closed = &closed
-	}
-	if r.err != nil {
-		return nil, r.err
+	if v.truth(p.closed) {
+		spec.Closed = new(true)
 	}
 	if spec.PostingID == "" {
-		return nil, p.id.wrong("gives nothing: a posting must have an ID")
-	}
-	if err := (v1alpha1.Key{Marketplace: "any", PostingID: spec.PostingID}).Validate(); err != nil {
-		return nil, p.id.wrong("%w", err)
+		v.wrong(p.id, "gives nothing: a posting must have an ID")
+	} else if err := (v1alpha1.Key{Marketplace: "any", PostingID: spec.PostingID}).Validate(); err != nil {
+		v.wrong(p.id, "%w", err)
 	}
 	if utf8.RuneCountInString(spec.URL) > maxURL {
 		spec.URL = "" // half of it leads nowhere
 	}
-	var err error
-	spec.Budget, err = p.budget(budget)
-	return &v1alpha1.Posting{Spec: spec}, err
+	return &v1alpha1.Posting{Spec: spec}
 }
 
 // budget is nil when there is none; a currency alone is none.
-func (p *postingRules) budget(b v1alpha1.PostingBudget) (*v1alpha1.PostingBudget, error) {
+func (p *postingRules) budget(v *evaluation) *v1alpha1.PostingBudget {
+	b := v1alpha1.PostingBudget{Min: v.text(p.min), Max: v.text(p.max), Currency: v.text(p.currency)}
 	if b.Min == "" && b.Max == "" {
-		return nil, nil
-	}
-	return &b, cmp.Or(
-		optionally(p.min, b.Min, amount), optionally(p.max, b.Max, amount), currency(p.currency, b.Currency))
-}
-
-func optionally(e *expression, value string, check func(*expression, string) error) error {
-	if value == "" {
 		return nil
 	}
-	return check(e, value)
+	if b.Min != "" {
+		v.checkAmount(p.min, b.Min)
+	}
+	if b.Max != "" {
+		v.checkAmount(p.max, b.Max)
+	}
+	v.checkCurrency(p.currency, b.Currency)
+	return &b
 }
 
 // at keeps whole seconds, as the API server does.
@@ -120,24 +92,15 @@ func at(moment *time.Time) *metav1.Time {
 }
 
 // skills are a set; those that do not fit are left out.
-func skills(texts []string) []string {
+func skills(given []string) []string {
 	known := map[string]bool{}
 	var out []string
-	for _, text := range texts {
-		text = clip(text, maxSkill)
-		if text != "" && !known[text] && len(out) < maxSkills {
-			known[text] = true
-			out = append(out, text)
+	for _, skill := range given {
+		skill = text.CutRunes(skill, maxSkill)
+		if skill != "" && !known[skill] && len(out) < maxSkills {
+			known[skill] = true
+			out = append(out, skill)
 		}
 	}
 	return out
-}
-
-// clip cuts a text to so many characters.
-func clip(text string, most int) string {
-	if utf8.RuneCountInString(text) <= most {
-		return text
-	}
-	runes := []rune(text)
-	return fmt.Sprintf("%s…", string(runes[:most-1]))
 }

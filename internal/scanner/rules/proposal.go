@@ -7,7 +7,11 @@ import (
 	"strings"
 	"text/template"
 	"text/template/parse"
+	"time"
 )
+
+// proposalTime bounds the writing of a proposal.
+const proposalTime = 2 * time.Second
 
 // newProposal parses the template of the proposal. A field that an item has not must not become "<no value>" in front of a
 // client.
@@ -49,7 +53,7 @@ func (b *bidRules) write(ctx context.Context, in input) (string, error) {
 	if b.proposal == nil {
 		return "", nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, evalTime)
+	ctx, cancel := context.WithTimeout(ctx, proposalTime)
 	defer cancel()
 	out := &bounded{ended: ctx.Err}
 	if err := b.proposal.Execute(out, in); err != nil {
@@ -71,7 +75,7 @@ type bounded struct {
 
 func (b *bounded) Write(p []byte) (int, error) {
 	if err := b.ended(); err != nil {
-		return 0, fmt.Errorf("must be written within %s: %w", evalTime, err)
+		return 0, fmt.Errorf("must be written within %s: %w", proposalTime, err)
 	}
 	if len(b.text)+len(p) > maxProposal {
 		return 0, fmt.Errorf("must be at most %d bytes long", maxProposal)

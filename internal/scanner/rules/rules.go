@@ -4,18 +4,21 @@ import (
 	"context"
 	"errors"
 
+	"k8s.io/utils/ptr"
+
 	"github.com/onebid-dev/onebid/api/v1alpha1"
+	"github.com/onebid-dev/onebid/internal/celeval"
 	"github.com/onebid-dev/onebid/internal/scanner/feed"
 	"github.com/onebid-dev/onebid/pkg/scanner"
 )
 
 // Rules are a Config with its expressions compiled. They are safe for concurrent use.
 type Rules struct {
-	items   *expression
+	items   *celeval.Expression
 	posting postingRules
 	bid     bidRules
 
-	suitable, score, reason *expression
+	suitable, score, reason *celeval.Expression
 }
 
 // New compiles all expressions. The error joins all that is wrong; each *FieldError names the field, and the position in
@@ -39,52 +42,45 @@ func (r *Rules) Select() func(context.Context, any) ([]any, error) {
 		return nil
 	}
 	return func(ctx context.Context, document any) ([]any, error) {
-		value, err := r.items.eval(ctx, map[string]any{"feed": document})
+		items, err := r.items.List(ctx, map[string]any{"feed": document})
 		if err != nil {
 			return nil, err
 		}
-		if value == nil {
-			return nil, r.items.wrong("gives nothing: must give %s", wantItems.words)
+		out := make([]any, len(items))
+		for i, item := range items {
+			if out[i], err = celeval.Native(item); err != nil {
+				return nil, r.items.Wrap(err)
+			}
 		}
-		plain, err := native(value)
-		if err != nil {
-			return nil, r.items.wrong("%w", err)
-		}
-		list, ok := plain.([]any)
-		if !ok {
-			return nil, r.items.wrong("must give %s, not %s", wantItems.words, value.Type().TypeName())
-		}
-		return list, nil
+		return out, nil
 	}
 }
 
 // Posting maps an item. The error names the field of the configuration, or of the Posting, and the value.
 func (r *Rules) Posting(ctx context.Context, item feed.Item) (*v1alpha1.Posting, error) {
-	return r.posting.apply(ctx, map[string]any{"item": item})
+	v := evaluate(ctx, map[string]any{"item": item})
+	posting := r.posting.apply(v)
+	if v.err != nil {
+		return nil, v.err
+	}
+	return posting, nil
 }
 
-// Decide evaluates a Posting that was made of the item. Nothing is asked of anybody, so it is cheap enough to be called
-// before a lock is acquired.
+// Decide evaluates a Posting that was made of the item. It makes no request, so it is cheap enough to be called before a
+// lock is acquired.
 func (r *Rules) Decide(ctx context.Context, item feed.Item, posting *v1alpha1.Posting) (scanner.Verdict, error) {
 	vars := map[string]any{"item": item, "posting": seen(posting)}
-	var verdict scanner.Verdict
-	var err error
-	if verdict.Suitable, err = r.suitable.truth(ctx, vars); err != nil {
-		return scanner.Verdict{}, err
+	v := evaluate(ctx, vars)
+	verdict := scanner.Verdict{Suitable: v.truth(r.suitable), Score: v.number(r.score, 0, 100), Reason: v.text(r.reason)}
+	if v.err == nil && verdict.Suitable {
+		score := ptr.Deref(verdict.Score, 0)
+		vars["score"] = int64(score)
+		verdict.Bid = r.bid.apply(ctx, v, input{Item: item, Posting: posting.Spec, Score: score})
 	}
-	score, scored, err := r.score.number(ctx, vars, 0, 100)
-	if err != nil {
-		return scanner.Verdict{}, err
+	if v.err != nil {
+		return scanner.Verdict{}, v.err
 	}
-	if scored {
-		verdict.Score = &score
-	}
-	if verdict.Reason, err = r.reason.text(ctx, vars); err != nil || !verdict.Suitable {
-		return verdict, err
-	}
-	vars["score"] = int64(score)
-	verdict.Bid, err = r.bid.apply(ctx, vars, input{Item: item, Posting: posting.Spec, Score: score})
-	return verdict, err
+	return verdict, nil
 }
 
 // seen is the posting as expressions see it. What is missing is empty.

@@ -8,6 +8,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/onebid-dev/onebid/api/v1alpha1"
+	"github.com/onebid-dev/onebid/internal/celeval"
 	"github.com/onebid-dev/onebid/internal/scanner/feed"
 	"github.com/onebid-dev/onebid/pkg/scanner"
 )
@@ -201,17 +202,17 @@ func TestMoneyIsExact(t *testing.T) {
 	} {
 		t.Run(source, func(t *testing.T) {
 			g := NewWithT(t)
-			e, err := compile(itemScope, "x", source, wantText)
+			e, err := celeval.Compile(language, itemScope, "x", source, wantText)
 			g.Expect(err).NotTo(HaveOccurred())
-			g.Expect(e.text(t.Context(), map[string]any{"item": nil})).To(Equal(want))
+			g.Expect(e.Text(t.Context(), map[string]any{"item": nil})).To(Equal(want))
 		})
 	}
 	for _, source := range []string{
 		"times('a', 1)", "times('1e9', 1)", "round(1.5, 9)", "times(true, 1)", "round('" + strings.Repeat("9", 40) + "', 1)",
 	} {
-		e, err := compile(itemScope, "x", source, wantText)
+		e, err := celeval.Compile(language, itemScope, "x", source, wantText)
 		if err == nil {
-			_, err = e.text(t.Context(), map[string]any{"item": nil})
+			_, err = e.Text(t.Context(), map[string]any{"item": nil})
 		}
 		NewWithT(t).Expect(err).To(MatchError(ContainSubstring("must be given")), source)
 	}

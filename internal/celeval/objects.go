@@ -1,6 +1,4 @@
-// Package celobjects gives CEL expressions variables with named fields, so that a misspelt field is found when an
-// expression is compiled and not when it is evaluated.
-package celobjects
+package celeval
 
 import (
 	"maps"
@@ -10,14 +8,11 @@ import (
 	"github.com/google/cel-go/common/types"
 )
 
-// Objects are types by their name, and the types of their fields by theirs. Values of such a type are plain maps.
+// Objects are types by name, each with the types of its fields, so that a misspelt field is found when an expression is
+// compiled. Values of such a type are plain maps.
 type Objects map[string]map[string]*cel.Type
 
-// Provider adds objects to the types of CEL.
-func Provider(objects Objects, registry *types.Registry) types.Provider {
-	return provider{registry, objects}
-}
-
+// provider adds objects to the types of CEL.
 type provider struct {
 	*types.Registry
 	objects Objects
@@ -46,13 +41,4 @@ func (p provider) FindStructFieldType(name, field string) (*types.FieldType, boo
 		return &types.FieldType{Type: t}, found
 	}
 	return p.Registry.FindStructFieldType(name, field)
-}
-
-// Extend declares variables in an environment.
-func Extend(base *cel.Env, variables map[string]*cel.Type) (*cel.Env, error) {
-	options := make([]cel.EnvOption, 0, len(variables))
-	for _, name := range slices.Sorted(maps.Keys(variables)) {
-		options = append(options, cel.Variable(name, variables[name]))
-	}
-	return base.Extend(options...)
 }

@@ -1,6 +1,8 @@
-package httpdriver
+package celeval
 
 import (
+	"strings"
+
 	"github.com/google/cel-go/common/operators"
 	"github.com/google/cel-go/common/overloads"
 	"github.com/google/cel-go/common/types"
@@ -11,18 +13,21 @@ import (
 // bytesPerCost is what CEL itself assumes for reading strings.
 const bytesPerCost = 10
 
-// Functions that the macros of optional values are made of.
 const (
+	// The macros of optional values are made of these.
 	functionOptional = "optional.of"
 	functionNonZero  = "optional.ofNonZeroValue"
+
+	functionSplit = "split"
+	prefixSets    = "sets."
 )
 
 // bySize makes every call cost what it reads and writes. CEL counts so too where it knows the types when it compiles;
-// a reply's are not known then, and each call would cost 1.
-type bySize struct{}
+// those of a document are not known then, and each call would cost 1.
+type bySize struct{ limit uint64 }
 
 // CallCost implements interpreter.ActualCostEstimator.
-func (bySize) CallCost(function, _ string, args []ref.Val, result ref.Val) *uint64 {
+func (b bySize) CallCost(function, _ string, args []ref.Val, result ref.Val) *uint64 {
 	cost := 1 + weight(result)
 	for _, arg := range args {
 		cost += weight(arg)
@@ -39,7 +44,10 @@ func (bySize) CallCost(function, _ string, args []ref.Val, result ref.Val) *uint
 	case operators.Add, functionOptional, functionNonZero:
 		// What is appended to a list, each element that a macro makes, and what an optional value holds: without this
 		// [x].map(a, [a, a]).map(a, [a, a])… would double for nothing.
-		cost += extent(args[len(args)-1], costLimit)
+		cost += extent(args[len(args)-1], b.limit)
+	}
+	if strings.HasPrefix(function, prefixSets) && len(args) == 2 {
+		cost += elements(args[:1]) * elements(args[1:])
 	}
 	return &cost
 }
