@@ -149,7 +149,7 @@ func (s *Scanner) settled(stored *onebidv1.Posting) Result {
 	if last.Reason != "" {
 		reason += ": " + last.Reason
 	}
-	return Result{Outcome: Settled, Reason: reason + "; delete its Posting, or set Options.Rebid, to have it bid on again"}
+	return Result{Outcome: Ended, Reason: reason + "; delete its Posting, or set Options.Rebid, to have it bid on again"}
 }
 
 // claimed looks for a Bid.

@@ -21,9 +21,9 @@ const (
 	Duplicate Outcome = "Duplicate"
 	// NotSuitable: it was evaluated, now or earlier, by this scanner or another, and is not worth a bid.
 	NotSuitable Outcome = "NotSuitable"
-	// Settled: the last bid on it was withdrawn, refused, won or lost. It is bid on again when its Bid is deleted, and either
+	// Ended: the last bid on it was withdrawn, refused, won or lost. It is bid on again when its Bid is deleted, and either
 	// its Posting is deleted too or the scanner has Options.Rebid.
-	Settled Outcome = "Settled"
+	Ended Outcome = "Ended"
 	// Stale: it was read too long ago. Read it again.
 	Stale Outcome = "Stale"
 	// Closed: it takes no bids any more.

@@ -36,7 +36,7 @@ type Options struct {
 	// Name of the scanner, for people: it is written on verdicts and Leases. Defaults to the host's name.
 	Name string
 	// Rebid is whether to bid again on a posting whose last Bid ended and was deleted, once the cooldown is over. By default
-	// only those are bid on again whose last bid expired; the others are Settled.
+	// only those are bid on again whose last bid expired; the others are Ended.
 	Rebid bool
 	// Locks choose how scanners keep out of each other's way. Nil reads the environment, see LocksFromEnvironment.
 	Locks *Locks

@@ -53,11 +53,11 @@ func TestABidThatEndedIsNotBidAgain(t *testing.T) {
 	} {
 		for _, by := range []*scanner.Scanner{s, elsewhere} {
 			result := w.process(by, posting(id), w.never())
-			w.Expect(result.Outcome).To(Equal(scanner.Settled), id)
+			w.Expect(result.Outcome).To(Equal(scanner.Ended), id)
 			w.Expect(result.Reason).To(HavePrefix(reason))
 			should, err := by.ShouldBid(t.Context(), posting(id))
 			w.Expect(err).NotTo(HaveOccurred())
-			w.Expect(should.Outcome).To(Equal(scanner.Settled), id)
+			w.Expect(should.Outcome).To(Equal(scanner.Ended), id)
 		}
 	}
 	w.Expect(w.process(s, posting("alive"), w.never()).Outcome).To(Equal(scanner.Duplicate))

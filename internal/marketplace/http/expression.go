@@ -47,7 +47,9 @@ func hint(s celeval.Scope, source string) string {
 }
 
 // late says whether the expression needs what only the moment of sending gives.
-func late(e *celeval.Expression) bool { return e.Sees(varToken) || e.Sees(varSignature) || e.Sees(varNow) }
+func late(e *celeval.Expression) bool {
+	return e.Sees(varToken) || e.Sees(varSignature) || e.Sees(varNow)
+}
 
 // private says whether the expression's value must not be shown.
 func private(e *celeval.Expression) bool {

@@ -6,10 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"mime"
 	"strings"
-	"unicode/utf8"
 )
 
 // Format is how a feed is written.
@@ -59,7 +57,7 @@ func (p parser) parse(ctx context.Context, doc document) ([]Item, error) {
 	case XML:
 		entries, err = parseXML(content)
 	default:
-		entries, err = p.parseJSON(ctx, content)
+		entries, err = parseJSON(ctx, content, p.pick)
 	}
 	if err != nil {
 		return nil, err
@@ -83,7 +81,7 @@ func objects(entries []any) ([]Item, error) {
 	return items, nil
 }
 
-// choose refuses a web page whatever is expected: it is a login or an error that somebody sent with 200 OK.
+// choose refuses a web page whatever is expected: it is a login form or an error, sent with 200 OK.
 func (p parser) choose(contentType string, content []byte) (Format, error) {
 	if isPage(contentType, content) {
 		return "", errors.New("a web page, not a feed: does it ask for a login?")
@@ -124,94 +122,4 @@ func sniff(content []byte) (Format, error) {
 		return JSON, nil
 	}
 	return "", fmt.Errorf("neither JSON nor XML: begins with %q", content[:min(len(content), 20)])
-}
-
-func (p parser) parseJSON(ctx context.Context, content []byte) ([]any, error) {
-	value, err := decode(content)
-	if err != nil {
-		return nil, err
-	}
-	if p.pick != nil {
-		return p.pick(ctx, value)
-	}
-	list, ok := value.([]any)
-	if !ok {
-		return nil, fmt.Errorf("%s: must be a list, or feed.items must say where the list is, or feed.format must be JSONL", nameOf(value))
-	}
-	return list, nil
-}
-
-func parseLines(content []byte) ([]any, error) {
-	var out []any
-	number := 0
-	for line := range bytes.Lines(content) {
-		number++
-		if len(bytes.TrimSpace(line)) == 0 {
-			continue
-		}
-		value, err := decode(line)
-		if err != nil {
-			return nil, fmt.Errorf("line %d: %w", number, err)
-		}
-		out = append(out, value)
-	}
-	return out, nil
-}
-
-// decode reads exactly one JSON value.
-func decode(content []byte) (any, error) {
-	if !utf8.Valid(content) {
-		return nil, errors.New("not UTF-8")
-	}
-	d := json.NewDecoder(bytes.NewReader(content))
-	d.UseNumber()
-	var value any
-	if err := d.Decode(&value); err != nil {
-		return nil, fmt.Errorf("not JSON, or cut short: %w", err)
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("not JSON: more follows after the value, at byte %d", d.InputOffset())
-	}
-	return plain(value)
-}
-
-// plain replaces numbers in place: whole ones by int64, others by float64.
-func plain(value any) (any, error) {
-	var err error
-	switch v := value.(type) {
-	case json.Number:
-		if n, err := v.Int64(); err == nil {
-			return n, nil
-		}
-		return v.Float64()
-	case []any:
-		for i := range v {
-			if v[i], err = plain(v[i]); err != nil {
-				return nil, err
-			}
-		}
-	case Item:
-		for key := range v {
-			if v[key], err = plain(v[key]); err != nil {
-				return nil, err
-			}
-		}
-	}
-	return value, nil
-}
-
-func nameOf(value any) string {
-	switch value.(type) {
-	case Item:
-		return "an object"
-	case []any:
-		return "a list"
-	case string:
-		return "a string"
-	case bool:
-		return "true or false"
-	case nil:
-		return "null"
-	}
-	return "a number"
 }

@@ -2,8 +2,11 @@ package feed
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"net/url"
+	"strings"
 	"time"
 )
 
@@ -31,7 +34,7 @@ type Options struct {
 // Reading is what a feed held when it was read.
 type Reading struct {
 	Items []Item
-	// At is when it was asked for.
+	// At is when the request was sent.
 	At time.Time
 	// Unchanged: the server said that the items are those of the last reading.
 	Unchanged bool
@@ -79,4 +82,27 @@ func (r *Reader) Read(ctx context.Context) (Reading, error) {
 	doc.accept()
 	r.last = items
 	return Reading{Items: items, At: at}, nil
+}
+
+// Once is true for a location that can be read only once.
+func Once(location string) bool { return location == "-" }
+
+// open chooses by the spelling: "-", an http or https URL, else a file.
+func open(o Options) (source, error) {
+	if Once(o.Location) {
+		return &stdin{in: o.Stdin}, nil
+	}
+	if !strings.Contains(o.Location, "://") {
+		return file(o.Location), nil
+	}
+	address, err := url.Parse(o.Location)
+	if err != nil {
+		// The error would spell it out, and it may hold a password.
+		return nil, errors.New("location: must be an http or https URL that can be read, a file, or - for standard input")
+	}
+	if (address.Scheme != "http" && address.Scheme != "https") || address.Host == "" {
+		return nil, fmt.Errorf("location: invalid value %q: must be an http or https URL, a file, or - for standard input",
+			address.Redacted())
+	}
+	return newWeb(address, o), nil
 }

@@ -2,12 +2,9 @@ package feed
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"net/url"
 	"os"
-	"strings"
 	"time"
 )
 
@@ -34,29 +31,6 @@ type source interface {
 	read(ctx context.Context) (document, error)
 	// String names it without secrets.
 	String() string
-}
-
-// Once is true for a location that can be read only once.
-func Once(location string) bool { return location == "-" }
-
-// open chooses by the spelling: "-", an http or https URL, else a file.
-func open(o Options) (source, error) {
-	if Once(o.Location) {
-		return &stdin{in: o.Stdin}, nil
-	}
-	if !strings.Contains(o.Location, "://") {
-		return file(o.Location), nil
-	}
-	address, err := url.Parse(o.Location)
-	if err != nil {
-		// The error would spell it out, and it may hold a password.
-		return nil, errors.New("location: must be an http or https URL that can be read, a file, or - for standard input")
-	}
-	if (address.Scheme != "http" && address.Scheme != "https") || address.Host == "" {
-		return nil, fmt.Errorf("location: invalid value %q: must be an http or https URL, a file, or - for standard input",
-			address.Redacted())
-	}
-	return newWeb(address, o), nil
 }
 
 // file is read anew each time.

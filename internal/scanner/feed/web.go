@@ -43,7 +43,7 @@ func newWeb(address *url.URL, o Options) *web {
 	}}
 }
 
-// sameHost refuses to take the headers, which may be secret, to somebody else.
+// sameHost refuses to send the headers, which may be secret, to another host.
 func sameHost(next *http.Request, via []*http.Request) error {
 	first := via[0].URL
 	if len(via) >= 5 {

@@ -11,8 +11,8 @@ import (
 	"github.com/onebid-dev/onebid/pkg/scanner"
 )
 
-// DryRun is a Processor that writes what would be done, one JSON object a posting, and asks nobody: there may be a Bid
-// already, or the Marketplace may be suspended. It is safe for concurrent use.
+// DryRun is a Processor that writes what would be done, one JSON object per posting, and sends no request: there may be a
+// Bid already, or the Marketplace may be suspended. It is safe for concurrent use.
 type DryRun struct {
 	marketplace string
 	mu          sync.Mutex

@@ -8,7 +8,6 @@ import (
 
 	"github.com/go-logr/logr"
 	"golang.org/x/sync/errgroup"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/clock"
 
 	"github.com/onebid-dev/onebid/api/v1alpha1"
@@ -37,7 +36,7 @@ type Options struct {
 	Feed      Feed
 	Rules     Rules
 	Processor Processor
-	// Interval between two readings that succeed. Those that fail are repeated after growing times, see backoff.
+	// Interval between two readings that succeed. Failed ones are repeated with a backoff.
 	Interval time.Duration
 	// Concurrency is how many postings are processed at once.
 	Concurrency int
@@ -54,16 +53,16 @@ type Options struct {
 type Loop struct {
 	Options
 
-	// settled are the postings of the feed, by ID, that need no further look while their item stays as it is.
-	settled map[string]digest
-	// refused are the items of the last reading that the rules could not deal with, so that each is logged once.
+	// done are the postings of the feed, by ID, that are not processed again while their item stays as it is.
+	done map[string]digest
+	// refused are the items of the last reading that the rules refused, so that each is logged once.
 	refused  map[digest]bool
 	failures int
 	readable atomic.Bool
 }
 
 // New returns a Loop that has read nothing yet.
-func New(o Options) *Loop { return &Loop{Options: o, settled: map[string]digest{}} }
+func New(o Options) *Loop { return &Loop{Options: o} }
 
 var errUnread = errors.New("the last reading of the feed failed, or there was none yet")
 
@@ -77,7 +76,7 @@ func (l *Loop) Ready() error {
 
 // Run reads the feed at its interval until the context is done; that is no error.
 func (l *Loop) Run(ctx context.Context) {
-	for !ended(ctx) {
+	for ctx.Err() == nil {
 		_, err := l.Once(ctx)
 		timer := l.Clock.NewTimer(l.wait(err))
 		select {
@@ -95,56 +94,56 @@ var ErrPostings = errors.New("some postings could not be processed, see the log"
 // false when the context ended before all postings were processed.
 func (l *Loop) Once(ctx context.Context) (complete bool, err error) {
 	reading, err := l.Feed.Read(ctx)
-	if ended(ctx) {
+	if ctx.Err() != nil {
 		return false, nil
 	}
 	l.readable.Store(err == nil)
 	l.Metrics.read(reading, err)
 	if err != nil {
 		l.failures++
-		l.Log.Error(err, "Could not read the feed; nothing follows from that")
+		l.Log.Error(err, "Could not read the feed; its postings stay as they are")
 		return true, err
 	}
 	l.failures = 0
 	l.Log.V(1).Info("Read the feed", "items", len(reading.Items), "unchanged", reading.Unchanged)
-	return l.all(ctx, reading)
+	b := l.sort(ctx, reading)
+	if ctx.Err() != nil {
+		return false, nil
+	}
+	return l.process(ctx, &b)
 }
 
-func ended(ctx context.Context) bool { return ctx.Err() != nil }
-
-// all processes what the reading holds. What has begun when the context ends is finished.
-func (l *Loop) all(ctx context.Context, reading feed.Reading) (complete bool, err error) {
+// process bids on the postings of a batch. When the context ends, those that were begun are finished.
+func (l *Loop) process(ctx context.Context, b *batch) (complete bool, err error) {
 	working, stop := l.outlive(ctx)
 	defer stop()
-	b := l.sort(working, reading)
 	var group errgroup.Group
 	group.SetLimit(l.Concurrency)
 	for i := range b.jobs {
 		group.Go(func() error {
-			if b.jobs[i].skipped = ended(ctx); !b.jobs[i].skipped {
-				b.jobs[i].settled = l.process(working, &b.jobs[i])
+			if b.jobs[i].skipped = ctx.Err() != nil; !b.jobs[i].skipped {
+				l.bid(working, &b.jobs[i])
 			}
 			return nil
 		})
 	}
 	_ = group.Wait()
-	wrong := b.wrong
-	complete = true
-	l.settled, l.refused = b.settled, b.refused
+	l.done, l.refused, complete = b.done, b.refused, true
+	failed := len(b.refused) > 0
 	for _, job := range b.jobs {
-		if job.settled {
-			l.settled[job.id()] = job.digest
+		if job.done {
+			l.done[job.id()] = job.digest
 		}
-		wrong = wrong || job.failed
+		failed = failed || job.failed
 		complete = complete && !job.skipped
 	}
-	if wrong {
+	if failed {
 		return complete, ErrPostings
 	}
 	return complete, nil
 }
 
-// outlive gives a context that ends a while after the given one.
+// outlive returns a context that ends Grace after the given one.
 func (l *Loop) outlive(ctx context.Context) (context.Context, context.CancelFunc) {
 	working, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stopped := context.AfterFunc(ctx, func() {
@@ -177,10 +176,8 @@ func (l *Loop) wait(err error) time.Duration {
 		wait = min(2*wait, max(maxWait, l.Interval))
 	}
 	wait = wait/2 + time.Duration(l.Jitter()*float64(wait/2))
-	if patience, ok := errors.AsType[*feed.RetryError](err); ok {
-		wait = max(wait, patience.After)
+	if retry, ok := errors.AsType[*feed.RetryError](err); ok {
+		wait = max(wait, retry.After)
 	}
 	return wait
 }
-
-func cachedAt(at time.Time) *metav1.Time { return &metav1.Time{Time: at} }

@@ -30,7 +30,7 @@ type world struct {
 	clock   *clocktesting.FakeClock
 	reading feed.Reading
 	err     error
-	// read is told of each reading.
+	// read receives a value for each reading.
 	read chan struct{}
 
 	mu        sync.Mutex
@@ -39,12 +39,14 @@ type world struct {
 	processed []*v1alpha1.Posting
 	verdicts  map[string]scanner.Verdict
 	during    func(ctx context.Context)
+	deciding  func()
 }
 
 func newWorld() *world {
 	w := &world{
 		clock: clocktesting.NewFakeClock(start), read: make(chan struct{}, 100), outcomes: map[string]scanner.Outcome{},
 		failing: map[string]error{}, verdicts: map[string]scanner.Verdict{}, during: func(context.Context) {},
+		deciding: func() {},
 	}
 	w.Loop = New(Options{
 		Feed: w, Rules: w, Processor: w, Interval: time.Minute, Concurrency: 4, Grace: time.Minute, Metrics: NewMetrics(),
@@ -76,6 +78,7 @@ func (w *world) Posting(_ context.Context, item feed.Item) (*v1alpha1.Posting, e
 }
 
 func (w *world) Decide(_ context.Context, item feed.Item, _ *v1alpha1.Posting) (scanner.Verdict, error) {
+	w.deciding()
 	if item["price"] == "odd" {
 		return scanner.Verdict{}, errors.New("an odd price")
 	}
@@ -111,11 +114,11 @@ func (w *world) took() []string {
 	return ids
 }
 
-func TestSettledPostingsAreLookedAtAgainWhenTheyChange(t *testing.T) {
+func TestPostingsThatAreDoneAreProcessedAgainWhenTheyChange(t *testing.T) {
 	g, w := NewWithT(t), newWorld()
 	w.outcomes = map[string]scanner.Outcome{
 		"created": scanner.Created, "duplicate": scanner.Duplicate, "unsuitable": scanner.NotSuitable, "closed": scanner.Closed,
-		"stale": scanner.Stale, "withdrawn": scanner.Settled,
+		"stale": scanner.Stale, "withdrawn": scanner.Ended,
 		"cooling": scanner.CoolingDown, "locked": scanner.LockTimeout, "paused": scanner.Paused,
 	}
 	w.failing["failing"] = errors.New("no API server")
@@ -144,7 +147,7 @@ func TestSettledPostingsAreLookedAtAgainWhenTheyChange(t *testing.T) {
 	w.has()
 	_, err = w.Once(t.Context())
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(w.took()).To(BeEmpty(), "nobody is told that postings are missing")
+	g.Expect(w.took()).To(BeEmpty(), "a posting that is missing is not closed")
 	w.has("duplicate")
 	_, err = w.Once(t.Context())
 	g.Expect(err).NotTo(HaveOccurred())
@@ -207,7 +210,7 @@ func TestAFailedReadingChangesNothing(t *testing.T) {
 	w.err = nil
 	_, err = w.Once(t.Context())
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(w.took()).To(BeEmpty(), "a failure is no reason to look at settled postings again")
+	g.Expect(w.took()).To(BeEmpty(), "a failure is no reason to process postings again that are done")
 	g.Expect(w.Ready()).To(Succeed())
 	g.Expect(testutil.ToFloat64(w.Metrics.readings.WithLabelValues(resultFailed))).To(BeEquivalentTo(1))
 }
@@ -250,6 +253,20 @@ func TestTheLoopReadsAtItsInterval(t *testing.T) {
 	g.Eventually(done).Should(BeClosed())
 }
 
+// Otherwise each item would be logged as invalid, or cost up to the bounds of an evaluation.
+func TestNoRuleIsAppliedAfterTheEnd(t *testing.T) {
+	g, w := NewWithT(t), newWorld()
+	w.has("a", "b")
+	w.reading.Items = append(w.reading.Items, feed.Item{"title": "no id"})
+	ctx, cancel := context.WithCancel(t.Context())
+	w.deciding = cancel
+	complete, err := w.Once(ctx)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(complete).To(BeFalse())
+	g.Expect(w.took()).To(BeEmpty())
+	g.Expect(testutil.ToFloat64(w.Metrics.postings.WithLabelValues(outcomeInvalid))).To(BeZero())
+}
+
 // At shutdown what has begun is finished, and nothing else begins.
 func TestShutdownFinishesWhatHasBegun(t *testing.T) {
 	g, w := NewWithT(t), newWorld()
@@ -286,7 +303,7 @@ func TestShutdownDoesNotWaitForEver(t *testing.T) {
 	g.Eventually(done).Should(BeClosed())
 }
 
-func TestADryRunTellsAndAsksNobody(t *testing.T) {
+func TestADryRunWritesAndSendsNothing(t *testing.T) {
 	g := NewWithT(t)
 	var out strings.Builder
 	d := NewDryRun("rest", &out)

@@ -6,21 +6,23 @@ import (
 	"encoding/json"
 	"errors"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/onebid-dev/onebid/api/v1alpha1"
 	"github.com/onebid-dev/onebid/internal/scanner/feed"
 	"github.com/onebid-dev/onebid/pkg/scanner"
 )
 
-// digest of what an item comes to tells whether it has changed in a way that matters: many feeds count readers or applicants.
+// digest of what the rules make of an item. Fields that the rules do not read, such as a count of readers, do not change it.
 type digest [sha256.Size]byte
 
-// job is one posting to be processed.
+// job is one posting to process.
 type job struct {
 	posting *v1alpha1.Posting
 	verdict scanner.Verdict
 	digest  digest
-	// settled, failed and skipped are the outcome.
-	settled, failed, skipped bool
+	// done, failed and skipped are the outcome.
+	done, failed, skipped bool
 }
 
 func (j *job) id() string { return j.posting.Spec.PostingID }
@@ -28,24 +30,24 @@ func (j *job) id() string { return j.posting.Spec.PostingID }
 // batch is what one reading holds.
 type batch struct {
 	jobs []job
-	// settled are the postings that were settled before and have not changed.
-	settled map[string]digest
-	// refused are the items that could not be understood, each version of one.
+	// done are the postings that were done before and have not changed.
+	done map[string]digest
+	// refused are the items that the rules refused.
 	refused map[digest]bool
-	// wrong is true when an item could not be understood.
-	wrong bool
 }
 
-// sort decides on each item. That needs nobody's help and costs nothing, so it is done before a lock is acquired: an item
-// that the rules cannot deal with causes no request at all, however often it is read. An evaluation that costs money
-// belongs into the function that Process is given.
+// sort applies the rules to each item, before a lock is acquired: an item that they refuse causes no request, however often
+// it is read. An evaluation that costs money belongs into the function that Process is given.
 func (l *Loop) sort(ctx context.Context, reading feed.Reading) batch {
-	b := batch{settled: map[string]digest{}, refused: map[digest]bool{}}
+	b := batch{done: map[string]digest{}, refused: map[digest]bool{}}
 	known := map[string]bool{}
 	for i, item := range reading.Items {
+		if ctx.Err() != nil {
+			return b
+		}
 		posting, err := l.Rules.Posting(ctx, item)
 		if err != nil {
-			l.invalid(&b, item, err, "item", i+1)
+			l.refuse(&b, item, err, "item", i+1)
 			continue
 		}
 		id := posting.Spec.PostingID
@@ -56,41 +58,40 @@ func (l *Loop) sort(ctx context.Context, reading feed.Reading) batch {
 		known[id] = true
 		verdict, err := l.Rules.Decide(ctx, item, posting)
 		if err != nil {
-			l.invalid(&b, item, err, "posting", id)
+			l.refuse(&b, item, err, "posting", id)
 			continue
 		}
-		sum := sumOf(posting.Spec, verdict)
-		if before, ok := l.settled[id]; ok && before == sum {
-			b.settled[id] = sum
+		sum := digestOf(posting.Spec, verdict)
+		if before, ok := l.done[id]; ok && before == sum {
+			b.done[id] = sum
 			continue
 		}
-		posting.Spec.CachedAt = cachedAt(reading.At)
+		posting.Spec.CachedAt = &metav1.Time{Time: reading.At}
 		b.jobs = append(b.jobs, job{posting: posting, verdict: verdict, digest: sum})
 	}
 	return b
 }
 
-// invalid counts an item that the rules cannot deal with. It is logged when it is new or has changed, not at each reading.
-func (l *Loop) invalid(b *batch, item feed.Item, err error, what string, which any) {
-	b.wrong = true
+// refuse counts an item that the rules refuse. It is logged when it is new or has changed, not at each reading.
+func (l *Loop) refuse(b *batch, item feed.Item, err error, what string, which any) {
 	l.Metrics.postings.WithLabelValues(outcomeInvalid).Inc()
-	sum := sumOf(item)
+	sum := digestOf(item)
 	b.refused[sum] = true
 	if !l.refused[sum] {
-		l.Log.Error(err, "Could not deal with an item of the feed", what, which)
+		l.Log.Error(err, "Could not apply the rules to an item of the feed", what, which)
 	}
 }
 
-func sumOf(parts ...any) digest {
+func digestOf(parts ...any) digest {
 	text, err := json.Marshal(parts)
 	if err != nil {
-		return digest{} // texts, numbers, lists and maps can always be written
+		return digest{} // strings, numbers, lists and maps can always be written
 	}
 	return sha256.Sum256(text)
 }
 
-// process bids on one posting. It returns whether the posting needs no further look.
-func (l *Loop) process(ctx context.Context, j *job) (settled bool) {
+// bid processes one posting.
+func (l *Loop) bid(ctx context.Context, j *job) {
 	log := l.Log.WithValues("posting", j.id())
 	result, err := l.Processor.Process(ctx, j.posting, func(context.Context, *v1alpha1.Posting) (scanner.Verdict, error) {
 		return j.verdict, nil
@@ -99,27 +100,25 @@ func (l *Loop) process(ctx context.Context, j *job) (settled bool) {
 		j.failed = true
 		l.Metrics.postings.WithLabelValues(outcomeFailed).Inc()
 		if !errors.Is(err, context.Canceled) {
-			log.Error(err, "Could not process a posting; it is tried again with the next reading")
+			log.Error(err, "Could not process a posting; the next reading tries again")
 		}
-		return false
+		return
 	}
 	l.Metrics.postings.WithLabelValues(string(result.Outcome)).Inc()
 	log = log.WithValues("outcome", result.Outcome, "reason", result.Reason)
 	if result.Outcome == scanner.Created {
 		log.Info("Created a Bid", "amount", j.verdict.Bid.Price.Amount, "currency", j.verdict.Bid.Price.Currency)
 	} else {
-		log.V(1).Info("Left a posting alone")
+		log.V(1).Info("Created no Bid")
 	}
-	return settles(result.Outcome)
+	j.done = final(result.Outcome)
 }
 
-// settles is false for what may be otherwise at the next reading although the item has not changed: somebody may have deleted
-// the Posting of a bid that ended, to have it bid on again.
-func settles(outcome scanner.Outcome) bool {
+// final is false for an outcome that may change although the item does not: when its Posting is deleted, for example, a
+// posting whose bid ended is bid on again.
+func final(outcome scanner.Outcome) bool {
 	switch outcome {
-	case scanner.Created, scanner.Duplicate, scanner.NotSuitable, scanner.Closed:
-		return true
-	case scanner.Open: // a dry run has told it
+	case scanner.Created, scanner.Duplicate, scanner.NotSuitable, scanner.Closed, scanner.Open: // Open is a dry run's
 		return true
 	default:
 		return false
