@@ -1,7 +1,6 @@
 package httpdriver
 
 import (
-	"cmp"
 	"context"
 	"maps"
 	"net/url"
@@ -62,15 +61,6 @@ func (c *compiler) used(field, variable, example string) {
 	if !slices.Contains(c.inHeaders, variable) {
 		c.wrong(field, "no header uses %s, so it would never be sent: %s.headers must have one such as %s", variable, root, example)
 	}
-}
-
-// secretKey gives the value of a key of the Secret, which must be there.
-func (c *compiler) secretKey(field string, key onebidv1.SecretKey, otherwise string) string {
-	name := cmp.Or(string(key), otherwise)
-	if c.secrets[name] == "" {
-		c.missingKey(field, name)
-	}
-	return c.secrets[name]
 }
 
 // oauth2 reads where tokens come from.

@@ -14,6 +14,7 @@ import (
 	"github.com/onebid-dev/onebid/internal/celeval"
 	"github.com/onebid-dev/onebid/internal/marketplace"
 	"github.com/onebid-dev/onebid/internal/marketplace/wire"
+	"github.com/onebid-dev/onebid/internal/text"
 )
 
 const (
@@ -52,16 +53,16 @@ func (d *Driver) readBid(ctx context.Context, vars map[string]any) (marketplace.
 	if b.Word, err = m.state.Text(ctx, vars); err != nil {
 		return b, err
 	}
-	b.State = d.stateOf(b.Word)
-	b.Word = wire.Cut(strings.ToValidUTF8(b.Word, ""), maxID)
+	b.State = d.plan.stateOf(b.Word)
+	b.Word = text.Cut(b.Word, maxID)
 	if b.IdempotencyKey, err = m.key.Text(ctx, vars); err != nil && !isMissing(err) {
 		return b, err
 	}
-	d.describe(ctx, &b, vars)
+	d.plan.describe(ctx, &b, vars)
 	return b, nil
 }
 
-func (d *Driver) describe(ctx context.Context, b *marketplace.Bid, vars map[string]any) {
+func (p *plan) describe(ctx context.Context, b *marketplace.Bid, vars map[string]any) {
 	optional := func(e *celeval.Expression) string {
 		s, err := e.Text(ctx, vars)
 		if err != nil {
@@ -69,7 +70,7 @@ func (d *Driver) describe(ctx context.Context, b *marketplace.Bid, vars map[stri
 		}
 		return s
 	}
-	m := d.plan.bid
+	m := p.bid
 	if u := optional(m.url); isLink(u) {
 		b.URL = u
 	}
@@ -84,8 +85,8 @@ func (d *Driver) describe(ctx context.Context, b *marketplace.Bid, vars map[stri
 	}
 }
 
-func (d *Driver) stateOf(word string) onebidv1.RemoteState {
-	if state, ok := d.plan.states[word]; ok {
+func (p *plan) stateOf(word string) onebidv1.RemoteState {
+	if state, ok := p.states[word]; ok {
 		return state
 	}
 	return onebidv1.RemoteUnknown
@@ -110,7 +111,7 @@ func (d *Driver) checkPosting(b marketplace.Bid, postingID string) error {
 		return nil
 	}
 	return fmt.Errorf("%s: the bid is on the posting %q and not on %q", d.plan.bid.postingID.Field,
-		wire.Cut(b.PostingID, onebidv1.MaxPostingIDBytes), postingID)
+		text.Cut(b.PostingID, onebidv1.MaxPostingIDBytes), postingID)
 }
 
 // checkPlaced makes sure that a reply to place is about the bid that we sent.
