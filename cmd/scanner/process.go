@@ -15,8 +15,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/config"
 
 	"github.com/onebid-dev/onebid/internal/scanner/feed"
-	"github.com/onebid-dev/onebid/internal/scanner/rules"
 	"github.com/onebid-dev/onebid/internal/scanner/loop"
+	"github.com/onebid-dev/onebid/internal/scanner/rules"
 	"github.com/onebid-dev/onebid/pkg/scanner"
 )
 
@@ -112,7 +112,7 @@ func (p *process) run(ctx context.Context) error {
 	return errors.Join(err, p.close())
 }
 
-// readOnce serves no endpoints: it would be gone before anybody asks.
+// readOnce serves no endpoints: the process ends too soon.
 func (p *process) readOnce(ctx context.Context) error {
 	complete, err := p.loop.Once(ctx)
 	if err == nil && !complete {

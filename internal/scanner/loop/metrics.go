@@ -3,6 +3,7 @@ package loop
 import (
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/onebid-dev/onebid/internal/collectors"
 	"github.com/onebid-dev/onebid/internal/scanner/feed"
 )
 
@@ -21,11 +22,11 @@ const (
 
 // Metrics counts readings and postings. It is a prometheus.Collector.
 type Metrics struct {
+	collectors.Group
+
 	readings, postings *prometheus.CounterVec
 	items, lastRead    prometheus.Gauge
 }
-
-var _ prometheus.Collector = (*Metrics)(nil)
 
 // NewMetrics returns Metrics that are not registered yet.
 func NewMetrics() *Metrics {
@@ -50,25 +51,8 @@ func NewMetrics() *Metrics {
 	for _, outcome := range []string{outcomeInvalid, outcomeFailed} {
 		m.postings.WithLabelValues(outcome)
 	}
+	m.Group = collectors.Group{m.readings, m.postings, m.items, m.lastRead}
 	return m
-}
-
-func (m *Metrics) all() []prometheus.Collector {
-	return []prometheus.Collector{m.readings, m.postings, m.items, m.lastRead}
-}
-
-// Describe implements prometheus.Collector.
-func (m *Metrics) Describe(out chan<- *prometheus.Desc) {
-	for _, collector := range m.all() {
-		collector.Describe(out)
-	}
-}
-
-// Collect implements prometheus.Collector.
-func (m *Metrics) Collect(out chan<- prometheus.Metric) {
-	for _, collector := range m.all() {
-		collector.Collect(out)
-	}
 }
 
 func (m *Metrics) read(reading feed.Reading, err error) {
