@@ -60,7 +60,9 @@ func (p *process) setup(ctx context.Context) error {
 		func() error { return p.audits(connections, leases) },
 		func() error { return p.marketplaces(connections) },
 		func() error {
-			return postingctrl.Setup(ctx, p.mgr, postingctrl.Options{Members: p.members, Recorder: postings, Clock: p.wall})
+			return postingctrl.New(postingctrl.Options{
+				Client: p.mgr.GetClient(), APIReader: p.mgr.GetAPIReader(), Members: p.members, Recorder: postings, Clock: p.wall,
+			}).Setup(ctx, p.mgr)
 		},
 		func() error { return p.mgr.Add(p.sweeper()) },
 		func() error { return probes(p.mgr, p.members) },
@@ -100,19 +102,21 @@ func (p *process) marketplaces(connections *account.Registry) error {
 	if err != nil {
 		return err
 	}
-	room := mktctrl.NewMetrics()
-	if err := metrics.Registry.Register(room); err != nil {
+	remaining := mktctrl.NewMetrics()
+	if err := metrics.Registry.Register(remaining); err != nil {
 		return err
 	}
-	return mktctrl.Setup(p.mgr, mktctrl.Options{
+	return mktctrl.New(mktctrl.Options{
+		Client:      p.mgr.GetClient(),
+		APIReader:   p.mgr.GetAPIReader(),
 		Members:     p.members,
-		Metrics:     room,
+		Metrics:     remaining,
 		Secrets:     secretwatch.New(secrets),
 		Factory:     drivers.Factory(wire.Options{Egress: p.egress, UserAgent: "onebid/" + version}),
 		Connections: connections,
-		Settle:      p.settle,
+		SettleTime:  p.settle,
 		Clock:       p.wall,
-	})
+	}).Setup(p.mgr)
 }
 
 // settle is how long an unknown outcome must settle at a marketplace, from its timings and this manager's.

@@ -11,7 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 	_ "sigs.k8s.io/controller-runtime/pkg/client/config" // registers --kubeconfig
 
-	"github.com/onebid-dev/onebid/internal/feed"
+	"github.com/onebid-dev/onebid/internal/scanner/feed"
 )
 
 type options struct {

@@ -16,8 +16,8 @@ const (
 	closeTimeout  = 5 * time.Second
 )
 
-// listen serves metrics and probes until stop is called. Unlike the manager's the metrics are without TLS and open to
-// whoever reaches the port: to check who asks would take rights that a scanner has no other use for.
+// listen serves metrics and probes until stop is called. Unlike the manager's the metrics are without TLS and authentication:
+// to check a token a scanner would need rights that it has no other use for.
 func (p *process) listen(ctx context.Context) (stop func() error, err error) {
 	metrics := http.NewServeMux()
 	metrics.Handle("GET /metrics", promhttp.HandlerFor(p.registry, promhttp.HandlerOpts{}))
@@ -55,7 +55,7 @@ func (p *process) listen(ctx context.Context) (stop func() error, err error) {
 	return stop, nil
 }
 
-// ready is what tells people, by the Deployment, that the feed cannot be read.
+// ready shows on the Deployment that the feed cannot be read.
 func (p *process) ready(w http.ResponseWriter, _ *http.Request) {
 	if err := p.loop.Ready(); err != nil {
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)

@@ -14,9 +14,9 @@ import (
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client/config"
 
-	"github.com/onebid-dev/onebid/internal/feed"
-	"github.com/onebid-dev/onebid/internal/rules"
-	"github.com/onebid-dev/onebid/internal/scan"
+	"github.com/onebid-dev/onebid/internal/scanner/feed"
+	"github.com/onebid-dev/onebid/internal/scanner/loop"
+	"github.com/onebid-dev/onebid/internal/scanner/rules"
 	"github.com/onebid-dev/onebid/pkg/scanner"
 )
 
@@ -26,7 +26,7 @@ type process struct {
 	log      logr.Logger
 	registry *prometheus.Registry
 	reader   *feed.Reader
-	loop     *scan.Loop
+	loop     *loop.Loop
 	close    func() error
 }
 
@@ -51,9 +51,9 @@ func newProcess(o *options, log logr.Logger, stdin io.Reader, stdout io.Writer) 
 	if err != nil {
 		return nil, err
 	}
-	metrics := scan.NewMetrics()
+	metrics := loop.NewMetrics()
 	p.registry.MustRegister(metrics, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	p.loop = scan.New(scan.Options{
+	p.loop = loop.New(loop.Options{
 		Feed: p.reader, Rules: decide, Processor: processor, Interval: settings.Feed.Interval(), Concurrency: o.concurrency,
 		Grace: o.shutdownGrace, Metrics: metrics, Log: log, Clock: clock.RealClock{}, Jitter: rand.Float64,
 	})
@@ -78,9 +78,9 @@ func (o *options) open(settings *rules.Config, decide *rules.Rules, stdin io.Rea
 }
 
 // processor is the SDK, or a dry run.
-func (p *process) processor(marketplace string, stdout io.Writer) (scan.Processor, error) {
+func (p *process) processor(marketplace string, stdout io.Writer) (loop.Processor, error) {
 	if p.dryRun {
-		return scan.NewDryRun(marketplace, stdout), nil
+		return loop.NewDryRun(marketplace, stdout), nil
 	}
 	cfg, err := config.GetConfig()
 	if err != nil {
@@ -112,7 +112,7 @@ func (p *process) run(ctx context.Context) error {
 	return errors.Join(err, p.close())
 }
 
-// readOnce serves no endpoints: it would be gone before anybody asks.
+// readOnce serves no endpoints: the process ends too soon.
 func (p *process) readOnce(ctx context.Context) error {
 	complete, err := p.loop.Once(ctx)
 	if err == nil && !complete {

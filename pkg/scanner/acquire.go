@@ -12,17 +12,17 @@ import (
 )
 
 const (
-	// releaseTimeout bounds the giving back of a lock, which goes on when the context of the work has ended.
+	// releaseTimeout bounds the release of a lock, which goes on when the context of the work has ended.
 	releaseTimeout = 5 * time.Second
 	// renewals is how often a lock is renewed while its TTL lasts.
 	renewals = 3
 )
 
-// Acquire locks a posting for those who compose their own Process. Give the lock back with Release, or with its HandOver
-// once the Bid was created. It is not renewed by itself.
+// Acquire locks a posting for programs that compose their own Process. End the lock with Release, or with its HandOver once
+// the Bid was created. It is not renewed by itself.
 //
-// Requests with Leases: one when nobody has the posting; two reads and a watch more when somebody has. It blocks for the
-// lock's timeout at most.
+// Requests with Leases: one when the posting is not locked; two reads and a watch more when it is. It blocks for the lock's
+// timeout at most.
 //
 // Errors: *lock.TimeoutError, *lock.CooldownError, *lock.UnavailableError, *MarketplaceNotFoundError, *onebidv1.KeyError,
 // the context's, and those of the API server.
@@ -34,8 +34,8 @@ func (s *Scanner) Acquire(ctx context.Context, postingID string) (lock.Lock, err
 	return s.acquire(ctx, market, lock.Request{Key: s.keyOf(postingID)})
 }
 
-// Release gives a lock back. It costs one request with Leases, and goes on for a few seconds when the context has ended.
-// That the lock had run out is no error.
+// Release ends a lock. It costs one request with Leases, and goes on for a few seconds when the context has ended. That the
+// lock had run out is no error.
 func (s *Scanner) Release(ctx context.Context, held lock.Lock) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
 	defer cancel()
@@ -47,7 +47,7 @@ func (s *Scanner) Release(ctx context.Context, held lock.Lock) error {
 	return err
 }
 
-// WithLock runs work while it has the posting's lock, which it renews and gives back in the end. It costs what Acquire and
+// WithLock runs work while it holds the posting's lock, which it renews and releases in the end. It costs what Acquire and
 // Release cost. The error is that of Acquire, after which work was not run, or that of work.
 func (s *Scanner) WithLock(ctx context.Context, postingID string, work func(context.Context) error) error {
 	market, err := s.readMarket(ctx)
@@ -68,7 +68,7 @@ func (s *Scanner) keyOf(postingID string) onebidv1.Key {
 	return onebidv1.Key{Marketplace: s.marketplace, PostingID: postingID}
 }
 
-// acquire locks, counts, and tries again when the backend fails. Waiting of the request may be called several times.
+// acquire locks, counts, and retries when the backend fails. Waiting of the request may be called several times.
 func (s *Scanner) acquire(ctx context.Context, market *onebidv1.Marketplace, req lock.Request) (lock.Lock, error) {
 	req.Namespace, req.TTL, req.Timeout = s.namespace, s.ttl(market), s.timeout(market)
 	given, contended := req, false
@@ -106,7 +106,7 @@ func (s *Scanner) retries() int {
 	return s.locks.Retries
 }
 
-// retryable is true when the backend failed, which may pass, and false when it answered.
+// retryable is true when the backend failed in a way that may pass, and false when it answered.
 func retryable(ctx context.Context, err error) bool {
 	if is[*lock.TimeoutError](err) || is[*lock.CooldownError](err) || is[*onebidv1.KeyError](err) {
 		return false
@@ -142,11 +142,11 @@ func (s *Scanner) keep(ctx context.Context, held lock.Lock, ttl time.Duration) (
 	}
 }
 
-// giveBack ends a lock by its Release or HandOver. Nobody can do anything about a failure: the lock runs out.
+// giveBack ends a lock by its Release or HandOver. After a failure the lock runs out.
 func (s *Scanner) giveBack(ctx context.Context, end func(context.Context) error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
 	defer cancel()
 	if err := end(ctx); err != nil {
-		s.log.V(1).Info("Could not give a lock back", "marketplace", s.marketplace, "reason", err.Error())
+		s.log.V(1).Info("Could not release a lock", "marketplace", s.marketplace, "reason", err.Error())
 	}
 }

@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
+	"github.com/onebid-dev/onebid/internal/text"
 	"github.com/onebid-dev/onebid/pkg/scanner/lock"
 	"github.com/onebid-dev/onebid/pkg/scanner/lock/fallback"
 	"github.com/onebid-dev/onebid/pkg/scanner/lock/lease"
@@ -31,7 +32,7 @@ const (
 	reasonRestored = "LockBackendRestored"
 )
 
-// openBackend makes what Locks ask for.
+// openBackend makes the backend that Locks ask for.
 func (s *Scanner) openBackend() error {
 	s.close = func() error { return nil }
 	if s.backend = s.locks.Backend; s.backend != nil {
@@ -42,7 +43,7 @@ func (s *Scanner) openBackend() error {
 		return err
 	}
 	leases := lease.New(lease.Options{
-		Leases: s.kube.CoordinationV1(), Host: s.name, Clock: s.clock, Wall: s.wall, Log: s.log,
+		Leases: s.kube.CoordinationV1(), Host: s.identity, Clock: s.clock, Wall: s.wall, Log: s.log,
 	})
 	switch kind {
 	case lock.Lease:
@@ -60,7 +61,7 @@ func (s *Scanner) openRedis(leases lock.Backend) error {
 	if err != nil {
 		return &ConfigError{Field: EnvRedisURL, Reason: err.Error()}
 	}
-	first := redis.New(server, s.name)
+	first := redis.New(server, s.identity)
 	s.close = first.Close
 	s.backend = fallback.New(fallback.Options{
 		First: first, Second: leases, Ping: first.Ping, Interval: probeInterval, PingTimeout: probeTimeout,
@@ -69,7 +70,7 @@ func (s *Scanner) openRedis(leases lock.Backend) error {
 	return nil
 }
 
-// switched tells people, by metric, log line and event, that Redis was lost or came back.
+// switched reports, by metric, log line and event, that Redis was lost or came back.
 func (s *Scanner) switched(cause error) {
 	s.metrics.switched(s.marketplace, lock.Redis, cause != nil)
 	kind, reason, note := corev1.EventTypeNormal, reasonRestored, "Redis is back: scanners lock postings there again"
@@ -88,31 +89,26 @@ func (s *Scanner) switched(cause error) {
 	})
 }
 
-// maxNote is what the API server takes.
-const maxNote = 1024
+// What the API server takes of an event, in bytes.
+const (
+	maxInstance = 128
+	maxNote     = 1024
+)
 
 func (s *Scanner) event(kind, reason, note string) *eventsv1.Event {
 	market := corev1.ObjectReference{
 		APIVersion: onebidv1.GroupVersion.String(), Kind: "Marketplace", Namespace: s.namespace, Name: s.marketplace,
-		UID: s.market.uid(),
+		UID: s.markets.uid(),
 	}
 	return &eventsv1.Event{
 		ObjectMeta:          metav1.ObjectMeta{GenerateName: s.marketplace + "-", Namespace: s.namespace},
 		EventTime:           metav1.NewMicroTime(s.wall.Now()),
 		ReportingController: "onebid.dev/scanner",
-		ReportingInstance:   clip(s.name, 128),
+		ReportingInstance:   text.Cut(s.identity, maxInstance),
 		Action:              "LockPosting",
 		Reason:              reason,
 		Regarding:           market,
-		Note:                clip(note, maxNote),
+		Note:                text.Cut(note, maxNote),
 		Type:                kind,
 	}
-}
-
-// clip cuts a text to what a field takes, in characters.
-func clip(text string, most int) string {
-	if runes := []rune(text); len(runes) > most {
-		return string(runes[:most])
-	}
-	return text
 }

@@ -36,8 +36,8 @@ const (
 	mostRetries = 100
 )
 
-// Locks choose what keeps two scanners from evaluating one posting, and how. Scanners that use different locks do not
-// keep out each other; they still never both bid.
+// Locks choose what keeps two scanners from evaluating one posting, and how. Scanners that use different locks may both
+// evaluate a posting; they still never both bid.
 type Locks struct {
 	// Type is lock.Lease, also spelled "database", lock.Redis or lock.Memory. Defaults to lock.Lease.
 	Type string
@@ -45,14 +45,14 @@ type Locks struct {
 	RedisURL string
 	// Backend, when set, is used instead of Type.
 	Backend lock.Backend
-	// TTL is how long a scanner that died keeps a posting from others, in whole seconds. Defaults to the Marketplace's
+	// TTL is how long the lock of a scanner that died lasts, in whole seconds. Defaults to the Marketplace's
 	// lock.ttlSeconds, which is 300 unless it says otherwise.
 	TTL time.Duration
 	// Timeout is how long to wait for a lock; negative does not wait. Defaults to the Marketplace's
 	// lock.acquireTimeoutSeconds, which is 10 unless it says otherwise.
 	Timeout time.Duration
-	// Retries is how often to try again when the backend fails; a lock that somebody else has is no failure. Defaults to 3;
-	// negative means none.
+	// Retries is how often to try again when the backend fails; a lock that is held is no failure. Defaults to 3; negative
+	// means none.
 	Retries int
 }
 
@@ -107,7 +107,7 @@ func (e *environment) text(name string) string {
 	return value
 }
 
-// none stands for a zero that somebody asked for: in Locks, zero is what nobody asked for.
+// none stands for a zero that was set: in Locks, zero is what was not set.
 const none = -1
 
 // number is 0 for what is not set or empty.

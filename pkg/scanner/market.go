@@ -13,7 +13,7 @@ import (
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 )
 
-// marketAge is how long the Marketplace that was read is believed: so soon a scanner notices that it was suspended.
+// marketAge is how long the Marketplace that was read is used: so soon a scanner notices that it was suspended.
 const marketAge = 10 * time.Second
 
 // marketCache remembers the Marketplace. The zero value remembers none.
@@ -23,8 +23,8 @@ type marketCache struct {
 	until time.Time
 }
 
-// fresh returns what is remembered unless it is too old. Who finds it too old is the one to read it again; others go on
-// with the old one meanwhile.
+// fresh returns what is remembered unless it is too old. The first caller that finds it too old reads it again; others use
+// the old one meanwhile.
 func (m *marketCache) fresh(now time.Time) *onebidv1.Marketplace {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -49,13 +49,13 @@ func (m *marketCache) uid() types.UID {
 
 // readMarket returns the Marketplace. One request each marketAge.
 func (s *Scanner) readMarket(ctx context.Context) (*onebidv1.Marketplace, error) {
-	if market := s.market.fresh(s.clock.Now()); market != nil {
+	if market := s.markets.fresh(s.clock.Now()); market != nil {
 		return market, nil
 	}
 	market := &onebidv1.Marketplace{}
 	err := s.api.Get(ctx, client.ObjectKey{Namespace: s.namespace, Name: s.marketplace}, market)
 	if err != nil {
-		s.market.set(nil, time.Time{})
+		s.markets.set(nil, time.Time{})
 	}
 	if apierrors.IsNotFound(err) {
 		return nil, &MarketplaceNotFoundError{Namespace: s.namespace, Name: s.marketplace}
@@ -63,6 +63,6 @@ func (s *Scanner) readMarket(ctx context.Context) (*onebidv1.Marketplace, error)
 	if err != nil {
 		return nil, err
 	}
-	s.market.set(market, s.clock.Now())
+	s.markets.set(market, s.clock.Now())
 	return market, nil
 }

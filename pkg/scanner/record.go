@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
+	"github.com/onebid-dev/onebid/internal/text"
 )
 
 // Lengths that the API server takes.
@@ -20,29 +21,29 @@ const (
 	maxBy     = 256
 )
 
-// bid creates the Bid. Whoever is second is told so by the API server.
-func (s *Scanner) bid(ctx context.Context, v *visit, verdict Verdict) (Result, error) {
+// bid creates the Bid. The API server refuses a second one.
+func (c *candidate) bid(ctx context.Context, verdict Verdict) (Result, error) {
 	bid := &onebidv1.Bid{
-		ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: v.name},
+		ObjectMeta: metav1.ObjectMeta{Namespace: c.namespace, Name: c.name},
 		Spec:       *verdict.Bid.DeepCopy(),
 	}
-	bid.Spec.Marketplace, bid.Spec.PostingID = s.marketplace, v.key.PostingID
+	bid.Spec.Marketplace, bid.Spec.PostingID = c.marketplace, c.key.PostingID
 	if bid.Spec.PostingCachedAt == nil {
-		bid.Spec.PostingCachedAt = v.posting.Spec.CachedAt
+		bid.Spec.PostingCachedAt = c.posting.Spec.CachedAt
 	}
 	created := Result{Outcome: Created, Bid: bid, Reason: verdict.Reason, Evaluated: true}
-	attempts, err := s.persist(ctx, func() error { return s.api.Create(ctx, bid, fieldOwner) })
+	attempts, err := c.persist(ctx, func() error { return c.api.Create(ctx, bid, fieldOwner) })
 	switch {
 	case err == nil:
 		return created, nil
 	case !apierrors.IsAlreadyExists(err):
-		return Result{Evaluated: true}, fmt.Errorf("create Bid %s: %w", v.name, err)
+		return Result{Evaluated: true}, fmt.Errorf("create Bid %s: %w", c.name, err)
 	}
 	result := Result{Outcome: Duplicate, Reason: "another Bid was created meanwhile", Evaluated: true}
 	if attempts > 1 {
-		// An earlier attempt may have been carried out although its reply was lost.
+		// An earlier attempt may have taken effect although its reply was lost.
 		found := &onebidv1.Bid{}
-		if err := s.api.Get(ctx, client.ObjectKeyFromObject(bid), found); err == nil && sameSpec(found, bid) {
+		if err := c.api.Get(ctx, client.ObjectKeyFromObject(bid), found); err == nil && sameSpec(found, bid) {
 			created.Bid = found
 			return created, nil
 		}
@@ -58,23 +59,23 @@ func sameSpec(found, sent *onebidv1.Bid) bool {
 }
 
 // decline records a verdict against the posting. The patch touches nothing else, so it cannot conflict.
-func (s *Scanner) decline(ctx context.Context, v *visit, verdict Verdict) (Result, error) {
+func (c *candidate) decline(ctx context.Context, verdict Verdict) (Result, error) {
 	suitable := false
-	judged := v.posting.DeepCopy()
+	judged := c.posting.DeepCopy()
 	judged.Spec.Evaluation = &onebidv1.PostingEvaluation{
-		Suitable: &suitable, Score: verdict.Score, Reason: clip(verdict.Reason, maxReason), By: clip(s.name, maxBy),
-		EvaluatedAt: &metav1.Time{Time: s.wall.Now()},
+		Suitable: &suitable, Score: verdict.Score, Reason: text.CutRunes(verdict.Reason, maxReason), By: text.CutRunes(c.identity, maxBy),
+		EvaluatedAt: &metav1.Time{Time: c.wall.Now()},
 	}
-	_, err := s.persist(ctx, func() error {
-		return s.api.Patch(ctx, judged.DeepCopy(), client.MergeFrom(v.posting), fieldOwner)
+	_, err := c.persist(ctx, func() error {
+		return c.api.Patch(ctx, judged.DeepCopy(), client.MergeFrom(c.posting), fieldOwner)
 	})
 	if err != nil {
-		return Result{Evaluated: true}, fmt.Errorf("record the verdict on Posting %s: %w", v.name, err)
+		return Result{Evaluated: true}, fmt.Errorf("record the verdict on Posting %s: %w", c.name, err)
 	}
 	return Result{Outcome: NotSuitable, Reason: verdict.Reason, Evaluated: true}, nil
 }
 
-// persistence is how long a result that was paid for is tried to be saved: some 15 s.
+// persistence is for saving a result that was paid for: some 15 s in all.
 func persistence() wait.Backoff {
 	return wait.Backoff{Duration: 250 * time.Millisecond, Factor: 2, Jitter: 0.2, Steps: 6}
 }
@@ -92,8 +93,7 @@ func (s *Scanner) persist(ctx context.Context, write func() error) (attempts int
 	}
 }
 
-// mayPass is true for errors after which the same request may succeed: those that are no answer at all, and those by
-// which the API server asks for patience.
+// mayPass is true for errors after which the same request may succeed: without a reply, or with one that asks to try again.
 func mayPass(ctx context.Context, err error) bool {
 	switch reason := apierrors.ReasonForError(err); reason {
 	case metav1.StatusReasonTooManyRequests, metav1.StatusReasonServiceUnavailable, metav1.StatusReasonInternalError,

@@ -16,23 +16,23 @@ const (
 	Open Outcome = "Open"
 	// Created: the posting was evaluated as suitable, and this scanner created its Bid.
 	Created Outcome = "Created"
-	// Duplicate: there is a Bid already, whoever created it and however it ended. Evaluated is true in the rare case that
-	// nothing but the refusal to create another one told of it.
+	// Duplicate: there is a Bid already, by any scanner and in any state. Evaluated is true in the rare case that only the
+	// refusal to create another one showed it.
 	Duplicate Outcome = "Duplicate"
 	// NotSuitable: it was evaluated, now or earlier, by this scanner or another, and is not worth a bid.
 	NotSuitable Outcome = "NotSuitable"
-	// Settled: the last bid on it was withdrawn, refused, won or lost. It is bid on again when its Bid is deleted, and either
+	// Ended: the last bid on it was withdrawn, refused, won or lost. It is bid on again when its Bid is deleted, and either
 	// its Posting is deleted too or the scanner has Options.Rebid.
-	Settled Outcome = "Settled"
-	// Stale: it was read too long ago. Read it again.
+	Ended Outcome = "Ended"
+	// Stale: it was read too long ago; read it again.
 	Stale Outcome = "Stale"
 	// Closed: it takes no bids any more.
 	Closed Outcome = "Closed"
 	// Paused: its Marketplace is suspended or being deleted.
 	Paused Outcome = "Paused"
-	// CoolingDown: a bid on it ended too short a time ago for another; see Result.Until.
+	// CoolingDown: the cooldown after the last bid is not over; see Result.Until.
 	CoolingDown Outcome = "CoolingDown"
-	// LockTimeout: another scanner was evaluating it all the time that this one waited. Try again later.
+	// LockTimeout: another scanner evaluated it for as long as this one waited; try again later.
 	LockTimeout Outcome = "LockTimeout"
 )
 
@@ -42,18 +42,18 @@ type Result struct {
 	// Reason is for people.
 	Reason string
 	// Bid is the one that was Created, or the one that was found when Duplicate. It is nil when only the API server's
-	// refusal told of it.
+	// refusal showed it.
 	Bid *onebidv1.Bid
 	// Evaluated is true when evaluate was called.
 	Evaluated bool
-	// Until is when to look again, where that is known: the end of a cooldown on the API server's clock, or when the lock
-	// can run out on this process's.
+	// Until is when to try again, where that is known: the end of a cooldown on the API server's clock, or when the lock can
+	// run out on this process's.
 	Until time.Time
 }
 
 // Verdict is the outcome of an evaluation.
 type Verdict struct {
-	// Suitable is whether to bid. A verdict against it is kept on the Posting, so that nobody pays for it again; remove
+	// Suitable is whether to bid. A verdict against it is kept on the Posting, so that it is paid for once; remove
 	// spec.evaluation of the Posting to have it evaluated anew.
 	Suitable bool
 	// Score from 0 to 100 and Reason are kept with a verdict against.

@@ -36,11 +36,11 @@ type Options struct {
 	// Name of the scanner, for people: it is written on verdicts and Leases. Defaults to the host's name.
 	Name string
 	// Rebid is whether to bid again on a posting whose last Bid ended and was deleted, once the cooldown is over. By default
-	// only those are bid on again whose last bid expired; the others are Settled.
+	// only those are bid on again whose last bid expired; the others are Ended.
 	Rebid bool
-	// Locks choose how scanners keep out of each other's way. Nil reads the environment, see LocksFromEnvironment.
+	// Locks choose how scanners lock postings. Nil reads the environment, see LocksFromEnvironment.
 	Locks *Locks
-	// Metrics counts; nil counts nothing that anybody sees.
+	// Metrics may be nil.
 	Metrics *Metrics
 	// Log gets a line when the lock backend changes, and details at higher verbosity. The zero value discards them.
 	Log logr.Logger
@@ -50,7 +50,7 @@ type Options struct {
 
 // Scanner bids on the postings of one Marketplace. It is safe for concurrent use.
 type Scanner struct {
-	namespace, marketplace, name string
+	namespace, marketplace, identity string
 
 	api     client.WithWatch
 	kube    kubernetes.Interface
@@ -63,9 +63,9 @@ type Scanner struct {
 	clock clock.Clock
 	wall  clock.PassiveClock
 
-	market marketCache
-	// seen are the names of postings that were processed here before, with the last Outcome. It decides what is looked at
-	// first, and nothing else.
+	markets marketCache
+	// seen are the names of postings that were processed here before, with the last Outcome. It only decides what is read
+	// first.
 	seen *lru.Cache
 
 	events sync.WaitGroup
@@ -81,7 +81,7 @@ func New(o Options) (*Scanner, error) {
 		return nil, err
 	}
 	s := &Scanner{
-		namespace: o.Namespace, marketplace: o.Marketplace, name: o.Name,
+		namespace: o.Namespace, marketplace: o.Marketplace, identity: o.Name,
 		locks: locks, rebid: o.Rebid, metrics: o.Metrics, log: o.Log, clock: o.Clock, seen: lru.New(maxSeen),
 	}
 	if err := s.connect(o.Config); err != nil {
@@ -123,7 +123,7 @@ func (o *Options) resolve() (Locks, error) {
 	return *o.Locks, nil
 }
 
-// connect makes clients that share connections and tell the API server's time.
+// connect makes clients that share connections and measure the API server's time.
 func (s *Scanner) connect(given *rest.Config) error {
 	wall := apiclock.New(s.clock)
 	s.wall = wall

@@ -11,59 +11,55 @@ import (
 	"github.com/onebid-dev/onebid/internal/marketplace/account"
 )
 
-// Credentials that were refused are tried again seldom: most often somebody has to change the Secret, which is noticed
-// at once, but an account can also be unlocked at the marketplace.
+// Refused credentials are tried again seldom: a change of the Secret is noticed at once, but an account can also be
+// unlocked at the marketplace.
 const (
 	refusedRetryInitial = time.Minute
 	refusedRetryMax     = time.Hour
 )
 
-// identification is what the marketplace said when it was asked who we are.
+// identification is the marketplace's reply to the request for the account, which proves the credentials.
 type identification struct {
-	// asked is true once there was an answer, or none, for the present driver.
+	// asked is true once the present driver made the request.
 	asked bool
-	// requested is the value of the annotation requestedAt when it was asked.
+	// requested is the value of the annotation reconcile-requested-at then.
 	requested string
-	// id is what it said; it may be "".
+	// id may be "".
 	id string
 	// class of the failure, "" after success.
 	class onebidv1.ErrorClass
 	// failures in a row.
 	failures int
-	// next is when to ask again; zero when there is no need to.
+	// next is when to ask again; zero when there is no need.
 	next time.Time
 }
 
-// probe asks the marketplace for the account when that is due, and so proves the credentials.
-func (r *Reconciler) probe(ctx context.Context, v *visit) {
-	known := &v.entry.account
-	now, requested := r.Clock.Now(), v.marketplace.Annotations[onebidv1.AnnotationReconcileRequestedAt]
-	if v.entry.conn == nil || v.missing != "" || v.deleting() || !known.due(now, requested) && !r.unanswering(v, now) {
+// probe asks the marketplace for the account when that is due, or when its circuit breaker may be probed.
+func (r *Reconciler) probe(ctx context.Context, s *state) {
+	known := &s.entry.account
+	now, requested := r.Clock.Now(), s.marketplace.Annotations[onebidv1.AnnotationReconcileRequestedAt]
+	health, _ := r.Connections.Health(s.name())
+	probeDue := !health.NextProbe.IsZero() && !now.Before(health.NextProbe)
+	if s.entry.conn == nil || s.missing != "" || s.deleting() || !probeDue && !known.due(now, requested) {
 		return
 	}
-	id, err := v.entry.conn.Identify(ctx)
+	id, err := s.entry.conn.Identify(ctx)
 	if account.Unsent(err) {
 		known.next = r.Clock.Now().Add(max(contract.RetryAfter(err), time.Second))
-		return // nor does that it was not our turn
+		return // the rate limit allowed no request
 	}
 	if err != nil {
-		ctrl.LoggerFrom(ctx).Info("The marketplace was asked for the account and refused or did not answer", "error", err)
+		ctrl.LoggerFrom(ctx).Info("The request for the marketplace's account failed", "error", err)
 	}
-	*known = known.after(id, err, v.marketplace.Spec.Retry, r.Clock.Now())
+	*known = known.after(id, err, s.marketplace.Spec.Retry, r.Clock.Now())
 	known.requested = requested
-}
-
-// unanswering is true for a marketplace that did not answer and may be tried again: when no Bid does so, this does.
-func (r *Reconciler) unanswering(v *visit, now time.Time) bool {
-	health, _ := r.Connections.Health(v.name())
-	return !health.NextProbe.IsZero() && !now.Before(health.NextProbe)
 }
 
 func (a identification) due(now time.Time, requested string) bool {
 	return !a.asked || a.requested != requested || (!a.next.IsZero() && !now.Before(a.next))
 }
 
-// after is what is known once an answer has come. An account that was known stays known through failures.
+// after is the account once the request has ended. A known ID stays known through failures.
 func (a identification) after(id string, err error, retry onebidv1.RetryPolicy, now time.Time) identification {
 	if err == nil {
 		return identification{asked: true, id: id}

@@ -3,6 +3,7 @@ package marketplace
 import (
 	"context"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -25,48 +26,47 @@ const (
 	// maxCommittedLength is the schema's bound of status.committed.
 	maxCommittedLength = 1024
 
-	// bidIndex is the name of the cache's index of Bids, and the API server's own field selector.
+	// bidIndex is the name of the cache's index of Bids and of the API server's field selector.
 	bidIndex = "spec.marketplace"
 )
 
 // counts are what the Bids of one Marketplace sum up to.
 type counts struct {
-	// live Bids are those at the marketplace.
-	live bidding.Totals
-	// taken is what the Bids take of the limits: those of which it is not known whether they are live, too.
+	// active Bids are those at the marketplace.
+	active bidding.Totals
+	// taken is what the Bids take of the limits; Bids that may be at the marketplace count too.
 	taken bidding.Totals
-	// unsettled Bids keep the Marketplace from going.
-	unsettled int
+	// unfinished Bids keep the Marketplace from going.
+	unfinished int
 }
 
-// live is true while the Bid is at the marketplace, as far as its own status knows.
-func live(bid *onebidv1.Bid) bool {
+// active is true while the Bid is at the marketplace according to its status.
+func active(bid *onebidv1.Bid) bool {
 	return bidding.PlacedStatus(bid) == metav1.ConditionTrue && !bidding.Terminal(bid)
 }
 
-// unsettled is true while the Bid needs its Marketplace.
-func unsettled(bid *onebidv1.Bid) bool {
+// unfinished is true while the Bid needs its Marketplace.
+func unfinished(bid *onebidv1.Bid) bool {
 	return !bidding.Terminal(bid) || controllerutil.ContainsFinalizer(bid, onebidv1.FinalizerWithdraw)
 }
 
 func (c *counts) add(bid *onebidv1.Bid) {
-	if unsettled(bid) {
-		c.unsettled++
+	if unfinished(bid) {
+		c.unfinished++
 	}
 	if bidding.UsesCapacity(bid) {
 		c.taken = c.taken.Plus(bid.Spec.Price)
 	}
-	if live(bid) {
-		c.live = c.live.Plus(bid.Spec.Price)
+	if active(bid) {
+		c.active = c.active.Plus(bid.Spec.Price)
 	}
 }
 
 // committedText is as in "12.50 EUR, 250 USD": exact, in the order of the currencies, with the decimals that were bid.
 func (c *counts) committedText() string {
-	sums := make([]string, 0, len(c.live.Committed))
-	for _, currency := range slices.Sorted(maps.Keys(c.live.Committed)) {
-		sum := c.live.Committed[currency]
-		sums = append(sums, text(sum, currency))
+	sums := make([]string, 0, len(c.active.Committed))
+	for _, currency := range slices.Sorted(maps.Keys(c.active.Committed)) {
+		sums = append(sums, money(c.active.Committed[currency], currency))
 	}
 	all := strings.Join(sums, ", ")
 	if len(all) <= maxCommittedLength {
@@ -77,23 +77,24 @@ func (c *counts) committedText() string {
 	return all[:strings.LastIndex(all, ", ")] + more
 }
 
-// text is a sum with the decimals that it was made of.
-func text(sum decimal.Decimal, currency string) string {
+// money is a sum with the decimals that it was made of.
+func money(sum decimal.Decimal, currency string) string {
 	return sum.StringFixed(max(-sum.Exponent(), 0)) + " " + currency
 }
 
-// refreshCounts counts anew if it is time to, and else goes on with the last count.
-func (r *Reconciler) refreshCounts(ctx context.Context, v *visit) error {
-	if r.tracker.beginCount(v.name()) {
-		counted, err := count(ctx, r.client, v.marketplace, client.UnsafeDisableDeepCopy)
+// refreshCounts counts anew if it is time to, and else goes on with the last count. It returns how long until the next
+// count, 0 when the Bids were counted now: an event announces the next change.
+func (r *Reconciler) refreshCounts(ctx context.Context, s *state) (wait time.Duration, err error) {
+	if wait = r.tracker.beginCount(s.name()); wait == 0 {
+		counted, err := count(ctx, r.Client, s.marketplace, client.UnsafeDisableDeepCopy)
 		if err != nil {
-			r.tracker.abandonCount(v.name())
-			return err
+			r.tracker.abandonCount(s.name())
+			return 0, err
 		}
-		v.entry.counts = counted
+		s.entry.counts = counted
 	}
-	v.counts = v.entry.counts
-	return nil
+	s.counts = s.entry.counts
+	return wait, nil
 }
 
 func count(
@@ -111,9 +112,35 @@ func count(
 	return sum, nil
 }
 
-// confirm counts at the API server: a cache that lags behind must not strand a Bid, and what asks is rare. A kind that is
-// not there any more, because its CRD went first, has no objects: who waited for them to be counted would wait for ever.
-func (r *Reconciler) confirm(ctx context.Context, marketplace *onebidv1.Marketplace) (counts, error) {
-	sum, err := count(ctx, r.live, marketplace)
+// confirm counts at the API server, since the cache may lag behind; its callers are rare. A kind without a CRD has no
+// objects: a Marketplace that waited for them would wait for ever.
+func confirm(ctx context.Context, from client.Reader, marketplace *onebidv1.Marketplace) (counts, error) {
+	sum, err := count(ctx, from, marketplace)
 	return sum, client.IgnoreNotFound(err)
+}
+
+// describeRemaining says what the limits have room for. A limit that was lowered below what is taken has none.
+func describeRemaining(status *onebidv1.MarketplaceStatus, limits *onebidv1.MarketplaceLimits, taken bidding.Totals) {
+	status.RemainingBids, status.Remaining = nil, ""
+	if limits == nil {
+		return
+	}
+	if limits.MaxActiveBids > 0 {
+		status.RemainingBids = count32(int(limits.MaxActiveBids) - taken.Active)
+	}
+	if limits.MaxCommitted != nil {
+		status.Remaining = money(moneyLeft(limits.MaxCommitted, taken), limits.MaxCommitted.Currency)
+	}
+}
+
+func moneyLeft(limit *onebidv1.Money, taken bidding.Totals) decimal.Decimal {
+	most, err := decimal.NewFromString(limit.Amount)
+	if err != nil {
+		return decimal.Zero // admission lets none of these in
+	}
+	return decimal.Max(most.Sub(taken.Committed[limit.Currency]), decimal.Zero)
+}
+
+func count32(n int) *int32 {
+	return new(int32(min(max(n, 0), math.MaxInt32)))
 }

@@ -14,11 +14,11 @@ import (
 	"github.com/onebid-dev/onebid/internal/testenv/build"
 )
 
-// healthy sets the account's health and has everybody told of it.
+// healthy sets the account's health and reports the change.
 func (f *fixture) healthy(health account.Health) {
 	f.t.Helper()
 	f.site.set(func() { f.site.health = health })
-	f.site.told(types.NamespacedName{Namespace: f.ns, Name: "m"})
+	f.site.changed(types.NamespacedName{Namespace: f.ns, Name: "m"})
 }
 
 func wholeSeconds(t time.Time) *metav1.Time {
@@ -31,7 +31,7 @@ func TestStatusFollowsPausesAndTheBreaker(t *testing.T) {
 	f.clock.SetTime(time.Now().Truncate(time.Second))
 	f.site.set(func() { f.site.health = account.Health{Breaker: onebidv1.BreakerClosed} })
 	f.create(build.Marketplace(f.ns, "m", "https://example.com", anonymous))
-	f.Eventually(f.condition("Reachable")).Should(Equal("Unknown NotProbed: No call was answered yet"))
+	f.Eventually(f.condition("Reachable")).Should(Equal("Unknown NotProbed: No call has had a reply yet"))
 	f.Expect(f.get().Status.Breaker).To(Equal(&onebidv1.BreakerStatus{State: onebidv1.BreakerClosed}))
 	f.Expect(f.get().Status.RateLimit).To(BeNil())
 	f.clock.Step(6 * time.Second)
@@ -46,7 +46,7 @@ func TestStatusFollowsPausesAndTheBreaker(t *testing.T) {
 		Breaker: onebidv1.BreakerOpen, Since: now, NextProbe: now.Add(time.Hour), Failures: 5, Answered: true,
 	}
 	f.healthy(open)
-	f.Eventually(f.condition("Reachable")).Should(HavePrefix("False CircuitOpen: The marketplace left too many calls"))
+	f.Eventually(f.condition("Reachable")).Should(HavePrefix("False CircuitOpen: Too many calls in a row got no reply"))
 	f.Expect(f.get().Status.Breaker).To(Equal(&onebidv1.BreakerStatus{
 		State: onebidv1.BreakerOpen, Since: wholeSeconds(now), NextProbe: wholeSeconds(now.Add(time.Hour)), Failures: 5,
 	}))
@@ -69,7 +69,7 @@ func TestStatusFollowsPausesAndTheBreaker(t *testing.T) {
 		Breaker: onebidv1.BreakerClosed, Since: now, Answered: true, Reported: &limit,
 		PausedUntil: f.clock.Now().Add(90 * time.Second), PauseReason: onebidv1.ReasonRateLimited,
 	})
-	f.Eventually(f.condition("Reachable")).Should(HavePrefix("False RateLimited: Calls are held back until"))
+	f.Eventually(f.condition("Reachable")).Should(HavePrefix("False RateLimited: No calls are made until"))
 	f.Expect(f.get().Status.RateLimit).To(Equal(&onebidv1.RateLimitStatus{
 		Limit: new(int64(60)), Remaining: new(int64(0)), Reason: onebidv1.ReasonRateLimited,
 		PausedUntil: wholeSeconds(f.clock.Now().Add(90 * time.Second)),
@@ -113,5 +113,5 @@ func TestTheAccountIsAskedWithinItsPace(t *testing.T) {
 	f.Eventually(func() int {
 		health, _ := registry.Health(types.NamespacedName{Namespace: f.ns, Name: "m"})
 		return health.Failures
-	}).Should(Equal(1), "what the account was asked counts as any other call")
+	}).Should(Equal(1), "the request for the account counts like any other call")
 }

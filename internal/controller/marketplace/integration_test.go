@@ -186,7 +186,7 @@ func TestMarketplaceThatIsDown(t *testing.T) {
 	f := start(t)
 	f.site.set(func() { f.site.down = true })
 	f.create(build.Marketplace(f.ns, "m", "https://example.com", anonymous))
-	f.Eventually(f.condition("Ready")).Should(HavePrefix("Unknown MarketplaceError: The marketplace was asked for the account"))
+	f.Eventually(f.condition("Ready")).Should(HavePrefix("Unknown MarketplaceError: The request for the marketplace's account failed"))
 	f.Expect(f.token()()).To(Equal(""), "withdrawals may be tried all the same")
 	f.site.set(func() { f.site.down = false })
 	f.Eventually(func() string {
@@ -281,8 +281,8 @@ func TestDeletionWaitsForBids(t *testing.T) {
 	f.Eventually(func() string { // one Bid may have reached the cache later than the deletion: it is counted the next time
 		f.clock.Step(100 * time.Millisecond)
 		return f.condition("Ready")()
-	}).Should(Equal("False InUse: The Marketplace is being deleted, but 2 Bids that are not " +
-		"settled need it: delete what `kubectl get bids --field-selector spec.marketplace=m` lists, and it goes once all are withdrawn"))
+	}).Should(Equal("False InUse: The Marketplace is being deleted, but 2 unfinished Bids " +
+		"need it: delete what `kubectl get bids --field-selector spec.marketplace=m` lists, and it goes once all are withdrawn"))
 	f.Expect(f.kstatus()).To(Equal(status.TerminatingStatus))
 
 	// A namespace that is deleted takes the Secret first.
@@ -291,7 +291,7 @@ func TestDeletionWaitsForBids(t *testing.T) {
 	f.Eventually(func() string {
 		f.clock.Step(100 * time.Millisecond)
 		return f.condition("Ready")()
-	}).Should(HavePrefix("False InUse: The Marketplace is being deleted, but 1 Bid that is not settled needs it"))
+	}).Should(HavePrefix("False InUse: The Marketplace is being deleted, but 1 unfinished Bid needs it"))
 	f.Expect(f.token()()).To(Equal("good"), "withdrawals need the driver")
 
 	two.Finalizers = []string{onebidv1.FinalizerWithdraw}

@@ -6,18 +6,21 @@ import (
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	"github.com/onebid-dev/onebid/internal/bidding"
+	"github.com/onebid-dev/onebid/internal/collectors"
 )
 
-// Metrics of what Marketplaces' limits have room for, to be registered by their maker. They implement
-// prometheus.Collector, and have values in the replica that writes the Marketplace's status.
+// Metrics show what Marketplaces' limits have room for. They are a prometheus.Collector, and have values in the replica that
+// writes the Marketplace's status.
 type Metrics struct {
+	collectors.Group
+
 	bids, money *prometheus.GaugeVec
 }
 
 // NewMetrics returns metrics without values.
 func NewMetrics() *Metrics {
 	labels := []string{"namespace", "marketplace"}
-	return &Metrics{
+	m := &Metrics{
 		bids: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "onebid_marketplace_remaining_bids",
 			Help: "Bids that maxActiveBids has room for; none without that limit.",
@@ -27,18 +30,8 @@ func NewMetrics() *Metrics {
 			Help: "Money that maxCommitted has room for, in the limit's currency; none without that limit.",
 		}, append(labels, "currency")),
 	}
-}
-
-// Describe implements prometheus.Collector.
-func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
-	m.bids.Describe(ch)
-	m.money.Describe(ch)
-}
-
-// Collect implements prometheus.Collector.
-func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
-	m.bids.Collect(ch)
-	m.money.Collect(ch)
+	m.Group = collectors.Group{m.bids, m.money}
+	return m
 }
 
 // show replaces what was shown of the Marketplace.
@@ -55,7 +48,7 @@ func (m *Metrics) show(key types.NamespacedName, limits *onebidv1.MarketplaceLim
 	}
 }
 
-// forget drops what another replica shows from now on, or nobody.
+// forget drops what another replica shows from now on, or none.
 func (m *Metrics) forget(key types.NamespacedName) {
 	labels := prometheus.Labels{"namespace": key.Namespace, "marketplace": key.Name}
 	m.bids.DeletePartialMatch(labels)

@@ -2,117 +2,116 @@ package marketplace
 
 import (
 	"context"
-	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 )
 
-// Reconciler keeps one driver for each Marketplace in memory, and the Marketplaces' status. Every replica does the
-// first; the second is for the one that acts.
+// Reconciler keeps one driver for each Marketplace in memory, in every replica, and the status of the Marketplaces that this
+// replica owns.
 type Reconciler struct {
 	Options
-	client  client.Client
-	live    client.Reader
 	tracker *tracker
 }
-
-// visit is what one Reconcile has learned.
-type visit struct {
-	marketplace *onebidv1.Marketplace
-	entry       *entry
-	acts        bool
-	// missing says why the credentials could not be read; "" when they were, or none are named.
-	missing string
-	counts  counts
-	// held is the Secret that carries our finalizer, or may.
-	held string
-}
-
-func (v *visit) name() types.NamespacedName { return client.ObjectKeyFromObject(v.marketplace) }
-
-func (v *visit) deleting() bool { return !v.marketplace.DeletionTimestamp.IsZero() }
 
 // ShardKey is the key by which replicas share Marketplaces.
 func ShardKey(namespace, name string) string { return "marketplace/" + namespace + "/" + name }
 
-// Reconcile brings the driver of one Marketplace up to date, and its status if this replica acts for it.
+// Reconcile brings the driver of one Marketplace up to date, and its status if this replica owns it.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	marketplace := &onebidv1.Marketplace{}
-	if err := r.client.Get(ctx, req.NamespacedName, marketplace); err != nil {
+	if err := r.Client.Get(ctx, req.NamespacedName, marketplace); err != nil {
 		if apierrors.IsNotFound(err) {
 			r.forget(req.NamespacedName)
 		}
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	v := &visit{
+	s := &state{
 		marketplace: marketplace,
-		entry:       r.tracker.visit(req.NamespacedName, !marketplace.DeletionTimestamp.IsZero()),
-		acts:        r.Members.Owns(ShardKey(req.Namespace, req.Name)),
+		entry:       r.tracker.get(req.NamespacedName, !marketplace.DeletionTimestamp.IsZero()),
+		owned:       r.Members.Owns(ShardKey(req.Namespace, req.Name)),
+		held:        marketplace.Status.HeldSecret,
 	}
-	if err := r.refreshDriver(ctx, v); err != nil {
+	if err := r.refreshDriver(ctx, s); err != nil {
 		return ctrl.Result{}, err
 	}
-	if v.acts {
-		r.probe(ctx, v)
+	if s.owned {
+		r.probe(ctx, s)
 	} else {
-		v.entry.account = identification{} // whoever acts asks; what this process once heard may be over
+		s.entry.account = identification{} // the owner asks; an answer to this process may be outdated
 	}
-	r.connect(v)
-	if !v.acts {
-		r.Metrics.forget(v.name())
-		r.tracker.await(v.name(), false, false)
-		return ctrl.Result{}, nil // a change of the members brings every Marketplace back
+	r.connect(s)
+	if !s.owned {
+		r.Metrics.forget(s.name())
+		r.tracker.await(s.name(), false, false)
+		return ctrl.Result{}, nil // a change of the members enqueues every Marketplace
 	}
-	return r.report(ctx, v)
+	return r.reconcileStatus(ctx, s)
 }
 
-// report is the acting replica's part.
-func (r *Reconciler) report(ctx context.Context, v *visit) (ctrl.Result, error) {
-	if err := r.refreshCounts(ctx, v); err != nil {
+// reconcileStatus is the owner's part. status.heldSecret is written before the Secret gets the finalizer.
+func (r *Reconciler) reconcileStatus(ctx context.Context, s *state) (ctrl.Result, error) {
+	recount, err := r.refreshCounts(ctx, s)
+	if err != nil {
 		return ctrl.Result{}, err
 	}
-	v.held = v.marketplace.Status.HeldSecret
-	if err := r.releaseSecret(ctx, v); err != nil {
+	if err := r.releaseSecret(ctx, s); err != nil {
 		return ctrl.Result{}, err
 	}
-	gone, err := r.finalize(ctx, v)
+	gone, err := r.finalize(ctx, s)
 	if err != nil || gone {
 		return ctrl.Result{}, ignoreLate(err)
 	}
-	before := v.marketplace.Status.DeepCopy()
-	r.describe(v)
-	r.Metrics.show(v.name(), v.marketplace.Spec.Limits, v.counts.taken)
-	r.tracker.healthTold(v.name())
-	if worthWriting(before, &v.marketplace.Status) {
-		if err := r.client.Status().Update(ctx, v.marketplace); err != nil {
+	health, known := r.Connections.Health(s.name())
+	now := r.Clock.Now()
+	before := s.marketplace.Status.DeepCopy()
+	describe(s, r.SettleTime(&s.marketplace.Spec))
+	describeHealth(s.marketplace, health, known, now)
+	r.Metrics.show(s.name(), s.marketplace.Spec.Limits, s.counts.taken)
+	r.tracker.healthReported(s.name())
+	if worthWriting(before, &s.marketplace.Status) {
+		if err := r.Client.Status().Update(ctx, s.marketplace); err != nil {
 			return ctrl.Result{}, ignoreLate(err)
 		}
 	}
-	if err := r.holdSecret(ctx, v); err != nil {
+	if err := r.holdSecret(ctx, s); err != nil {
 		return ctrl.Result{}, err
 	}
-	return ctrl.Result{RequeueAfter: r.comeBack(v)}, nil
+	wait := earliest(recount, healthWait(health, s.deleting(), now))
+	if next := s.entry.account.next; !next.IsZero() && !s.deleting() {
+		wait = earliest(wait, max(next.Sub(now), 1))
+	}
+	return ctrl.Result{RequeueAfter: wait}, nil
 }
 
-// comeBack is how long until something is due that no event announces; 0 when nothing is.
-func (r *Reconciler) comeBack(v *visit) time.Duration {
-	now := r.Clock.Now()
-	var wait time.Duration
-	if next := v.entry.account.next; !next.IsZero() && !v.deleting() {
-		wait = max(next.Sub(now), 1)
+// finalize adds the finalizer to a Marketplace that has none, and removes it from one that is being deleted once no Bid
+// needs it; then it is gone for us.
+func (r *Reconciler) finalize(ctx context.Context, s *state) (gone bool, err error) {
+	held := controllerutil.ContainsFinalizer(s.marketplace, onebidv1.FinalizerInUse)
+	switch {
+	case !s.deleting() && !held:
+		return false, patchFinalizer(ctx, r.Client, s.marketplace, controllerutil.AddFinalizer)
+	case !s.deleting():
+		return false, nil
+	case !held:
+		return true, nil
+	case s.counts.unfinished > 0:
+		return false, nil
 	}
-	if recount, dirty := r.tracker.recountIn(v.name(), now); dirty && (wait == 0 || recount < wait) {
-		wait = max(recount, 1)
+	confirmed, err := confirm(ctx, r.APIReader, s.marketplace)
+	if err != nil {
+		return false, err
 	}
-	if back := r.healthBack(v, now); back > 0 && (wait == 0 || back < wait) {
-		wait = back
+	if confirmed.unfinished > 0 {
+		s.counts, s.entry.counts = confirmed, confirmed
+		return false, nil
 	}
-	return wait
+	return true, patchFinalizer(ctx, r.Client, s.marketplace, controllerutil.RemoveFinalizer)
 }
 
 func (r *Reconciler) forget(name types.NamespacedName) {
@@ -124,7 +123,7 @@ func (r *Reconciler) forget(name types.NamespacedName) {
 	}
 }
 
-// ignoreLate drops the errors of a write that came too late: the cache is about to tell of whatever was faster.
+// ignoreLate drops the errors of a write that came too late: the cache will show what was faster.
 func ignoreLate(err error) error {
 	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
 		return nil

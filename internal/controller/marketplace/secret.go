@@ -15,88 +15,85 @@ import (
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 )
 
-// The credentials are kept as long as a Bid needs them: a namespace that is deleted takes its Secrets at once, and without
-// them nobody could withdraw what is live, once the processes that have them in memory are gone. Which Secret carries our
-// finalizer is in the Marketplace's status before the finalizer is on the Secret, so that it comes off again, whatever
-// happens in between: nobody may list all Secrets for that.
+// A finalizer keeps the credentials as long as a Bid needs them: the deletion of a namespace deletes its Secrets at once, and
+// without them nothing could be withdrawn after a restart. status.heldSecret names the Secret before it gets the finalizer,
+// so that the finalizer is removed after a crash in between; the controller may not list Secrets.
 
-// wantedSecret is the Secret that unsettled Bids need; "" for none.
-func (v *visit) wantedSecret() string {
-	if ref := v.marketplace.Spec.CredentialsSecretRef; ref != nil && v.counts.unsettled > 0 {
-		return ref.Name
-	}
-	return ""
-}
-
-// releaseSecret lets go of a Secret that no Bid of the Marketplace needs any more.
-func (r *Reconciler) releaseSecret(ctx context.Context, v *visit) error {
-	if v.held == "" || v.held == v.wantedSecret() {
+// releaseSecret removes the finalizer from a Secret that no Bid of the Marketplace needs any more.
+func (r *Reconciler) releaseSecret(ctx context.Context, s *state) error {
+	if s.held == "" || s.held == s.wantedSecret() {
 		return nil
 	}
-	confirmed, err := r.confirm(ctx, v.marketplace)
+	confirmed, err := confirm(ctx, r.APIReader, s.marketplace)
 	if err != nil {
 		return err
 	}
-	v.counts, v.entry.counts = confirmed, confirmed
-	if v.held == v.wantedSecret() {
+	s.counts, s.entry.counts = confirmed, confirmed
+	if s.held == s.wantedSecret() {
 		return nil
 	}
-	shared, err := r.neededByOthers(ctx, v)
+	shared, err := r.neededByOthers(ctx, s)
 	if err != nil {
 		return err
 	}
 	if !shared {
-		if err := client.IgnoreNotFound(r.editSecret(ctx, v, v.held, controllerutil.RemoveFinalizer)); err != nil {
+		if err := client.IgnoreNotFound(r.editSecret(ctx, s, s.held, controllerutil.RemoveFinalizer)); err != nil {
 			return err
 		}
 	}
-	v.held, v.entry.secretHeld = "", false // of another one that is held already, holdSecret finds out
+	s.held, s.entry.secretHeld = "", false // holdSecret reads whether the wanted one carries it
 	return nil
 }
 
-// neededByOthers is true while unsettled Bids of another Marketplace need the Secret, which then is that one's to let go.
-func (r *Reconciler) neededByOthers(ctx context.Context, v *visit) (bool, error) {
+// neededByOthers is true while unfinished Bids of another Marketplace need the Secret; that one releases it.
+func (r *Reconciler) neededByOthers(ctx context.Context, s *state) (bool, error) {
 	marketplaces := &onebidv1.MarketplaceList{}
-	if err := r.live.List(ctx, marketplaces, client.InNamespace(v.marketplace.Namespace)); err != nil {
+	if err := r.APIReader.List(ctx, marketplaces, client.InNamespace(s.marketplace.Namespace)); err != nil {
 		return false, err
 	}
 	for i := range marketplaces.Items {
 		other := &marketplaces.Items[i]
 		ref := other.Spec.CredentialsSecretRef
-		if other.Name == v.marketplace.Name || ref == nil || ref.Name != v.held {
+		if other.Name == s.marketplace.Name || ref == nil || ref.Name != s.held {
 			continue
 		}
-		if counted, err := r.confirm(ctx, other); err != nil || counted.unsettled > 0 {
+		if counted, err := confirm(ctx, r.APIReader, other); err != nil || counted.unfinished > 0 {
 			return true, err
 		}
 	}
 	return false, nil
 }
 
-// holdSecret puts the finalizer on the Secret that unsettled Bids need. One that is being deleted takes no new finalizer.
-func (r *Reconciler) holdSecret(ctx context.Context, v *visit) error {
-	wanted := v.wantedSecret()
-	r.tracker.await(v.name(), v.marketplace.Spec.CredentialsSecretRef != nil && wanted == "", wanted != "")
-	if wanted == "" || v.missing != "" || v.entry.secretHeld || v.entry.secretDeleting {
+// holdSecret adds the finalizer to the Secret that unfinished Bids need. The API server adds none to one being deleted.
+func (r *Reconciler) holdSecret(ctx context.Context, s *state) error {
+	wanted := s.wantedSecret()
+	r.tracker.await(s.name(), s.marketplace.Spec.CredentialsSecretRef != nil && wanted == "", wanted != "")
+	if wanted == "" || s.missing != "" || s.entry.secretHeld || s.entry.secretDeleting {
 		return nil
 	}
-	if err := r.editSecret(ctx, v, wanted, controllerutil.AddFinalizer); err != nil {
+	if err := r.editSecret(ctx, s, wanted, controllerutil.AddFinalizer); err != nil {
 		return client.IgnoreNotFound(err)
 	}
-	v.entry.secretHeld = true
+	s.entry.secretHeld = true
 	return nil
 }
 
-func (r *Reconciler) editSecret(ctx context.Context, v *visit, name string, edit func(client.Object, string) bool) error {
+func (r *Reconciler) editSecret(ctx context.Context, s *state, name string, edit func(client.Object, string) bool) error {
 	secret := &corev1.Secret{}
-	if err := r.live.Get(ctx, client.ObjectKey{Namespace: v.marketplace.Namespace, Name: name}, secret); err != nil {
+	if err := r.APIReader.Get(ctx, client.ObjectKey{Namespace: s.marketplace.Namespace, Name: name}, secret); err != nil {
 		return err
 	}
-	before := secret.DeepCopy()
-	if !edit(secret, onebidv1.FinalizerInUse) {
+	return patchFinalizer(ctx, r.Client, secret, edit)
+}
+
+// patchFinalizer changes our finalizer on an object, if the edit changes anything.
+func patchFinalizer(ctx context.Context, to client.Writer, object client.Object, edit func(client.Object, string) bool) error {
+	before, ok := object.DeepCopyObject().(client.Object)
+	if !ok || !edit(object, onebidv1.FinalizerInUse) {
 		return nil
 	}
-	return r.client.Patch(ctx, secret, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
+	// Without the lock a merge patch would replace finalizers that others have added meanwhile.
+	return to.Patch(ctx, object, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
 }
 
 // fingerprint tells whether the data of a Secret changed. Sizes keep what belongs to one entry apart from the next.

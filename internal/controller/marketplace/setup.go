@@ -3,7 +3,6 @@ package marketplace
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -23,15 +22,15 @@ import (
 	"github.com/onebid-dev/onebid/internal/marketplace/account"
 )
 
-// Members tell which replica writes for a key.
+// Members say which replica writes for a key.
 type Members interface {
 	// Owns says whether this replica does. It is safe for concurrent use and does not block.
 	Owns(key string) bool
-	// Subscribe has a function called whenever Owns may answer differently than before.
+	// Subscribe has a function called whenever the result of Owns may have changed.
 	Subscribe(changed func())
 }
 
-// Secrets tell when a Marketplace's Secret changes. See secretwatch.Watcher.
+// Secrets report changes of a Marketplace's Secret. See secretwatch.Watcher.
 type Secrets interface {
 	source.Source
 	Watch(owner, secret types.NamespacedName) error
@@ -43,104 +42,110 @@ type Secrets interface {
 type Connections interface {
 	// Open makes an account of a driver that was just built.
 	Open(m *onebidv1.Marketplace, driver contract.Driver, settle time.Duration) *account.Account
-	// Health is how this process gets on with the account, false when it knows none.
+	// Health is what this process knows of the account's pauses and circuit breaker, false when it knows nothing.
 	Health(marketplace types.NamespacedName) (account.Health, bool)
 	// SubscribeHealth has a function called when that changed.
 	SubscribeHealth(changed func(types.NamespacedName))
 	// Set puts an account in place of the one before.
 	Set(a *account.Account) *account.Account
-	// Delete takes the account away; it may be called when there is none.
+	// Delete removes the driver; it may be called when there is none.
 	Delete(marketplace types.NamespacedName)
 	// Forget is Delete for a Marketplace that is gone for good.
 	Forget(marketplace types.NamespacedName)
 }
 
-// Options are what Setup needs beside the manager.
+// Options of a Reconciler. All but Clock and Controller are required.
 type Options struct {
-	// Members decide which replica writes. Required.
+	// Client reads the cache, which must have an index of Bids named "spec.marketplace".
+	Client client.Client
+	// APIReader reads from the API server.
+	APIReader client.Reader
+	// Members decide which replica writes.
 	Members Members
-	// Secrets belong to this controller alone. Required.
+	// Secrets belong to this controller alone.
 	Secrets Secrets
-	// Factory builds drivers. Required.
+	// Factory builds drivers.
 	Factory contract.Factory
-	// Connections are where others find the drivers. Required.
+	// Connections are where others find the drivers.
 	Connections Connections
-	// Settle is how long an unknown outcome must settle before it is looked up. Required.
-	Settle func(spec *onebidv1.MarketplaceSpec) time.Duration
-	// Metrics show what limits have room for. Default: nobody asks.
+	// SettleTime is the wait before an unknown outcome is looked up.
+	SettleTime func(spec *onebidv1.MarketplaceSpec) time.Duration
+	// Metrics show what the limits have room for.
 	Metrics *Metrics
 	// Clock defaults to the real one. It must be that of Controller.NewQueue, if that is set.
 	Clock clock.PassiveClock
-	// Controller is passed on to controller-runtime. Leader election is never needed. The default of
-	// MaxConcurrentReconciles lets slow marketplaces be asked for the account without keeping the others waiting.
+	// Controller is passed on to controller-runtime. Leader election is never needed.
 	Controller controller.Options
 }
 
 // defaultConcurrency is how many marketplaces may be slow to answer at once.
 const defaultConcurrency = 16
 
-// Setup adds the controller to the manager. The manager's cache must have an index of Bids named "spec.marketplace".
-func Setup(mgr ctrl.Manager, opts Options) error {
-	if opts.Members == nil || opts.Secrets == nil || opts.Factory == nil || opts.Connections == nil || opts.Settle == nil {
-		return errors.New("marketplace controller: an option that is required is not set")
+// New returns a Reconciler without any drivers.
+func New(o Options) *Reconciler {
+	if o.Clock == nil {
+		o.Clock = clock.RealClock{}
 	}
-	if opts.Metrics == nil {
-		opts.Metrics = NewMetrics()
-	}
-	if opts.Clock == nil {
-		opts.Clock = clock.RealClock{}
-	}
-	if opts.Controller.MaxConcurrentReconciles == 0 {
-		opts.Controller.MaxConcurrentReconciles = defaultConcurrency
-	}
-	if opts.Controller.RateLimiter == nil {
-		opts.Controller.RateLimiter = workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](
-			50*time.Millisecond, time.Minute)
-	}
-	opts.Controller.NeedLeaderElection = new(false)
-	reconciler := &Reconciler{
-		Options: opts, client: mgr.GetClient(), live: mgr.GetAPIReader(), tracker: newTracker(opts.Clock),
-	}
+	return &Reconciler{Options: o, tracker: newTracker(o.Clock)}
+}
+
+// Setup registers the controller with the manager.
+func (r *Reconciler) Setup(mgr ctrl.Manager) error {
+	options := r.Controller
+	options.NeedLeaderElection = new(false)
+	options.MaxConcurrentReconciles = defaultConcurrency
+	options.RateLimiter = workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](50*time.Millisecond, time.Minute)
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("marketplace").
 		For(&onebidv1.Marketplace{}).
-		Watches(&onebidv1.Bid{}, reconciler.tracker.bidHandler()).
-		WatchesRawSource(opts.Secrets).
-		WatchesRawSource(reconciler.healthChanges()).
-		WatchesRawSource(source.Channel(wake.On(opts.Members.Subscribe), handler.EnqueueRequestsFromMapFunc(all(mgr.GetClient())))).
-		WithOptions(opts.Controller).
-		Complete(reconciler)
+		Watches(&onebidv1.Bid{}, bidHandler(r.tracker.countDelay)).
+		WatchesRawSource(r.Secrets).
+		WatchesRawSource(r.healthChanges()).
+		WatchesRawSource(source.Channel(wake.On(r.Members.Subscribe), handler.EnqueueRequestsFromMapFunc(r.all))).
+		WithOptions(options).
+		Complete(r)
 }
 
-func all(reader client.Reader) handler.MapFunc {
-	return func(ctx context.Context, _ client.Object) []reconcile.Request {
-		var marketplaces onebidv1.MarketplaceList
-		if err := reader.List(ctx, &marketplaces, client.UnsafeDisableDeepCopy); err != nil {
-			ctrl.LoggerFrom(ctx).Error(err, "Marketplaces not listed; their status may be late")
-			return nil
-		}
-		requests := make([]reconcile.Request, len(marketplaces.Items))
-		for i := range marketplaces.Items {
-			requests[i].NamespacedName = client.ObjectKeyFromObject(&marketplaces.Items[i])
-		}
-		return requests
+func (r *Reconciler) all(ctx context.Context, _ client.Object) []reconcile.Request {
+	var marketplaces onebidv1.MarketplaceList
+	if err := r.Client.List(ctx, &marketplaces, client.UnsafeDisableDeepCopy); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "Could not list Marketplaces; their status may be late")
+		return nil
 	}
+	requests := make([]reconcile.Request, len(marketplaces.Items))
+	for i := range marketplaces.Items {
+		requests[i].NamespacedName = client.ObjectKeyFromObject(&marketplaces.Items[i])
+	}
+	return requests
 }
 
-// bidHandler enqueues the Marketplace of a Bid that became live or ended: not at once but when its Bids may be counted
+type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
+
+// healthChanges enqueues a Marketplace when the health of its account changed, at most every healthInterval.
+func (r *Reconciler) healthChanges() source.Source {
+	return source.Func(func(ctx context.Context, q queue) error {
+		keys := wake.NewKeys()
+		r.Connections.SubscribeHealth(keys.Report)
+		go keys.Run(ctx, func(key types.NamespacedName) {
+			q.AddAfter(reconcile.Request{NamespacedName: key}, r.tracker.healthDelay(key))
+		})
+		return nil
+	})
+}
+
+// bidHandler enqueues the Marketplace of a Bid that became active or ended: not at once but when its Bids may be counted
 // again, so that a thousand Bids cost a write every few seconds and not a thousand.
-func (t *tracker) bidHandler() handler.EventHandler {
-	type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
-	enqueue := func(bid *onebidv1.Bid, onlyForDeletion bool, q queue) {
+func bidHandler(countDelay func(types.NamespacedName, bool) (time.Duration, bool)) handler.EventHandler {
+	enqueue := func(bid *onebidv1.Bid, onlyUnfinished bool, q queue) {
 		name := types.NamespacedName{Namespace: bid.Namespace, Name: bid.Spec.Marketplace}
-		if wait, needed := t.touch(name, onlyForDeletion); needed {
+		if wait, needed := countDelay(name, onlyUnfinished); needed {
 			q.AddAfter(reconcile.Request{NamespacedName: name}, wait)
 		}
 	}
 	return handler.Funcs{
 		CreateFunc: func(_ context.Context, e event.CreateEvent, q queue) {
 			if bid, ok := e.Object.(*onebidv1.Bid); ok {
-				enqueue(bid, !live(bid), q)
+				enqueue(bid, !active(bid), q)
 			}
 		},
 		UpdateFunc: func(_ context.Context, e event.UpdateEvent, q queue) {
@@ -149,14 +154,14 @@ func (t *tracker) bidHandler() handler.EventHandler {
 			if !ok || !ok2 {
 				return
 			}
-			liveChanged := live(before) != live(after) || (live(after) && before.UID != after.UID)
-			if liveChanged || unsettled(before) != unsettled(after) {
-				enqueue(after, !liveChanged, q)
+			activeChanged := active(before) != active(after) || (active(after) && before.UID != after.UID)
+			if activeChanged || unfinished(before) != unfinished(after) {
+				enqueue(after, !activeChanged, q)
 			}
 		},
 		DeleteFunc: func(_ context.Context, e event.DeleteEvent, q queue) {
 			if bid, ok := e.Object.(*onebidv1.Bid); ok {
-				enqueue(bid, !live(bid) && !e.DeleteStateUnknown, q)
+				enqueue(bid, !active(bid) && !e.DeleteStateUnknown, q)
 			}
 		},
 	}

@@ -3,14 +3,13 @@ package marketplace
 import (
 	"fmt"
 	"math"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
+	"github.com/onebid-dev/onebid/internal/text"
 )
 
 const (
@@ -20,50 +19,50 @@ const (
 	maxTextLength = 256
 )
 
-// describe sets the whole status from what the visit has learned.
-func (r *Reconciler) describe(v *visit) {
-	marketplace := v.marketplace
+// describe sets the status, but for what describeHealth sets.
+func describe(s *state, settleTime time.Duration) {
+	marketplace := s.marketplace
 	status := &marketplace.Status
-	for _, condition := range []metav1.Condition{readyCondition(v), suspendedCondition(marketplace), r.describeHealth(v)} {
+	for _, condition := range []metav1.Condition{readyCondition(s), suspendedCondition(marketplace)} {
 		condition.ObservedGeneration = marketplace.Generation
-		condition.Message = cut(condition.Message, maxMessageLength)
+		condition.Message = text.Cut(condition.Message, maxMessageLength)
 		meta.SetStatusCondition(&status.Conditions, condition)
 	}
 	status.ObservedGeneration = marketplace.Generation
 	status.Driver = driverName(&marketplace.Spec)
-	status.ActiveBids = count32(v.counts.live.Active)
-	status.Committed = v.counts.committedText()
-	describeRemaining(status, marketplace.Spec.Limits, v.counts.taken)
-	if known := v.entry.account; known.asked && known.class == "" {
-		status.AccountID = bounded(known.id)
+	status.ActiveBids = count32(s.counts.active.Active)
+	status.Committed = s.counts.committedText()
+	describeRemaining(status, marketplace.Spec.Limits, s.counts.taken)
+	if known := s.entry.account; known.asked && known.class == "" {
+		status.AccountID = text.CutRunes(known.id, maxTextLength)
 	}
-	status.HeldSecret = v.held
-	if wanted := v.wantedSecret(); wanted != "" {
+	status.HeldSecret = s.held
+	if wanted := s.wantedSecret(); wanted != "" {
 		status.HeldSecret = wanted
 	}
-	status.SettleSeconds = settleSeconds(r.Settle(&marketplace.Spec))
-	status.LastHandledReconcileAt = bounded(marketplace.Annotations[onebidv1.AnnotationReconcileRequestedAt])
+	status.SettleSeconds = settleSeconds(settleTime)
+	status.LastHandledReconcileAt = text.CutRunes(marketplace.Annotations[onebidv1.AnnotationReconcileRequestedAt], maxTextLength)
 }
 
 // readyCondition gives the first thing that is in the way of placing bids.
-func readyCondition(v *visit) metav1.Condition {
-	known := v.entry.account
+func readyCondition(s *state) metav1.Condition {
+	known := s.entry.account
 	no := func(reason, message string) metav1.Condition {
 		return metav1.Condition{
 			Type: onebidv1.ConditionReady, Status: metav1.ConditionFalse, Reason: reason, Message: message,
 		}
 	}
 	switch {
-	case v.deleting():
-		return no(onebidv1.ReasonInUse, inUseMessage(v.marketplace.Name, v.counts.unsettled))
-	case v.missing != "":
-		return no(onebidv1.ReasonCredentialsMissing, v.missing)
-	case v.entry.invalid != nil:
-		return no(onebidv1.ReasonInvalidDriver, v.entry.invalid.Error())
+	case s.deleting():
+		return no(onebidv1.ReasonInUse, inUseMessage(s.marketplace.Name, s.counts.unfinished))
+	case s.missing != "":
+		return no(onebidv1.ReasonCredentialsMissing, s.missing)
+	case s.entry.invalid != nil:
+		return no(onebidv1.ReasonInvalidDriver, s.entry.invalid.Error())
 	case known.class == onebidv1.ErrorAuth:
-		return no(onebidv1.ReasonCredentialsInvalid, refusedMessage(v.marketplace))
+		return no(onebidv1.ReasonCredentialsInvalid, refusedMessage(s.marketplace))
 	case known.class != "":
-		return unreached(v.marketplace, known.class)
+		return unreached(s.marketplace, known.class)
 	}
 	return metav1.Condition{
 		Type: onebidv1.ConditionReady, Status: metav1.ConditionTrue, Reason: onebidv1.ReasonReady,
@@ -71,8 +70,8 @@ func readyCondition(v *visit) metav1.Condition {
 	}
 }
 
-// unreached keeps a verdict on this generation that was reached before: a marketplace that does not answer for a while
-// is as configured as it was.
+// unreached keeps a condition of this generation that was True before: a marketplace that does not answer for a while is
+// still configured well.
 func unreached(marketplace *onebidv1.Marketplace, class onebidv1.ErrorClass) metav1.Condition {
 	before := meta.FindStatusCondition(marketplace.Status.Conditions, onebidv1.ConditionReady)
 	if before != nil && before.Status == metav1.ConditionTrue && before.ObservedGeneration == marketplace.Generation {
@@ -80,8 +79,8 @@ func unreached(marketplace *onebidv1.Marketplace, class onebidv1.ErrorClass) met
 	}
 	return metav1.Condition{
 		Type: onebidv1.ConditionReady, Status: metav1.ConditionUnknown, Reason: onebidv1.ReasonMarketplaceError,
-		Message: fmt.Sprintf("The marketplace was asked for the account, and that failed as %s; it is asked again by itself. "+
-			"If this lasts, check the address and the account request in spec.%s", class, driverName(&marketplace.Spec)),
+		Message: fmt.Sprintf("The request for the marketplace's account failed as %s and is repeated. If this lasts, check "+
+			"the address and the account request in spec.%s", class, driverName(&marketplace.Spec)),
 	}
 }
 
@@ -95,12 +94,12 @@ func refusedMessage(marketplace *onebidv1.Marketplace) string {
 }
 
 func inUseMessage(name string, bids int) string {
-	subject := fmt.Sprintf("%d Bids that are not settled need", bids)
+	subject := fmt.Sprintf("%d unfinished Bids need", bids)
 	switch bids {
 	case 0:
 		return "The Marketplace is being deleted"
 	case 1:
-		subject = "1 Bid that is not settled needs"
+		subject = "1 unfinished Bid needs"
 	}
 	return fmt.Sprintf("The Marketplace is being deleted, but %s it: delete what `kubectl get bids "+
 		"--field-selector spec.marketplace=%s` lists, and it goes once all are withdrawn", subject, name)
@@ -135,27 +134,4 @@ func driverName(spec *onebidv1.MarketplaceSpec) string {
 func settleSeconds(settle time.Duration) *int32 {
 	seconds := math.Ceil(settle.Seconds())
 	return new(int32(min(max(seconds, 0), math.MaxInt32)))
-}
-
-func count32(n int) *int32 {
-	return new(int32(min(max(n, 0), math.MaxInt32)))
-}
-
-// cut shortens a text to a number of bytes, between two characters.
-func cut(text string, most int) string {
-	if len(text) <= most {
-		return text
-	}
-	const more = "…"
-	at := most - len(more)
-	for !utf8.RuneStart(text[at]) {
-		at--
-	}
-	return text[:at] + more
-}
-
-// bounded shortens a text that came from outside to what the schema takes.
-func bounded(text string) string {
-	runes := []rune(strings.ToValidUTF8(text, "\uFFFD"))
-	return string(runes[:min(len(runes), maxTextLength)])
 }

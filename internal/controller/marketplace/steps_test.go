@@ -56,38 +56,38 @@ func TestFinalizerWaitsForWhatTheCacheDoesNotKnowYet(t *testing.T) {
 	market.Finalizers = []string{onebidv1.FinalizerInUse, "example.com/other"}
 	market.DeletionTimestamp = new(metav1.Unix(1, 0))
 	cached := fakeClient(t, interceptor.Funcs{}, market)
-	r := &Reconciler{client: cached, live: fakeClient(t, interceptor.Funcs{}, build.Bid("ns", "m", "1"), build.Bid("other", "m", "1"))}
+	r := &Reconciler{Options: Options{Client: cached, APIReader: fakeClient(t, interceptor.Funcs{}, build.Bid("ns", "m", "1"), build.Bid("other", "m", "1"))}}
 	g.Expect(cached.Get(t.Context(), client.ObjectKeyFromObject(market), market)).To(Succeed())
-	v := visitOf(market, entry{})
+	s := stateOf(market, entry{})
 
-	gone, err := r.finalize(t.Context(), v)
+	gone, err := r.finalize(t.Context(), s)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(gone).To(BeFalse())
-	g.Expect(v.counts.unsettled).To(Equal(1))
+	g.Expect(s.counts.unfinished).To(Equal(1))
 	g.Expect(market.Finalizers).To(ContainElement(onebidv1.FinalizerInUse))
 
-	v.counts = counts{}
-	r.live = fakeClient(t, interceptor.Funcs{List: func(
+	s.counts = counts{}
+	r.APIReader = fakeClient(t, interceptor.Funcs{List: func(
 		context.Context, client.WithWatch, client.ObjectList, ...client.ListOption,
 	) error {
 		return errors.New("no answer")
 	}})
-	_, err = r.finalize(t.Context(), v)
+	_, err = r.finalize(t.Context(), s)
 	g.Expect(err).To(MatchError("no answer"), "no answer is no permission")
 	g.Expect(market.Finalizers).To(ContainElement(onebidv1.FinalizerInUse))
 
-	v.counts.unsettled = 1
-	_, err = r.finalize(t.Context(), v)
+	s.counts.unfinished = 1
+	_, err = r.finalize(t.Context(), s)
 	g.Expect(err).NotTo(HaveOccurred(), "the API server is not asked while the cache knows of a Bid")
-	v.counts = counts{}
+	s.counts = counts{}
 
-	r.live = fakeClient(t, interceptor.Funcs{})
-	gone, err = r.finalize(t.Context(), v)
+	r.APIReader = fakeClient(t, interceptor.Funcs{})
+	gone, err = r.finalize(t.Context(), s)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(gone).To(BeTrue())
 	g.Expect(cached.Get(t.Context(), client.ObjectKeyFromObject(market), market)).To(Succeed())
 	g.Expect(market.Finalizers).To(ConsistOf("example.com/other"), "finalizers of others stay")
-	gone, err = r.finalize(t.Context(), v)
+	gone, err = r.finalize(t.Context(), s)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(gone).To(BeTrue(), "what others wait for is not our business")
 }
@@ -96,20 +96,21 @@ func TestCountThatFailedIsMadeUpFor(t *testing.T) {
 	g := NewWithT(t)
 	clock := clocktesting.NewFakePassiveClock(time.Unix(0, 0))
 	failing := true
-	r := &Reconciler{tracker: newTracker(clock), client: fakeClient(t, interceptor.Funcs{List: func(
+	r := &Reconciler{tracker: newTracker(clock), Options: Options{Client: fakeClient(t, interceptor.Funcs{List: func(
 		ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption,
 	) error {
 		if failing {
 			return errors.New("no answer")
 		}
 		return c.List(ctx, list, opts...)
-	}}, build.Bid("ns", "m", "1", placed))}
-	v := visitOf(build.Marketplace("ns", "m", "https://example.com"), entry{})
-	v.entry = r.tracker.visit(v.name(), false)
-	g.Expect(r.refreshCounts(t.Context(), v)).NotTo(Succeed())
+	}}, build.Bid("ns", "m", "1", placed))}}
+	s := stateOf(build.Marketplace("ns", "m", "https://example.com"), entry{})
+	s.entry = r.tracker.get(s.name(), false)
+	_, err := r.refreshCounts(t.Context(), s)
+	g.Expect(err).To(MatchError("no answer"))
 	failing = false
-	g.Expect(r.refreshCounts(t.Context(), v)).To(Succeed())
-	g.Expect(v.counts.live.Active).To(Equal(1), "not after ten seconds, but now")
+	g.Expect(r.refreshCounts(t.Context(), s)).To(BeZero())
+	g.Expect(s.counts.active.Active).To(Equal(1), "not after ten seconds, but now")
 }
 
 type closing struct {
@@ -128,40 +129,36 @@ func TestSecretThatCannotBeRead(t *testing.T) {
 	driver := &closing{}
 	r := &Reconciler{
 		Options: Options{
-			Settle:  func(*onebidv1.MarketplaceSpec) time.Duration { return time.Second },
-			Secrets: noWatch{}, Connections: opening{},
+			SettleTime: func(*onebidv1.MarketplaceSpec) time.Duration { return time.Second },
+			Secrets:    noWatch{}, Connections: opening{},
 			Factory: func(context.Context, *onebidv1.MarketplaceSpec, map[string][]byte) (contract.Driver, error) {
 				return driver, nil
 			},
+			APIReader: fakeClient(t, interceptor.Funcs{Get: func(
+				ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption,
+			) error {
+				if failure != nil {
+					return failure
+				}
+				return c.Get(ctx, key, o, opts...)
+			}}, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "token"}}),
 		},
-		live: fakeClient(t, interceptor.Funcs{Get: func(
-			ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption,
-		) error {
-			if failure != nil {
-				return failure
-			}
-			return c.Get(ctx, key, o, opts...)
-		}}, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "token"}}),
 	}
-	v := visitOf(build.Marketplace("ns", "m", "https://example.com"), entry{})
-	v.marketplace.Spec.CredentialsSecretRef = &onebidv1.SecretReference{Name: "token"}
-	g.Expect(r.refreshDriver(t.Context(), v)).To(Succeed())
-	built := v.entry.conn
+	s := stateOf(build.Marketplace("ns", "m", "https://example.com"), entry{})
+	s.marketplace.Spec.CredentialsSecretRef = &onebidv1.SecretReference{Name: "token"}
+	g.Expect(r.refreshDriver(t.Context(), s)).To(Succeed())
+	built := s.entry.conn
 
 	failure = errors.New("no answer")
-	g.Expect(r.refreshDriver(t.Context(), v)).To(MatchError("no answer"))
-	g.Expect(v.entry.conn).To(BeIdenticalTo(built), "an API server that does not answer is no reason to stop")
+	g.Expect(r.refreshDriver(t.Context(), s)).To(MatchError("no answer"))
+	g.Expect(s.entry.conn).To(BeIdenticalTo(built), "an API server that does not answer is no reason to stop")
 
 	failure = apierrors.NewForbidden(corev1.Resource("secrets"), "token", nil)
-	g.Expect(r.refreshDriver(t.Context(), v)).To(Succeed())
-	g.Expect(v.missing).To(Equal(`The controller may not read Secret "token" in namespace "ns", which ` +
+	g.Expect(r.refreshDriver(t.Context(), s)).To(Succeed())
+	g.Expect(s.missing).To(Equal(`The controller may not read Secret "token" in namespace "ns", which ` +
 		"spec.credentialsSecretRef names: allow its ServiceAccount to get, list and watch it"))
-	g.Expect(v.entry.conn).To(BeNil())
-	g.Expect(driver.closed).To(Equal(1), "nobody else had it")
-}
-
-func TestSetupNamesWhatIsMissing(t *testing.T) {
-	NewWithT(t).Expect(Setup(nil, Options{})).To(MatchError(ContainSubstring("required")))
+	g.Expect(s.entry.conn).To(BeNil())
+	g.Expect(driver.closed).To(Equal(1), "it was not connected")
 }
 
 // The CRD of Bids went before the one of Marketplaces: there is nothing left to wait for.
@@ -184,16 +181,16 @@ func TestFinalizersGoWithTheKindOfBids(t *testing.T) {
 		}
 		return c.List(ctx, list, opts...)
 	}}, market, beside, secret)
-	r := &Reconciler{client: all, live: all}
+	r := &Reconciler{Options: Options{Client: all, APIReader: all}}
 	g.Expect(all.Get(t.Context(), client.ObjectKeyFromObject(market), market)).To(Succeed())
-	v := visitOf(market, entry{})
-	v.held = secret.Name
+	s := stateOf(market, entry{})
+	s.held = secret.Name
 
-	g.Expect(r.releaseSecret(t.Context(), v)).To(Succeed())
+	g.Expect(r.releaseSecret(t.Context(), s)).To(Succeed())
 	g.Expect(all.Get(t.Context(), client.ObjectKeyFromObject(secret), secret)).To(Succeed())
 	g.Expect(secret.Finalizers).To(BeEmpty())
 
-	gone, err := r.finalize(t.Context(), v)
+	gone, err := r.finalize(t.Context(), s)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(gone).To(BeTrue())
 	g.Expect(all.Get(t.Context(), client.ObjectKeyFromObject(market), market)).To(MatchError(ContainSubstring("not found")))

@@ -77,7 +77,7 @@ type site struct {
 	down      bool
 	connected map[types.NamespacedName]*driver
 	health    account.Health
-	told      func(types.NamespacedName)
+	changed   func(types.NamespacedName)
 	opened    map[*account.Account]*driver
 	registry  *account.Registry // that accounts are opened in, if it matters
 }
@@ -148,11 +148,11 @@ func (s connections) Health(types.NamespacedName) (account.Health, bool) {
 	return s.health, s.health.Breaker != ""
 }
 
-// SubscribeHealth remembers whom to tell.
+// SubscribeHealth remembers the function.
 func (s *site) SubscribeHealth(changed func(types.NamespacedName)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.told = changed
+	s.changed = changed
 }
 
 func (s connections) Delete(name types.NamespacedName) {
@@ -184,7 +184,10 @@ func start(t *testing.T) *fixture {
 	t.Helper()
 	f := &fixture{
 		WithT: NewWithT(t), t: t, ns: env.Namespace(t), members: &members{},
-		site:  &site{tokens: map[string]string{"": "anybody", "good": "me"}, connected: map[types.NamespacedName]*driver{}, opened: map[*account.Account]*driver{}},
+		site: &site{
+			tokens: map[string]string{"": "anybody", "good": "me"}, connected: map[types.NamespacedName]*driver{},
+			opened: map[*account.Account]*driver{},
+		},
 		clock: clocktesting.NewFakeClock(time.Now()),
 	}
 	f.SetDefaultEventuallyTimeout(40 * time.Second)
@@ -201,10 +204,11 @@ func start(t *testing.T) *fixture {
 		func(o client.Object) []string { return []string{o.(*onebidv1.Bid).Spec.Marketplace} })).To(Succeed())
 	secrets, err := metadata.NewForConfig(env.Config)
 	f.Expect(err).NotTo(HaveOccurred())
-	f.Expect(marketplace.Setup(mgr, marketplace.Options{
+	f.Expect(marketplace.New(marketplace.Options{
+		Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Metrics: marketplace.NewMetrics(),
 		Members: f.members, Secrets: secretwatch.New(secrets), Factory: f.site.factory,
 		Connections: connections{f.site}, Clock: f.clock,
-		Settle: func(spec *onebidv1.MarketplaceSpec) time.Duration {
+		SettleTime: func(spec *onebidv1.MarketplaceSpec) time.Duration {
 			return time.Duration(spec.TimeoutSeconds) * time.Second
 		},
 		Controller: controller.Options{
@@ -216,7 +220,7 @@ func start(t *testing.T) *fixture {
 					workqueue.TypedRateLimitingQueueConfig[reconcile.Request]{Clock: f.clock})
 			},
 		},
-	})).To(Succeed())
+	}).Setup(mgr)).To(Succeed())
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- mgr.Start(ctx) }()

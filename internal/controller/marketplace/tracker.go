@@ -11,8 +11,8 @@ import (
 	"github.com/onebid-dev/onebid/internal/marketplace/account"
 )
 
-// entry is what this process remembers of one Marketplace. Only the worker that reconciles the Marketplace touches it,
-// but for what tracker guards.
+// entry is what this process remembers of one Marketplace. Only the worker that reconciles the Marketplace uses it, except
+// for what tracker.mu guards.
 type entry struct {
 	// built is what conn and invalid were made from.
 	built identity
@@ -20,24 +20,24 @@ type entry struct {
 	conn *account.Account
 	// invalid is the factory's error.
 	invalid error
-	// connected is true while conn is the one that others use.
+	// connected is true while others use conn.
 	connected bool
 	account   identification
 	counts    counts
-	// fingerprint is that of the credentials that conn was built with.
+	// fingerprint is that of the credentials that the driver was built with.
 	fingerprint [sha256.Size]byte
-	// secretHeld and secretDeleting are what the Secret said when it was last read.
+	// secretHeld and secretDeleting are the Secret's finalizer and deletion when it was last read.
 	secretHeld, secretDeleting bool
 
-	// These are guarded by tracker.mu.
+	// tracker.mu guards the rest.
+
+	// deleting is true when the Marketplace or its Secret is being deleted.
 	deleting bool
-	dirty    bool
-	// healthAt is when the status was last compared with the account's health.
-	healthAt  time.Time
-	countedAt time.Time
-	// first is true while the Secret is not held because there is no unsettled Bid: the first one matters at once.
+	// countedAt is when the Bids were counted, healthAt when the status was last compared with the account's health.
+	countedAt, healthAt time.Time
+	// first is true while the Secret is not held because there is no unfinished Bid: the first one counts at once.
 	first bool
-	// holding is true while it is held: then it matters when the last one ends.
+	// holding is true while the Secret is held, until the last Bid is finished.
 	holding bool
 }
 
@@ -48,8 +48,27 @@ type identity struct {
 	secretVersion string
 }
 
-// tracker knows the Marketplaces that were reconciled, and when their Bids are to be counted again. It is safe for
-// concurrent use.
+// discard closes an account that was not connected.
+func (e *entry) discard() {
+	if e.conn != nil && !e.connected {
+		e.conn.Close()
+	}
+}
+
+// due is when the Bids may be counted again.
+func (e *entry) due() time.Time {
+	switch {
+	case e.countedAt.IsZero():
+		return time.Time{}
+	case e.first:
+		return e.countedAt
+	case e.deleting:
+		return e.countedAt.Add(countIntervalDeleting)
+	}
+	return e.countedAt.Add(countInterval)
+}
+
+// tracker has the entries of all Marketplaces that were reconciled. It is safe for concurrent use.
 type tracker struct {
 	clock clock.PassiveClock
 
@@ -61,8 +80,8 @@ func newTracker(now clock.PassiveClock) *tracker {
 	return &tracker{clock: now, entries: map[types.NamespacedName]*entry{}}
 }
 
-// visit returns the Marketplace's entry.
-func (t *tracker) visit(name types.NamespacedName, deleting bool) *entry {
+// get returns the Marketplace's entry.
+func (t *tracker) get(name types.NamespacedName, deleting bool) *entry {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	e := t.entries[name]
@@ -72,10 +91,19 @@ func (t *tracker) visit(name types.NamespacedName, deleting bool) *entry {
 	}
 	deleting = deleting || e.secretDeleting
 	if deleting && !e.deleting {
-		e.countedAt = time.Time{} // so far only live Bids were of interest
+		e.countedAt = time.Time{} // changes of unfinished Bids did not matter so far
 	}
 	e.deleting = deleting
 	return e
+}
+
+// update changes what the mutex guards of an entry that exists.
+func (t *tracker) update(name types.NamespacedName, change func(e *entry)) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if e := t.entries[name]; e != nil {
+		change(e)
+	}
 }
 
 // forget returns the entry that there was, if any.
@@ -87,68 +115,44 @@ func (t *tracker) forget(name types.NamespacedName) *entry {
 	return e
 }
 
-// beginCount says whether the Bids may be counted now. If so, whatever happens to a Bid from now on asks for another
-// count.
-func (t *tracker) beginCount(name types.NamespacedName) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	e, now := t.entries[name], t.clock.Now()
-	if now.Before(e.due()) {
-		return false
-	}
-	e.countedAt, e.dirty = now, false
-	return true
+// beginCount returns 0 when the Bids may be counted now, else how long until then. What happens to a Bid after it was called
+// needs another count.
+func (t *tracker) beginCount(name types.NamespacedName) (wait time.Duration) {
+	now := t.clock.Now()
+	t.update(name, func(e *entry) {
+		if wait = max(e.due().Sub(now), 0); wait == 0 {
+			e.countedAt = now
+		}
+	})
+	return wait
 }
 
 // abandonCount has the Bids counted at the next opportunity, since this time it failed.
 func (t *tracker) abandonCount(name types.NamespacedName) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.entries[name].countedAt = time.Time{}
+	t.update(name, func(e *entry) { e.countedAt = time.Time{} })
 }
 
-// touch notes that a Bid changed. It returns how long to wait before the Marketplace is reconciled, and whether it needs
-// to be: a Marketplace that was never reconciled will be anyway, and what only a deletion waits for is otherwise of no
-// interest.
-func (t *tracker) touch(name types.NamespacedName, onlyForDeletion bool) (wait time.Duration, needed bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	e := t.entries[name]
-	if e == nil || (onlyForDeletion && !e.deleting && !e.first && !e.holding) {
-		return 0, false
-	}
-	e.dirty = true
-	return max(e.due().Sub(t.clock.Now()), 0), true
+// countDelay is how long to wait before a Marketplace is reconciled because a Bid changed. It need not be if it never was,
+// since it will be anyway, or if the change matters to a deletion or a Secret only and there is none that waits.
+func (t *tracker) countDelay(name types.NamespacedName, onlyUnfinished bool) (wait time.Duration, needed bool) {
+	t.update(name, func(e *entry) {
+		needed = !onlyUnfinished || e.deleting || e.first || e.holding
+		wait = max(e.due().Sub(t.clock.Now()), 0)
+	})
+	return wait, needed
 }
 
 // await says which Bids matter to the Secret; see entry.
 func (t *tracker) await(name types.NamespacedName, first, holding bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if e := t.entries[name]; e != nil {
-		e.first, e.holding = first, holding
-	}
+	t.update(name, func(e *entry) { e.first, e.holding = first, holding })
 }
 
-// recountIn is how long until the Bids are to be counted again, if they are.
-func (t *tracker) recountIn(name types.NamespacedName, now time.Time) (wait time.Duration, dirty bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	e := t.entries[name]
-	if e == nil || !e.dirty {
-		return 0, false
-	}
-	return e.due().Sub(now), true
+// healthDelay is how long until the status may follow the health again.
+func (t *tracker) healthDelay(name types.NamespacedName) (wait time.Duration) {
+	t.update(name, func(e *entry) { wait = max(e.healthAt.Add(healthInterval).Sub(t.clock.Now()), 0) })
+	return wait
 }
 
-func (e *entry) due() time.Time {
-	switch {
-	case e.countedAt.IsZero():
-		return time.Time{}
-	case e.first:
-		return e.countedAt
-	case e.deleting:
-		return e.countedAt.Add(countIntervalDeleting)
-	}
-	return e.countedAt.Add(countInterval)
+func (t *tracker) healthReported(name types.NamespacedName) {
+	t.update(name, func(e *entry) { e.healthAt = t.clock.Now() })
 }

@@ -50,7 +50,7 @@ func TestFreshnessEndsWhenItIsDue(t *testing.T) {
 	read := p.CreationTimestamp.UTC().Format(time.RFC3339)
 	f.Eventually(f.condition(p, "Fresh")).Should(Equal("True Fresh: The posting was read at " + read + " and is good for 1h0m0s"))
 	f.Expect(f.kstatus(p)).To(Equal(status.CurrentStatus))
-	f.Expect(f.condition(p, "Claimed")()).To(Equal("False NoBid: No bid of ours is live on the posting"))
+	f.Expect(f.condition(p, "Claimed")()).To(Equal("False NoBid: No bid of ours is active on the posting"))
 	f.Eventually(f.clock.HasWaiters).Should(BeTrue())
 
 	before := f.writes()
@@ -98,13 +98,13 @@ func TestLifeOfABidOnItsPosting(t *testing.T) {
 	before := f.writes()
 	f.activate(bid)
 	f.Expect(f.recorder.BidActive(t.Context(), bid)).To(Succeed())
-	f.Expect(f.condition(p, "Claimed")()).To(Equal(`True BidActive: Bid "m.1" is live on the posting`))
+	f.Expect(f.condition(p, "Claimed")()).To(Equal(`True BidActive: Bid "m.1" is active on the posting`))
 	f.Expect(f.get(p).Status.ActiveBid).To(Equal(&onebidv1.ActiveBid{Name: "m.1", UID: string(bid.UID), Since: new(metav1.Unix(1000, 0))}))
 	f.settled(p)
 	f.Expect(f.recorder.BidActive(t.Context(), bid)).To(Succeed())
 	f.clock.Step(time.Minute)
 	f.Consistently(func() int { return f.writes().Since(before).Total() }).WithTimeout(300*time.Millisecond).
-		Should(Equal(1), "one write, and none by the second look")
+		Should(Equal(1), "one write, and none by the recheck")
 
 	f.Expect(f.recorder.BidEnded(t.Context(), bid, ended(bid, onebidv1.StateWithdrawn, 1))).To(Succeed())
 	f.settled(p)
@@ -172,10 +172,10 @@ func TestWhatTheBidControllerCouldNotSayIsMadeUpFor(t *testing.T) {
 		}
 	}
 	f.activate(bid)
-	f.Eventually(stepped(f.active(p))).Should(Equal(string(bid.UID)), "the second look")
+	f.Eventually(stepped(f.active(p))).Should(Equal(string(bid.UID)), "the recheck")
 	bid.Status.Outcome = onebidv1.StateLost
 	f.Expect(env.Client.Status().Update(t.Context(), bid)).To(Succeed())
-	f.Eventually(stepped(f.active(p))).Should(BeEmpty(), "the second look")
+	f.Eventually(stepped(f.active(p))).Should(BeEmpty(), "the recheck")
 	bid.Status.Outcome = ""
 	f.Expect(env.Client.Status().Update(t.Context(), bid)).To(Succeed())
 	f.Eventually(stepped(f.active(p))).Should(Equal(string(bid.UID)))

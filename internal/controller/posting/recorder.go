@@ -17,38 +17,38 @@ import (
 	"github.com/onebid-dev/onebid/internal/failpoint"
 )
 
-// Recorder is the one writer of Posting status in the project: this package's controller and the Bid controller write
-// through it, so that each write leaves a status that is whole. It is safe for concurrent use.
+// Recorder is the only writer of Posting status: this package's controller and the Bid controller write through it, so that
+// each write leaves a complete status. It is safe for concurrent use.
 type Recorder struct {
 	client client.Client
-	live   client.Reader
+	// reader reads from the API server.
+	reader client.Reader
 	clock  clock.PassiveClock
 	// Backoff spaces the attempts of a write that met a conflict, and bounds them.
 	Backoff wait.Backoff
 }
 
 // NewRecorder returns a Recorder that reads Postings and Marketplaces with the client, from its cache if it has one, and
-// after a conflict with the live reader.
-func NewRecorder(c client.Client, live client.Reader, now clock.PassiveClock) *Recorder {
+// after a conflict with the reader, which is uncached.
+func NewRecorder(c client.Client, reader client.Reader, now clock.PassiveClock) *Recorder {
 	return &Recorder{
-		client: c, live: live, clock: now,
+		client: c, reader: reader, clock: now,
 		Backoff: wait.Backoff{Duration: 10 * time.Millisecond, Factor: 2, Jitter: 1, Steps: 8},
 	}
 }
 
-// BidActive notes on the Posting that the Bid is live. It costs one status write when there is such a Posting and it
-// does not say so yet, and otherwise no request at all: whether there is one is decided by the cache, and the controller
-// of this package makes up for a Posting that is created at this very moment.
+// BidActive records on the Posting that the Bid is active. It costs one status write when the cache has such a Posting
+// without that, and otherwise no request. The controller of this package makes up for a Posting that was created just now.
 func (r *Recorder) BidActive(ctx context.Context, bid *onebidv1.Bid) error {
 	return r.change(ctx, bid, func(status *onebidv1.PostingStatus) { claim(status, bid) })
 }
 
-// BidEnded notes on the Posting that the Bid ended, and how. Noting the same outcome again costs nothing; a later
-// outcome of the same Bid replaces its entry. Requests as for BidActive.
+// BidEnded records on the Posting how the Bid ended. The same outcome again costs nothing; a later outcome of the same Bid
+// replaces its entry. Requests as for BidActive.
 func (r *Recorder) BidEnded(ctx context.Context, bid *onebidv1.Bid, record onebidv1.BidRecord) error {
 	return r.change(ctx, bid, func(status *onebidv1.PostingStatus) {
 		release(status, bid.UID)
-		remember(status, record)
+		addRecord(status, record)
 	})
 }
 
@@ -62,28 +62,27 @@ func (r *Recorder) change(ctx context.Context, bid *onebidv1.Bid, edit func(*one
 	if err := r.client.Get(ctx, types.NamespacedName{Namespace: bid.Namespace, Name: name}, posting); err != nil {
 		return client.IgnoreNotFound(err)
 	}
-	_, err = r.write(ctx, posting, func(posting *onebidv1.Posting) bool {
-		before := posting.Status.DeepCopy()
-		edit(&posting.Status)
-		return !equality.Semantic.DeepEqual(before, &posting.Status)
-	})
+	edited := posting.Status.DeepCopy()
+	if edit(edited); equality.Semantic.DeepEqual(edited, &posting.Status) {
+		return nil
+	}
+	_, err = r.write(ctx, posting, edit)
 	return err
 }
 
 // write applies an edit, observes the Posting anew and writes the status if that differs, starting from what the caller
-// has read. When somebody else was faster it starts over from a live read. An edit that returns false calls the write
-// off. It returns the verdict on freshness that now stands in the status.
+// has read. After a conflict it starts over from an uncached read. It returns the freshness that the status now has.
 func (r *Recorder) write(
-	ctx context.Context, posting *onebidv1.Posting, edit func(*onebidv1.Posting) bool,
+	ctx context.Context, posting *onebidv1.Posting, edit func(*onebidv1.PostingStatus),
 ) (bidding.FreshnessVerdict, error) {
 	var verdict bidding.FreshnessVerdict
 	var conflict error
 	uid, name := posting.UID, client.ObjectKeyFromObject(posting)
 	err := wait.ExponentialBackoffWithContext(ctx, r.Backoff, func(ctx context.Context) (bool, error) {
 		if conflict != nil {
-			posting = &onebidv1.Posting{} // nothing of the old read may stay, whatever the reader does with it
-			if err := r.live.Get(ctx, name, posting); err != nil || posting.UID != uid {
-				return true, client.IgnoreNotFound(err) // a Posting that was created anew has its own events
+			posting = &onebidv1.Posting{} // a reader may leave fields of the old read
+			if err := r.reader.Get(ctx, name, posting); err != nil || posting.UID != uid {
+				return true, client.IgnoreNotFound(err) // a Posting that was created anew is reconciled by itself
 			}
 		}
 		var err error
@@ -104,12 +103,10 @@ func (r *Recorder) write(
 }
 
 func (r *Recorder) writeOnce(
-	ctx context.Context, posting *onebidv1.Posting, edit func(*onebidv1.Posting) bool,
+	ctx context.Context, posting *onebidv1.Posting, edit func(*onebidv1.PostingStatus),
 ) (bidding.FreshnessVerdict, error) {
 	before := posting.Status.DeepCopy()
-	if !edit(posting) {
-		return bidding.FreshnessVerdict{}, nil
-	}
+	edit(&posting.Status)
 	ttl, err := r.defaultTTL(ctx, posting)
 	if err != nil {
 		return bidding.FreshnessVerdict{}, err

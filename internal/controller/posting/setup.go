@@ -1,4 +1,4 @@
-// Package posting keeps the status of Postings: how fresh they are, whether a bid of ours is live on them, and the
+// Package posting keeps the status of Postings: how fresh they are, whether a bid of ours is active on them, and the
 // bids that ended.
 package posting
 
@@ -22,74 +22,80 @@ import (
 	"github.com/onebid-dev/onebid/internal/controller/wake"
 )
 
-// DefaultSecondLook is how long after a Bid became live or ended its Posting is looked at again.
-const DefaultSecondLook = 2 * time.Second
+// recheckAfter is how long after a Bid became active or ended its Posting is reconciled. The Bid controller records that on
+// the Posting itself; this makes up for a record that was lost by a crash, or because the Posting was created just then.
+const recheckAfter = 2 * time.Second
 
 // indexMarketplace finds the Postings of a Marketplace in the cache.
 const indexMarketplace = "posting-controller.marketplace"
 
-// Options are what Setup needs beside the manager.
+// Members say which replica writes for a key.
+type Members interface {
+	// Owns says whether this replica does. It is safe for concurrent use and does not block.
+	Owns(key string) bool
+	// Subscribe has a function called whenever the result of Owns may have changed.
+	Subscribe(changed func())
+}
+
+// Options of a Reconciler. All but Clock and Controller are required.
 type Options struct {
-	// Members decide which replica writes. Required.
+	// Client reads the cache, APIReader the API server.
+	Client    client.Client
+	APIReader client.Reader
+	// Members decide which replica writes.
 	Members Members
-	// Recorder writes. Required; the Bid controller has the same one.
+	// Recorder writes. The Bid controller has the same one.
 	Recorder *Recorder
 	// Clock defaults to the real one. It must be the Recorder's, and that of Controller.NewQueue if that is set.
 	Clock clock.PassiveClock
-	// SecondLook defaults to DefaultSecondLook. The Bid controller notes what happens to a Bid on its Posting itself; the
-	// second look makes up for what was lost by a crash, or because the Posting was created at the same moment.
-	SecondLook time.Duration
 	// Controller is passed on to controller-runtime. Leader election is never needed.
 	Controller controller.Options
 }
 
-// Setup adds the controller to the manager.
-func Setup(ctx context.Context, mgr ctrl.Manager, opts Options) error {
-	if opts.Clock == nil {
-		opts.Clock = clock.RealClock{}
+// New returns a Reconciler.
+func New(o Options) *Reconciler {
+	if o.Clock == nil {
+		o.Clock = clock.RealClock{}
 	}
-	if opts.SecondLook == 0 {
-		opts.SecondLook = DefaultSecondLook
-	}
-	opts.Controller.NeedLeaderElection = new(false)
+	return &Reconciler{Options: o}
+}
+
+// Setup registers the controller with the manager.
+func (r *Reconciler) Setup(ctx context.Context, mgr ctrl.Manager) error {
 	err := mgr.GetFieldIndexer().IndexField(ctx, &onebidv1.Posting{}, indexMarketplace, marketplaceOf)
 	if err != nil {
 		return err
 	}
-	reconciler := &Reconciler{
-		client: mgr.GetClient(), live: mgr.GetAPIReader(), clock: opts.Clock, members: opts.Members, recorder: opts.Recorder,
-	}
+	options := r.Controller
+	options.NeedLeaderElection = new(false)
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("posting").
 		For(&onebidv1.Posting{}).
-		Watches(&onebidv1.Bid{}, lookAgain(opts.SecondLook)).
-		Watches(&onebidv1.Marketplace{}, handler.EnqueueRequestsFromMapFunc(postingsOf(mgr.GetClient())),
-			builder.WithPredicates(ttlChanged())).
-		WatchesRawSource(source.Channel(wake.On(opts.Members.Subscribe), handler.EnqueueRequestsFromMapFunc(allPostings(mgr.GetClient())))).
-		WithOptions(opts.Controller).
-		Complete(reconciler)
+		Watches(&onebidv1.Bid{}, bidHandler()).
+		Watches(&onebidv1.Marketplace{}, handler.EnqueueRequestsFromMapFunc(r.ofMarketplace), builder.WithPredicates(ttlChanged())).
+		WatchesRawSource(source.Channel(wake.On(r.Members.Subscribe), handler.EnqueueRequestsFromMapFunc(r.all))).
+		WithOptions(options).
+		Complete(r)
 }
 
-// lookAgain enqueues the Posting of a Bid: after a while when the Bid became live or ended, since the Bid controller is
+// bidHandler enqueues the Posting of a Bid: after a while when the Bid became active or ended, since the Bid controller is
 // writing to it just then, and at once when the Bid is gone.
-func lookAgain(after time.Duration) handler.EventHandler {
+func bidHandler() handler.EventHandler {
 	type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 	return handler.Funcs{
 		CreateFunc: func(_ context.Context, e event.CreateEvent, q queue) {
-			if bid, ok := e.Object.(*onebidv1.Bid); ok && live(bid) && !e.IsInInitialList {
-				q.AddAfter(requestFor(bid), after)
+			if bid, ok := e.Object.(*onebidv1.Bid); ok && active(bid) && !e.IsInInitialList {
+				q.AddAfter(requestFor(bid), recheckAfter)
 			}
 		},
 		UpdateFunc: func(_ context.Context, e event.UpdateEvent, q queue) {
 			before, ok := e.ObjectOld.(*onebidv1.Bid)
 			bid, ok2 := e.ObjectNew.(*onebidv1.Bid)
-			if ok && ok2 && (live(before) != live(bid) || before.UID != bid.UID) {
-				q.AddAfter(requestFor(bid), after)
+			if ok && ok2 && (active(before) != active(bid) || before.UID != bid.UID) {
+				q.AddAfter(requestFor(bid), recheckAfter)
 			}
 		},
-		DeleteFunc: func(_ context.Context, e event.DeleteEvent, q queue) {
-			q.Add(requestFor(e.Object))
-		},
+		DeleteFunc: func(_ context.Context, e event.DeleteEvent, q queue) { q.Add(requestFor(e.Object)) },
 	}
 }
 
@@ -114,21 +120,18 @@ func marketplaceOf(object client.Object) []string {
 	return []string{posting.Spec.Marketplace}
 }
 
-func postingsOf(reader client.Reader) handler.MapFunc {
-	return func(ctx context.Context, marketplace client.Object) []reconcile.Request {
-		return list(ctx, reader, client.InNamespace(marketplace.GetNamespace()),
-			client.MatchingFields{indexMarketplace: marketplace.GetName()})
-	}
+func (r *Reconciler) ofMarketplace(ctx context.Context, marketplace client.Object) []reconcile.Request {
+	return r.list(ctx, client.InNamespace(marketplace.GetNamespace()), client.MatchingFields{indexMarketplace: marketplace.GetName()})
 }
 
-func allPostings(reader client.Reader) handler.MapFunc {
-	return func(ctx context.Context, _ client.Object) []reconcile.Request { return list(ctx, reader) }
+func (r *Reconciler) all(ctx context.Context, _ client.Object) []reconcile.Request {
+	return r.list(ctx)
 }
 
-func list(ctx context.Context, reader client.Reader, opts ...client.ListOption) []reconcile.Request {
+func (r *Reconciler) list(ctx context.Context, opts ...client.ListOption) []reconcile.Request {
 	var postings onebidv1.PostingList
-	if err := reader.List(ctx, &postings, append(opts, client.UnsafeDisableDeepCopy)...); err != nil {
-		ctrl.LoggerFrom(ctx).Error(err, "Postings not listed; their status may be late")
+	if err := r.Client.List(ctx, &postings, append(opts, client.UnsafeDisableDeepCopy)...); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "Could not list Postings; their status may be late")
 		return nil
 	}
 	requests := make([]reconcile.Request, len(postings.Items))

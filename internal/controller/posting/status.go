@@ -9,37 +9,41 @@ import (
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	"github.com/onebid-dev/onebid/internal/bidding"
+	"github.com/onebid-dev/onebid/internal/text"
 )
 
-// historyLength is how many bids that ended a Posting remembers.
-const historyLength = 10
+const (
+	// historyLength is how many records a Posting keeps.
+	historyLength = 10
+	// maxRequestLength is the schema's bound of status.lastHandledReconcileAt.
+	maxRequestLength = 256
+)
 
-// live is true while the Bid is at the marketplace, as far as its own status knows.
-func live(bid *onebidv1.Bid) bool {
+// active is true while the Bid is at the marketplace according to its status.
+func active(bid *onebidv1.Bid) bool {
 	return bidding.PlacedStatus(bid) == metav1.ConditionTrue && !bidding.Terminal(bid)
 }
 
-// claim notes a live Bid. One whose end is already recorded came late and changes nothing.
+// claim sets the active Bid. One whose end is recorded already came late and changes nothing.
 func claim(status *onebidv1.PostingStatus, bid *onebidv1.Bid) {
 	if indexOf(status.History, bid.UID) >= 0 {
 		return
 	}
-	active := &onebidv1.ActiveBid{Name: bid.Name, UID: string(bid.UID)}
+	status.ActiveBid = &onebidv1.ActiveBid{Name: bid.Name, UID: string(bid.UID)}
 	if remote := bid.Status.Remote; remote != nil {
-		active.Since = remote.PlacedAt.DeepCopy()
+		status.ActiveBid.Since = remote.PlacedAt.DeepCopy()
 	}
-	status.ActiveBid = active
 }
 
-// release forgets the live Bid if it is the one with this UID.
+// release removes the active Bid if it is the one with this UID.
 func release(status *onebidv1.PostingStatus, uid types.UID) {
 	if status.ActiveBid != nil && status.ActiveBid.UID == string(uid) {
 		status.ActiveBid = nil
 	}
 }
 
-// remember puts the end of a Bid at the head of the history. A Bid has one entry: a later outcome replaces the earlier.
-func remember(status *onebidv1.PostingStatus, record onebidv1.BidRecord) {
+// addRecord puts the end of a Bid at the head of the history. A Bid has one record: a later outcome replaces the earlier.
+func addRecord(status *onebidv1.PostingStatus, record onebidv1.BidRecord) {
 	at := indexOf(status.History, types.UID(record.UID))
 	switch {
 	case at < 0:
@@ -50,8 +54,8 @@ func remember(status *onebidv1.PostingStatus, record onebidv1.BidRecord) {
 	}
 }
 
-// supersedes keeps a record that was delayed from undoing a newer one: a Bid may go from Withdrawn to another outcome,
-// never back to it, and times never run backwards.
+// supersedes is false for a record that was delayed: a Bid goes from Withdrawn to another outcome, never back, and times do
+// not run backwards.
 func supersedes(record, known onebidv1.BidRecord) bool {
 	switch {
 	case record.Outcome == known.Outcome, record.Outcome == onebidv1.StateWithdrawn:
@@ -66,11 +70,11 @@ func indexOf(history []onebidv1.BidRecord, uid types.UID) int {
 	return slices.IndexFunc(history, func(r onebidv1.BidRecord) bool { return r.UID == string(uid) })
 }
 
-// observe brings everything up to date that follows from the Posting itself and from its live Bid.
+// observe brings up to date what follows from the Posting itself and its active Bid.
 func observe(posting *onebidv1.Posting, fresh bidding.FreshnessVerdict) {
 	status := &posting.Status
 	status.ObservedGeneration = posting.Generation
-	status.LastHandledReconcileAt = bounded(posting.Annotations[onebidv1.AnnotationReconcileRequestedAt])
+	status.LastHandledReconcileAt = text.CutRunes(posting.Annotations[onebidv1.AnnotationReconcileRequestedAt], maxRequestLength)
 	for _, condition := range []metav1.Condition{
 		readyCondition(posting),
 		freshCondition(fresh),
@@ -117,20 +121,11 @@ func claimedCondition(active *onebidv1.ActiveBid) metav1.Condition {
 	if active == nil {
 		return metav1.Condition{
 			Type: onebidv1.ConditionClaimed, Status: metav1.ConditionFalse, Reason: onebidv1.ReasonNoBid,
-			Message: "No bid of ours is live on the posting",
+			Message: "No bid of ours is active on the posting",
 		}
 	}
 	return metav1.Condition{
 		Type: onebidv1.ConditionClaimed, Status: metav1.ConditionTrue, Reason: onebidv1.ReasonBidActive,
-		Message: "Bid \"" + active.Name + "\" is live on the posting",
+		Message: "Bid \"" + active.Name + "\" is active on the posting",
 	}
 }
-
-// bounded cuts what somebody wrote into an annotation to what the status takes.
-func bounded(value string) string {
-	runes := []rune(value)
-	return string(runes[:min(len(runes), maxRequestLength)])
-}
-
-// maxRequestLength is the schema's bound of status.lastHandledReconcileAt.
-const maxRequestLength = 256

@@ -79,7 +79,8 @@ func start(t *testing.T) *fixture {
 	f.Expect(err).NotTo(HaveOccurred())
 	f.cached = mgr.GetClient()
 	f.recorder = posting.NewRecorder(mgr.GetClient(), mgr.GetAPIReader(), f.clock)
-	f.Expect(posting.Setup(t.Context(), mgr, posting.Options{
+	f.Expect(posting.New(posting.Options{
+		Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(),
 		Members: f.members, Recorder: f.recorder, Clock: f.clock,
 		Controller: controller.Options{
 			SkipNameValidation: new(true),
@@ -90,7 +91,7 @@ func start(t *testing.T) *fixture {
 					workqueue.TypedRateLimitingQueueConfig[reconcile.Request]{Clock: f.clock})
 			},
 		},
-	})).To(Succeed())
+	}).Setup(t.Context(), mgr)).To(Succeed())
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- mgr.Start(ctx) }()
@@ -115,7 +116,7 @@ func (f *fixture) create(objects ...client.Object) {
 	}
 }
 
-// activate makes a Bid live, as its controller would, without telling the Posting.
+// activate makes a Bid active, as its controller would, but does not record that on the Posting.
 func (f *fixture) activate(bid *onebidv1.Bid) {
 	f.t.Helper()
 	bid.Status = onebidv1.BidStatus{

@@ -11,8 +11,10 @@ import (
 	"unicode/utf8"
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
+	"github.com/onebid-dev/onebid/internal/celeval"
 	"github.com/onebid-dev/onebid/internal/marketplace"
 	"github.com/onebid-dev/onebid/internal/marketplace/wire"
+	"github.com/onebid-dev/onebid/internal/text"
 )
 
 const (
@@ -25,7 +27,7 @@ func (d *Driver) readItem(ctx context.Context, s single, r *wire.Reply) (marketp
 	vars := varsOf(r)
 	vars["item"] = r.Body
 	if s.item != nil {
-		item, err := s.item.eval(ctx, vars)
+		item, err := s.item.Eval(ctx, vars)
 		if err != nil {
 			return marketplace.Bid{}, err
 		}
@@ -39,36 +41,36 @@ func (d *Driver) readBid(ctx context.Context, vars map[string]any) (marketplace.
 	m := d.plan.bid
 	var b marketplace.Bid
 	var err error
-	if b.ID, err = m.id.text(ctx, vars); err != nil {
+	if b.ID, err = m.id.Text(ctx, vars); err != nil {
 		return b, err
 	}
 	if !isName(b.ID) {
-		return b, fmt.Errorf("%s: must be 1 to %d bytes without control characters", m.id.field, maxID)
+		return b, fmt.Errorf("%s: must be 1 to %d bytes without control characters", m.id.Field, maxID)
 	}
-	if b.PostingID, err = m.postingID.text(ctx, vars); err != nil {
+	if b.PostingID, err = m.postingID.Text(ctx, vars); err != nil {
 		return b, err
 	}
-	if b.Word, err = m.state.text(ctx, vars); err != nil {
+	if b.Word, err = m.state.Text(ctx, vars); err != nil {
 		return b, err
 	}
-	b.State = d.stateOf(b.Word)
-	b.Word = wire.Cut(strings.ToValidUTF8(b.Word, ""), maxID)
-	if b.IdempotencyKey, err = m.key.text(ctx, vars); err != nil && !isMissing(err) {
+	b.State = d.plan.stateOf(b.Word)
+	b.Word = text.Cut(b.Word, maxID)
+	if b.IdempotencyKey, err = m.key.Text(ctx, vars); err != nil && !isMissing(err) {
 		return b, err
 	}
-	d.describe(ctx, &b, vars)
+	d.plan.describe(ctx, &b, vars)
 	return b, nil
 }
 
-func (d *Driver) describe(ctx context.Context, b *marketplace.Bid, vars map[string]any) {
-	optional := func(e *expression) string {
-		s, err := e.text(ctx, vars)
+func (p *plan) describe(ctx context.Context, b *marketplace.Bid, vars map[string]any) {
+	optional := func(e *celeval.Expression) string {
+		s, err := e.Text(ctx, vars)
 		if err != nil {
 			return ""
 		}
 		return s
 	}
-	m := d.plan.bid
+	m := p.bid
 	if u := optional(m.url); isLink(u) {
 		b.URL = u
 	}
@@ -83,8 +85,8 @@ func (d *Driver) describe(ctx context.Context, b *marketplace.Bid, vars map[stri
 	}
 }
 
-func (d *Driver) stateOf(word string) onebidv1.RemoteState {
-	if state, ok := d.plan.states[word]; ok {
+func (p *plan) stateOf(word string) onebidv1.RemoteState {
+	if state, ok := p.states[word]; ok {
 		return state
 	}
 	return onebidv1.RemoteUnknown
@@ -108,14 +110,14 @@ func (d *Driver) checkPosting(b marketplace.Bid, postingID string) error {
 	if d.plan.bid.postingID == nil || postingID == "" || b.PostingID == postingID {
 		return nil
 	}
-	return fmt.Errorf("%s: the bid is on the posting %q and not on %q", d.plan.bid.postingID.field,
-		wire.Cut(b.PostingID, onebidv1.MaxPostingIDBytes), postingID)
+	return fmt.Errorf("%s: the bid is on the posting %q and not on %q", d.plan.bid.postingID.Field,
+		text.Cut(b.PostingID, onebidv1.MaxPostingIDBytes), postingID)
 }
 
 // checkPlaced makes sure that a reply to place is about the bid that we sent.
 func (d *Driver) checkPlaced(b marketplace.Bid, p marketplace.PlaceRequest) error {
 	if d.plan.bid.key != nil && b.IdempotencyKey != "" && b.IdempotencyKey != p.IdempotencyKey {
-		return errors.New(d.plan.bid.key.field + ": the bid carries another key than ours")
+		return errors.New(d.plan.bid.key.Field + ": the bid carries another key than ours")
 	}
 	return d.checkPosting(b, p.PostingID)
 }

@@ -29,7 +29,7 @@ func (d *Driver) rule(ctx context.Context, operation string, r *wire.Reply) (one
 	vars := varsOf(r)
 	vars["operation"] = operation
 	for _, rule := range d.plan.errors {
-		value, err := rule.when.eval(ctx, vars)
+		value, err := rule.when.Eval(ctx, vars)
 		var cancelled interpreter.EvalCancelledError
 		if errors.As(err, &cancelled) {
 			return "", err

@@ -5,70 +5,64 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 
 	"github.com/google/cel-go/cel"
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
+	"github.com/onebid-dev/onebid/internal/celeval"
 	"github.com/onebid-dev/onebid/internal/marketplace/egress"
 	"github.com/onebid-dev/onebid/internal/marketplace/wire"
 )
 
 const root = "spec.http"
 
-// parameter is one computed query parameter or header.
-type parameter struct {
-	name  string
-	value *expression
-}
-
 // template is a compiled request.
 type template struct {
 	field    string
 	method   string
-	path     *expression
+	path     *celeval.Expression
 	query    []parameter
 	headers  []parameter
-	body     *expression
+	body     *celeval.Expression
 	encoding onebidv1.HTTPEncoding
+}
+
+func (t *template) expressions() []*celeval.Expression {
+	out := []*celeval.Expression{t.path, t.body}
+	for _, p := range slices.Concat(t.query, t.headers) {
+		out = append(out, p.value)
+	}
+	return out
 }
 
 // sees says whether an expression of the request uses the variable.
 func (t *template) sees(variable string) bool {
-	for _, p := range slices.Concat(t.query, t.headers) {
-		if p.value.sees(variable) {
-			return true
-		}
-	}
-	return t.path.sees(variable) || t.body.sees(variable)
+	return slices.ContainsFunc(t.expressions(), func(e *celeval.Expression) bool { return e.Sees(variable) })
 }
 
-// needsPosting says whether an expression of the request asks for the posting of a remote bid.
+// needsPosting says whether an expression of the request needs the posting of a remote bid.
 func (t *template) needsPosting() bool {
-	for _, p := range slices.Concat(t.query, t.headers) {
-		if p.value.posting {
-			return true
-		}
-	}
-	return t.path.posting || (t.body != nil && t.body.posting)
+	return slices.ContainsFunc(t.expressions(), func(e *celeval.Expression) bool {
+		return slices.Contains(e.Selected("remote"), "postingID")
+	})
 }
 
 // mapping is the compiled reading of one bid.
 type mapping struct {
-	id, postingID, state, key, url, placedAt, amount, currency *expression
+	id, postingID, state, key, url, placedAt, amount, currency *celeval.Expression
 }
 
 // listing is a compiled list.
 type listing struct {
 	request  *template
-	items    *expression
-	next     *expression
+	items    *celeval.Expression
+	next     *celeval.Expression
 	variants [][]parameter // at least one
 }
 
 func (l *listing) sees(variable string) bool {
 	for _, p := range slices.Concat(l.variants...) {
-		if p.value.sees(variable) {
+		if p.value.Sees(variable) {
 			return true
 		}
 	}
@@ -78,11 +72,11 @@ func (l *listing) sees(variable string) bool {
 // single is a compiled call whose reply describes one bid.
 type single struct {
 	request *template
-	item    *expression
+	item    *celeval.Expression
 }
 
 type errorRule struct {
-	when  *expression
+	when  *celeval.Expression
 	class onebidv1.ErrorClass
 }
 
@@ -92,7 +86,7 @@ type plan struct {
 	tokens    *tokens     // nil without oauth2
 	signer    *signer     // nil without hmac
 	account   *template
-	accountID *expression
+	accountID *celeval.Expression
 	place     single
 	lookup    *listing
 	list      *listing
@@ -107,10 +101,10 @@ type plan struct {
 func compileSpec(spec *onebidv1.HTTPDriver, secrets map[string]string, policy egress.Policy) (*plan, error) {
 	c := &compiler{spec: spec, secrets: secrets}
 	p := &plan{states: map[string]onebidv1.RemoteState{}}
-	p.headers = c.headers(c.headerScope(scope{}), root+".headers", spec.Headers)
+	p.headers = c.headers(c.headerScope(celeval.Scope{}), root+".headers", spec.Headers)
 	c.address(root+".baseURL", spec.BaseURL, policy)
 	if a := spec.Account; a != nil {
-		p.account = c.template(scope{}, root+".account.request", &a.Request, wire.Reading)
+		p.account = c.template(celeval.Scope{}, root+".account.request", &a.Request, wire.Reading)
 		p.accountID = c.needed(replyScope, root+".account.accountID", a.AccountID, wantText)
 	}
 	p.place = single{
@@ -138,14 +132,14 @@ func compileSpec(spec *onebidv1.HTTPDriver, secrets map[string]string, policy eg
 }
 
 // known adds the account where the driver can ask for it.
-func (c *compiler) known(s scope) scope {
+func (c *compiler) known(s celeval.Scope) celeval.Scope {
 	if c.spec.Account == nil {
 		return s
 	}
-	return s.with("account", cel.StringType)
+	return s.With("account", cel.StringType)
 }
 
-func (c *compiler) template(s scope, field string, r *onebidv1.HTTPRequest, i wire.Intent) *template {
+func (c *compiler) template(s celeval.Scope, field string, r *onebidv1.HTTPRequest, i wire.Intent) *template {
 	t := &template{field: field, method: string(r.Method), encoding: r.Encoding}
 	switch {
 	case r.Method == "":
@@ -156,54 +150,25 @@ func (c *compiler) template(s scope, field string, r *onebidv1.HTTPRequest, i wi
 		c.wrong(field+".body", "must be left out: a GET has no body")
 	}
 	t.path = c.needed(s, field+".path", r.Path, wantText)
-	t.query = c.parameters(s.with("secret", stringMap), field+".query", r.Query)
+	t.query = c.parameters(s.With("secret", stringMap), field+".query", r.Query)
 	t.headers = c.headers(c.headerScope(s), field+".headers", r.Headers)
 	t.body = c.expression(s, field+".body", r.Body, wantMap)
 	return t
 }
 
-func (c *compiler) parameters(s scope, field string, given []onebidv1.HTTPParameter) []parameter {
-	out := make([]parameter, 0, len(given))
-	for _, p := range given {
-		at := fmt.Sprintf("%s[%s].value", field, p.Name)
-		e := c.needed(s, at, p.Value, wantText)
-		if e != nil {
-			c.keys(e)
-		}
-		out = append(out, parameter{p.Name, e})
-	}
-	return out
-}
-
-func (c *compiler) headers(s scope, field string, given []onebidv1.HTTPParameter) []parameter {
-	for _, p := range given {
-		c.headerName(fmt.Sprintf("%s[%s].name", field, p.Name), p.Name)
-		if c.spec.IdempotencyHeader != "" && strings.EqualFold(p.Name, c.spec.IdempotencyHeader) {
-			c.wrong(field, "must not have %s: the driver sends it, see %s.idempotencyHeader", p.Name, root)
-		}
-	}
-	out := c.parameters(s, field, given)
-	for _, p := range out {
-		if p.value != nil {
-			c.inHeaders = append(c.inHeaders, p.value.uses...)
-		}
-	}
-	return out
-}
-
-func (c *compiler) listing(s scope, field string, l *onebidv1.HTTPBidList) *listing {
+func (c *compiler) listing(s celeval.Scope, field string, l *onebidv1.HTTPBidList) *listing {
 	seen := replyScope
 	if bid, ok := s["bid"]; ok {
-		seen = seen.with("bid", bid)
+		seen = seen.With("bid", bid)
 	}
 	out := &listing{
 		request: c.template(s, field+".request", &l.Request, wire.Reading),
 		items:   c.needed(seen, field+".items", l.Items, wantList),
-		next:    c.expression(replyScope.with("page", cel.IntType), field+".next", l.Next, wantMap),
+		next:    c.expression(replyScope.With("page", cel.IntType), field+".next", l.Next, wantMap),
 	}
 	for i, v := range l.Variants {
 		at := fmt.Sprintf("%s.variants[%d].query", field, i)
-		out.variants = append(out.variants, c.parameters(s.with("secret", stringMap), at, v.Query))
+		out.variants = append(out.variants, c.parameters(s.With("secret", stringMap), at, v.Query))
 	}
 	if len(out.variants) == 0 {
 		out.variants = [][]parameter{nil}
@@ -212,7 +177,7 @@ func (c *compiler) listing(s scope, field string, l *onebidv1.HTTPBidList) *list
 }
 
 func (c *compiler) mapping(field string, m *onebidv1.HTTPBidMapping) mapping {
-	optional := func(name string, e onebidv1.CELExpression) *expression {
+	optional := func(name string, e onebidv1.CELExpression) *celeval.Expression {
 		return c.expression(itemScope, field+"."+name, e, wantText)
 	}
 	return mapping{

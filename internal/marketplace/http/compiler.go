@@ -12,10 +12,17 @@ import (
 	"golang.org/x/net/http/httpguts"
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
+	"github.com/onebid-dev/onebid/internal/celeval"
 	"github.com/onebid-dev/onebid/internal/marketplace"
 	"github.com/onebid-dev/onebid/internal/marketplace/egress"
 	"github.com/onebid-dev/onebid/internal/marketplace/wire"
 )
+
+// parameter is one computed query parameter or header.
+type parameter struct {
+	name  string
+	value *celeval.Expression
+}
 
 // compiler collects every mistake of a spec, so that a person sees them all at once.
 type compiler struct {
@@ -30,7 +37,7 @@ func (c *compiler) wrong(field, format string, args ...any) {
 	c.errs = append(c.errs, &marketplace.FieldError{Field: field, Reason: fmt.Sprintf(format, args...)})
 }
 
-func (c *compiler) expression(s scope, field string, source onebidv1.CELExpression, want kind) *expression {
+func (c *compiler) expression(s celeval.Scope, field string, source onebidv1.CELExpression, want celeval.Kind) *celeval.Expression {
 	e, err := compile(s, field, source, want)
 	if err != nil {
 		c.errs = append(c.errs, err)
@@ -38,18 +45,31 @@ func (c *compiler) expression(s scope, field string, source onebidv1.CELExpressi
 	return e
 }
 
-func (c *compiler) needed(s scope, field string, source onebidv1.CELExpression, want kind) *expression {
+func (c *compiler) needed(s celeval.Scope, field string, source onebidv1.CELExpression, want celeval.Kind) *celeval.Expression {
 	if source == "" {
-		c.wrong(field, "must be given: an expression for %s", want.words)
+		c.wrong(field, "must be given: an expression for %s", want.Words)
 	}
 	return c.expression(s, field, source, want)
 }
 
+func (c *compiler) parameters(s celeval.Scope, field string, given []onebidv1.HTTPParameter) []parameter {
+	out := make([]parameter, 0, len(given))
+	for _, p := range given {
+		at := fmt.Sprintf("%s[%s].value", field, p.Name)
+		e := c.needed(s, at, p.Value, wantText)
+		if e != nil {
+			c.keys(e)
+		}
+		out = append(out, parameter{p.Name, e})
+	}
+	return out
+}
+
 // keys checks that the Secret has what an expression cannot do without.
-func (c *compiler) keys(e *expression) {
-	for _, key := range e.secrets {
+func (c *compiler) keys(e *celeval.Expression) {
+	for _, key := range e.Selected("secret") {
 		if _, ok := c.secrets[key]; !ok {
-			c.missingKey(e.field, key)
+			c.missingKey(e.Field, key)
 		}
 	}
 }
@@ -60,6 +80,22 @@ func (c *compiler) missingKey(field, key string) {
 		has = "it has " + strings.Join(slices.Sorted(maps.Keys(c.secrets)), ", ")
 	}
 	c.wrong(field, "the Secret of spec.credentialsSecretRef must have the key %q; %s", key, has)
+}
+
+func (c *compiler) headers(s celeval.Scope, field string, given []onebidv1.HTTPParameter) []parameter {
+	for _, p := range given {
+		c.headerName(fmt.Sprintf("%s[%s].name", field, p.Name), p.Name)
+		if c.spec.IdempotencyHeader != "" && strings.EqualFold(p.Name, c.spec.IdempotencyHeader) {
+			c.wrong(field, "must not have %s: the driver sends it, see %s.idempotencyHeader", p.Name, root)
+		}
+	}
+	out := c.parameters(s, field, given)
+	for _, p := range out {
+		if p.value != nil {
+			c.inHeaders = append(c.inHeaders, p.value.Variables()...)
+		}
+	}
+	return out
 }
 
 // own headers belong to the transport.
@@ -84,14 +120,14 @@ func (c *compiler) address(field, address string, p egress.Policy) {
 }
 
 // headerScope adds to a request's variables what its headers see beside them.
-func (c *compiler) headerScope(s scope) scope {
-	s = s.with("secret", stringMap)
+func (c *compiler) headerScope(s celeval.Scope) celeval.Scope {
+	s = s.With("secret", stringMap)
 	if a := c.spec.Auth; a != nil {
 		if a.OAuth2 != nil {
-			s = s.with(varToken, cel.StringType)
+			s = s.With(varToken, cel.StringType)
 		}
 		if a.HMAC != nil {
-			s = s.with(varSignature, cel.StringType).with(varNow, cel.TimestampType)
+			s = s.With(varSignature, cel.StringType).With(varNow, cel.TimestampType)
 		}
 	}
 	return s

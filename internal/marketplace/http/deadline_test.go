@@ -18,6 +18,6 @@ func TestAReplyThatCameInTimeIsRead(t *testing.T) {
 	for i := range numbers {
 		numbers[i] = int64(i)
 	}
-	_, err = long.text(over, map[string]any{"item": numbers})
+	_, err = long.Text(over, map[string]any{"item": numbers})
 	g.Expect(err).NotTo(HaveOccurred())
 }

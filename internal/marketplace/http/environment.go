@@ -3,12 +3,9 @@ package httpdriver
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"maps"
 	"net/url"
 	"regexp"
-	"slices"
 	"strings"
-	"sync"
 
 	"github.com/google/cel-go/cel"
 	"github.com/google/cel-go/common/types"
@@ -16,20 +13,16 @@ import (
 	"github.com/google/cel-go/ext"
 	"github.com/shopspring/decimal"
 
-	"github.com/onebid-dev/onebid/internal/celobjects"
+	"github.com/onebid-dev/onebid/internal/celeval"
 )
 
-const (
-	maxExpression = 4096
-	functionSplit = "split"
-	maxDigits     = 18
-)
+const maxDigits = 18
 
 var decimalNumber = regexp.MustCompile(`^[0-9]{1,18}([.][0-9]{1,9})?$`)
 
 // objects are the types of the variables with named fields, so that a misspelt field is found when it is compiled.
 // Their values are plain maps.
-var objects = celobjects.Objects{
+var objects = celeval.Objects{
 	"bid": {
 		"postingID": cel.StringType, "amount": cel.StringType, "currency": cel.StringType, "deliveryDays": cel.IntType,
 		"proposal": cel.StringType, "attributes": cel.MapType(cel.StringType, cel.StringType),
@@ -42,86 +35,60 @@ var objects = celobjects.Objects{
 	},
 }
 
-// scope names the variables that an expression sees, with their types.
-type scope map[string]*cel.Type
-
-func (s scope) with(name string, t *cel.Type) scope {
-	out := maps.Clone(s)
-	out[name] = t
-	return out
-}
-
-func (s scope) names() string { return strings.Join(slices.Sorted(maps.Keys(s)), ", ") }
-
 // The variables of requests and replies.
 var (
 	stringMap = cel.MapType(cel.StringType, cel.StringType)
 	response  = cel.ObjectType("response")
 
-	placeScope    = scope{"bid": cel.ObjectType("bid"), "idempotencyKey": cel.StringType}
-	lookupScope   = scope{"bid": cel.ObjectType("posting"), "next": stringMap}
-	listScope     = scope{"next": stringMap}
-	getScope      = scope{"remote": cel.ObjectType("remote")}
-	withdrawScope = getScope.with("reason", cel.StringType)
-	replyScope    = scope{"response": response}
-	itemScope     = replyScope.with("item", cel.DynType)
-	errorScope    = replyScope.with("operation", cel.StringType)
+	placeScope    = celeval.Scope{"bid": cel.ObjectType("bid"), "idempotencyKey": cel.StringType}
+	lookupScope   = celeval.Scope{"bid": cel.ObjectType("posting"), "next": stringMap}
+	listScope     = celeval.Scope{"next": stringMap}
+	getScope      = celeval.Scope{"remote": cel.ObjectType("remote")}
+	withdrawScope = getScope.With("reason", cel.StringType)
+	replyScope    = celeval.Scope{"response": response}
+	itemScope     = replyScope.With("item", cel.DynType)
+	errorScope    = replyScope.With("operation", cel.StringType)
 )
 
-// baseEnvironment has the functions and types, without variables. What can make a value much larger than its inputs,
-// such as replace and format, is left out: the cost limit counts an allocation only once it has been made.
-var baseEnvironment = sync.OnceValues(func() (*cel.Env, error) {
-	registry, err := types.NewRegistry()
-	if err != nil {
-		return nil, err
-	}
-	p := celobjects.Provider(objects, registry)
-	return cel.NewEnv(
-		cel.CustomTypeAdapter(registry),
-		cel.CustomTypeProvider(p),
-		cel.OptionalTypes(),
-		ext.Encoders(ext.EncodersVersion(0)),
-		cel.ParserExpressionSizeLimit(maxExpression),
-		cel.ParserRecursionLimit(100),
-		cel.Function("number", cel.Overload("number_string", []*cel.Type{cel.StringType}, numberType,
-			cel.UnaryBinding(newNumber))),
-		cel.Function("string", cel.Overload("onebid_number_to_string", []*cel.Type{numberType}, cel.StringType,
-			cel.UnaryBinding(func(v ref.Val) ref.Val { return v.ConvertToType(types.StringType) }))),
-		stringFunction("sha256", func(s string) string {
-			sum := sha256.Sum256([]byte(s))
-			return hex.EncodeToString(sum[:])
-		}),
-		stringFunction("pathEscape", url.PathEscape),
-		stringFunction("queryEscape", url.QueryEscape),
-		cel.Function("queryOf", cel.Overload("queryOf_string", []*cel.Type{cel.StringType}, stringMap,
-			cel.UnaryBinding(queryOf))),
-		cel.Function("linkNext", cel.Overload("linkNext_headers", []*cel.Type{stringMap}, cel.StringType,
-			cel.UnaryBinding(linkNext))),
-		cel.Function("scale", cel.Overload("scale_string_int", []*cel.Type{cel.StringType, cel.IntType}, cel.StringType,
-			cel.BinaryBinding(scale))),
-		stringMethod("lowerAscii", asciiLower),
-		stringMethod("trim", strings.TrimSpace),
-		cel.Function(functionSplit, cel.MemberOverload("string_split", []*cel.Type{cel.StringType, cel.StringType},
-			cel.ListType(cel.StringType), cel.BinaryBinding(split))),
-	)
-})
+// language is what expressions may use. What can make a value much larger than its inputs, such as replace and format, is
+// left out: the cost limit counts an allocation only once it has been made.
+var language = celeval.NewLanguage(1<<20, objects,
+	ext.Encoders(ext.EncodersVersion(0)),
+	function("number", numberType, newNumber, cel.StringType),
+	function("string", cel.StringType, func(v ref.Val) ref.Val { return v.ConvertToType(types.StringType) }, numberType),
+	function("sha256", cel.StringType, onString(func(s string) string {
+		sum := sha256.Sum256([]byte(s))
+		return hex.EncodeToString(sum[:])
+	}), cel.StringType),
+	function("pathEscape", cel.StringType, onString(url.PathEscape), cel.StringType),
+	function("queryEscape", cel.StringType, onString(url.QueryEscape), cel.StringType),
+	function("queryOf", stringMap, queryOf, cel.StringType),
+	function("linkNext", cel.StringType, linkNext, stringMap),
+	cel.Function("scale", cel.Overload("scale_string_int", []*cel.Type{cel.StringType, cel.IntType}, cel.StringType,
+		cel.BinaryBinding(scale))),
+	stringMethod("lowerAscii", asciiLower),
+	stringMethod("trim", strings.TrimSpace),
+	cel.Function("split", cel.MemberOverload("string_split", []*cel.Type{cel.StringType, cel.StringType},
+		cel.ListType(cel.StringType), cel.BinaryBinding(split))),
+)
 
-func stringFunction(name string, f func(string) string) cel.EnvOption {
-	return cel.Function(name, cel.Overload(name+"_string", []*cel.Type{cel.StringType}, cel.StringType, onString(f)))
+func function(name string, gives *cel.Type, f func(ref.Val) ref.Val, takes *cel.Type) cel.EnvOption {
+	return cel.Function(name, cel.Overload("onebid_"+name, []*cel.Type{takes}, gives, cel.UnaryBinding(f)))
 }
 
 func stringMethod(name string, f func(string) string) cel.EnvOption {
-	return cel.Function(name, cel.MemberOverload("string_"+name, []*cel.Type{cel.StringType}, cel.StringType, onString(f)))
+	return cel.Function(name, cel.MemberOverload("string_"+name, []*cel.Type{cel.StringType}, cel.StringType,
+		cel.UnaryBinding(onString(f))))
 }
 
-func onString(f func(string) string) cel.OverloadOpt {
-	return cel.UnaryBinding(func(v ref.Val) ref.Val {
+func onString(f func(string) string) func(ref.Val) ref.Val {
+	return func(v ref.Val) ref.Val {
 		s, ok := v.(types.String)
 		if !ok {
 			return types.MaybeNoSuchOverloadErr(v)
 		}
 		return types.String(f(string(s)))
-	})
+	}
 }
 
 func asciiLower(s string) string {

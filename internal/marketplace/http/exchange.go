@@ -61,9 +61,9 @@ func (o *operation) ask(ctx context.Context) (string, error) {
 	default:
 		return "", err
 	}
-	id, err := o.plan.accountID.text(ctx, varsOf(r))
+	id, err := o.plan.accountID.Text(ctx, varsOf(r))
 	if err == nil && !isName(id) {
-		err = fmt.Errorf("%s: must be 1 to %d bytes without control characters", o.plan.accountID.field, maxID)
+		err = fmt.Errorf("%s: must be 1 to %d bytes without control characters", o.plan.accountID.Field, maxID)
 	}
 	if err != nil {
 		return "", c.Unreadable(r, err)

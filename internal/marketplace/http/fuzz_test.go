@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
+	"github.com/onebid-dev/onebid/internal/celeval"
 	"github.com/onebid-dev/onebid/internal/marketplace"
 	"github.com/onebid-dev/onebid/internal/marketplace/egress"
 	"github.com/onebid-dev/onebid/internal/marketplace/wire"
@@ -122,7 +123,7 @@ func FuzzNumbers(f *testing.F) {
 	for _, seed := range []string{"0", "-0", "1e3", "0.10", "12345678901234567890", "-9223372036854775808", "1E-400"} {
 		f.Add(seed)
 	}
-	e, err := compile(itemScope, "f", "item", wantAny)
+	e, err := compile(itemScope, "f", "item", wantText)
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -134,7 +135,7 @@ func FuzzNumbers(f *testing.F) {
 		if err != nil {
 			t.Fatalf("%s: %v", sent, err)
 		}
-		got, err := e.text(t.Context(), map[string]any{"item": value})
+		got, err := e.Text(t.Context(), map[string]any{"item": value})
 		if err != nil || got != sent {
 			t.Fatalf("%s became %q, %v", sent, got, err)
 		}
@@ -154,11 +155,11 @@ func FuzzJSON(f *testing.F) {
 		if err != nil {
 			return
 		}
-		v, err := e.eval(t.Context(), map[string]any{"item": value})
+		v, err := e.Eval(t.Context(), map[string]any{"item": value})
 		if err != nil {
 			t.Fatal(err)
 		}
-		written, err := encodeJSON(v)
+		written, err := celeval.JSON(v)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -190,7 +191,7 @@ func FuzzCompile(f *testing.F) {
 		case err != nil && !errors.As(err, &wrong):
 			t.Fatalf("%q: %v", source, err)
 		case err == nil && e != nil:
-			_, _ = e.text(t.Context(), map[string]any{"item": map[string]any{"id": int64(1)}, "response": map[string]any{}})
+			_, _ = e.Text(t.Context(), map[string]any{"item": map[string]any{"id": int64(1)}, "response": map[string]any{}})
 		}
 	})
 }

@@ -4,9 +4,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/cel-go/common/types"
 	. "github.com/onsi/gomega"
 
-	"github.com/google/cel-go/common/types"
+	"github.com/onebid-dev/onebid/internal/celeval"
 )
 
 func TestNextLink(t *testing.T) {
@@ -47,11 +48,11 @@ func TestLinkNext(t *testing.T) {
 	g := NewWithT(t)
 	g.Expect(err).NotTo(HaveOccurred())
 	next := func(header map[string]string) (map[string]string, error) {
-		value, err := e.eval(t.Context(), map[string]any{"response": map[string]any{"headers": header}})
+		value, err := e.Eval(t.Context(), map[string]any{"response": map[string]any{"headers": header}})
 		if err != nil {
 			return nil, err
 		}
-		return textMap(value)
+		return celeval.TextMap(value)
 	}
 	g.Expect(next(map[string]string{"link": "<?page=2&limit=5>; rel=next"})).To(Equal(map[string]string{"page": "2", "limit": "5"}))
 	g.Expect(next(map[string]string{"link": "<?page=2>; rel=last"})).To(BeEmpty())

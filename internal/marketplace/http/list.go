@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/http"
 
+	"github.com/onebid-dev/onebid/internal/celeval"
 	"github.com/onebid-dev/onebid/internal/marketplace"
 	"github.com/onebid-dev/onebid/internal/marketplace/wire"
 )
@@ -97,13 +98,9 @@ func (r *reader) take(ctx context.Context, reply *wire.Reply) error {
 	if bid, ok := r.vars["bid"]; ok {
 		vars["bid"] = bid
 	}
-	value, err := r.list.items.eval(ctx, vars)
+	items, err := r.list.items.List(ctx, vars)
 	if err != nil {
 		return err
-	}
-	items, err := list(value)
-	if err != nil {
-		return fmt.Errorf("%s: %w", r.list.items.field, err)
 	}
 	for i, item := range items {
 		vars["item"] = item
@@ -128,13 +125,13 @@ func (r *reader) next(ctx context.Context, reply *wire.Reply, page int) (map[str
 	}
 	vars := varsOf(reply)
 	vars["page"] = int64(page)
-	value, err := r.list.next.eval(ctx, vars)
+	value, err := r.list.next.Eval(ctx, vars)
 	if err != nil {
 		return nil, err
 	}
-	next, err := textMap(value)
+	next, err := celeval.TextMap(value)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", r.list.next.field, err)
+		return nil, r.list.next.Wrap(err)
 	}
 	return next, nil
 }

@@ -65,7 +65,7 @@ func TestAListIsNeverCutShort(t *testing.T) {
 			body := page(`"`+strings.Repeat("x", n)+`"`, item(fmt.Sprint(n), "live"))
 			_, _ = io.WriteString(w, body) //nolint:gosec // no browser reads it
 		}, "more than 5 pages"},
-		{"no list", pages(`{"items": null}`), "spec.http.lookup.items: must be a list, not null"},
+		{"no list", pages(`{"items": null}`), "spec.http.lookup.items: gives nothing: must give a list"},
 		{"nothing of the kind", pages(`{"data": []}`), "no such key: items"},
 		{"one bid that cannot be read", pages(last(item("a", "live"), `{"id": "b"}`)), "item 1: spec.http.bid.posting"},
 		{"a bid on another posting", pages(last(item("a", "live"), `{"id": "b", "posting": "p2", "state": "live"}`)),

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/net/http/httpguts"
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
+	"github.com/onebid-dev/onebid/internal/celeval"
 	"github.com/onebid-dev/onebid/internal/marketplace"
 	"github.com/onebid-dev/onebid/internal/marketplace/wire"
 )
@@ -68,19 +69,19 @@ func (d *Driver) build(ctx context.Context, t *template, vars map[string]any, x 
 
 // url appends the path to the base URL, and accepts nothing that would lead somewhere else.
 func (d *Driver) url(ctx context.Context, t *template, vars map[string]any) (*url.URL, error) {
-	path, err := t.path.text(ctx, vars)
+	path, err := t.path.Text(ctx, vars)
 	if err != nil {
 		return nil, err
 	}
 	u, err := url.Parse(d.base + path)
 	if err != nil || !strings.HasPrefix(path, "/") || strings.ContainsAny(path, "?#") {
 		return nil, fmt.Errorf("%s: must give a path that begins with a slash, without query or fragment; "+
-			"use pathEscape for what comes from outside", t.path.field)
+			"use pathEscape for what comes from outside", t.path.Field)
 	}
 	for segment := range strings.SplitSeq(u.EscapedPath(), "/") {
 		if plain, err := url.PathUnescape(segment); err != nil || plain == "." || plain == ".." {
 			return nil, fmt.Errorf("%s: must not give a path with the segment %q, which servers take for a folder",
-				t.path.field, segment)
+				t.path.Field, segment)
 		}
 	}
 	return u, nil
@@ -110,7 +111,7 @@ func (m *draft) setHeaders(ctx context.Context, params []parameter, vars map[str
 	for _, p := range params {
 		// The later one of two headers of one name counts.
 		m.late = slices.DeleteFunc(m.late, func(before parameter) bool { return strings.EqualFold(before.name, p.name) })
-		if p.value.late() && !m.preview {
+		if late(p.value) && !m.preview {
 			m.late = append(m.late, p)
 			continue
 		}
@@ -127,7 +128,7 @@ func (m *draft) setHeader(ctx context.Context, p parameter, vars map[string]any)
 		return err
 	}
 	if !httpguts.ValidHeaderFieldValue(value) {
-		return fmt.Errorf("%s: must give a value without line breaks and control characters", p.value.field)
+		return fmt.Errorf("%s: must give a value without line breaks and control characters", p.value.Field)
 	}
 	if value == "" {
 		m.Header.Del(p.name) // as given for all requests
@@ -139,11 +140,11 @@ func (m *draft) setHeader(ctx context.Context, p parameter, vars map[string]any)
 
 // compute evaluates a parameter, and remembers its value when a secret is in it.
 func (m *draft) compute(ctx context.Context, p parameter, vars map[string]any) (string, error) {
-	if m.preview && (p.value.private() || p.value.late()) {
+	if m.preview && (private(p.value) || late(p.value)) {
 		return marketplace.Redacted, nil
 	}
-	value, err := p.value.text(ctx, vars)
-	if err == nil && p.value.private() {
+	value, err := p.value.Text(ctx, vars)
+	if err == nil && private(p.value) {
 		m.Sensitive = append(m.Sensitive, value)
 		if _, credentials, found := strings.Cut(value, " "); found { // of "Bearer …"
 			m.Sensitive = append(m.Sensitive, credentials)
@@ -156,23 +157,23 @@ func (m *draft) setBody(ctx context.Context, t *template, vars map[string]any) e
 	if t.body == nil {
 		return nil
 	}
-	value, err := t.body.eval(ctx, vars)
+	value, err := t.body.Eval(ctx, vars)
 	if err != nil {
 		return err
 	}
-	encode, contentType := encodeJSON, wire.TypeJSON
+	encode, contentType := celeval.JSON, wire.TypeJSON
 	if t.encoding == onebidv1.EncodingForm {
 		encode, contentType = encodeForm, wire.TypeForm
 	}
 	if m.Body, err = encode(value); err != nil {
-		return fmt.Errorf("%s: %w", t.body.field, err)
+		return fmt.Errorf("%s: %w", t.body.Field, err)
 	}
 	m.Header.Set("Content-Type", contentType)
 	return nil
 }
 
 func encodeForm(value ref.Val) ([]byte, error) {
-	fields, err := textMap(value)
+	fields, err := celeval.TextMap(value)
 	if err != nil {
 		return nil, err
 	}

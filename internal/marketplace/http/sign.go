@@ -13,17 +13,18 @@ import (
 	"github.com/google/cel-go/cel"
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
+	"github.com/onebid-dev/onebid/internal/celeval"
 	"github.com/onebid-dev/onebid/internal/marketplace/wire"
 )
 
-var payloadScope = scope{"request": cel.ObjectType("request"), varNow: cel.TimestampType, "secret": stringMap}
+var payloadScope = celeval.Scope{"request": cel.ObjectType("request"), varNow: cel.TimestampType, "secret": stringMap}
 
 // signer signs requests with a key that both sides know.
 type signer struct {
 	key     []byte
 	hash    func() hash.Hash
 	encode  func([]byte) string
-	payload *expression
+	payload *celeval.Expression
 }
 
 func (c *compiler) hmac(h *onebidv1.HTTPHMAC) *signer {
@@ -50,7 +51,7 @@ func moment(now time.Time) time.Time { return now.UTC().Truncate(time.Millisecon
 
 // sign gives the signature of a request as it is about to be sent.
 func (s *signer) sign(ctx context.Context, m *wire.Message, secrets map[string]string, now time.Time) (string, error) {
-	payload, err := s.payload.text(ctx, map[string]any{
+	payload, err := s.payload.Text(ctx, map[string]any{
 		"request": map[string]any{
 			"method": m.Method, "path": m.URL.EscapedPath(), "query": m.URL.RawQuery, "body": string(m.Body),
 		},

@@ -1,8 +1,7 @@
 // Package lock lets one scanner at a time evaluate a posting.
 //
-// A lock saves evaluations and nothing else. What keeps two scanners from bidding on one posting is the name of the Bid,
-// which the API server gives out once; so a backend may fail, lose a lock or give it to two, and the worst that comes of
-// it is an evaluation that was paid for twice.
+// A lock saves evaluations and nothing else. The name of the Bid, which the API server accepts once, keeps two scanners from
+// bidding on one posting. So a backend may fail, lose a lock or give it to two: at worst an evaluation is paid for twice.
 package lock
 
 import (
@@ -29,43 +28,43 @@ const (
 type Backend interface {
 	// Name is what metrics and log lines call it.
 	Name() string
-	// Acquire returns once the lock is held. When somebody else has it, it waits for Request.Timeout at most, and is
-	// woken when the lock is released or runs out; it never asks again and again.
+	// Acquire returns once the lock is held. While another holder has it, it waits for Request.Timeout at most, and is woken
+	// when the lock is released or runs out; it does not poll.
 	//
 	// Errors: *TimeoutError; *CooldownError where the backend knows of cooldowns; *UnavailableError when the backend
 	// cannot be reached; the context's.
 	Acquire(ctx context.Context, req Request) (Lock, error)
 }
 
-// Lock is held by whoever acquired it, until it is released or not renewed for its TTL.
+// Lock is held until it is released or not renewed for its TTL.
 type Lock interface {
 	// Backend is the Name of the backend that holds it.
 	Backend() string
-	// Renew makes the TTL begin anew. ErrLost means that it ran out, and somebody else may be inside.
+	// Renew restarts the TTL. ErrLost means that it ran out, and another scanner may hold the lock.
 	Renew(ctx context.Context) error
-	// Release lets the next one in. ErrLost means that there was nothing left to release.
+	// Release lets the next scanner acquire the lock. ErrLost means that the lock had run out.
 	Release(ctx context.Context) error
-	// HandOver ends the lock after the Bid was created. Whoever comes next finds the Bid, so nobody needs to be let in;
-	// for a Lease it costs no request, since the controller takes it from here.
+	// HandOver ends the lock after the Bid was created: the next scanner finds the Bid. For a Lease it costs no request, since
+	// the controller takes the Lease over.
 	HandOver(ctx context.Context) error
 }
 
-// Request is what Acquire is asked for.
+// Request is the argument of Acquire.
 type Request struct {
 	// Namespace and Key name the posting.
 	Namespace string
 	Key       onebidv1.Key
-	// TTL is how long a holder that died keeps others out.
+	// TTL is how long the lock of a holder that died lasts.
 	TTL time.Duration
-	// Timeout is how long to wait; zero and less mean not at all.
+	// Timeout is how long to wait; zero or less does not wait.
 	Timeout time.Duration
-	// Occupied, when set, is called at most once, by a backend of the API server: somebody has, or had, the lock, and
-	// finding out who will cost more requests. When GiveUp is closed by then, Acquire ends as after the timeout.
+	// Occupied, when set, is called at most once, by the backend lease: the lock is, or was, held, and it takes more requests
+	// to read by whom. When GiveUp is closed by then, Acquire ends as after the timeout.
 	Occupied func()
-	// Waiting, when set, is called once, before Acquire begins to wait, with a name of the present holder.
+	// Waiting, when set, is called once, before Acquire begins to wait, with the name of the holder.
 	Waiting func(holder string)
-	// GiveUp, when closed, ends the wait as the timeout does. Unlike a context's end it breaks off no request that may take
-	// effect all the same, so no lock is left behind.
+	// GiveUp, when closed, ends the wait as the timeout does. Unlike the end of a context it aborts no request, which may
+	// take effect all the same, so no lock is left behind.
 	GiveUp <-chan struct{}
 }
 
@@ -86,16 +85,16 @@ func (r *Request) GaveUp() bool {
 	}
 }
 
-// ErrLost means that the lock is not held any more: it ran out, or was ended before.
+// ErrLost means that the lock is no longer held: it ran out, or was ended before.
 var ErrLost = errors.New("the lock on the posting is no longer held")
 
-// TimeoutError means that somebody else kept the lock for as long as this one would wait.
+// TimeoutError means that another holder kept the lock for longer than Request.Timeout.
 type TimeoutError struct {
-	// Holder has it, as far as the backend can tell.
+	// Holder is the name of the holder, as far as the backend knows it.
 	Holder string
 	// Until is when the lock can run out at the earliest, on this process's clock.
 	Until time.Time
-	// Waited is how long this one waited.
+	// Waited is how long Acquire waited.
 	Waited time.Duration
 }
 
@@ -105,7 +104,7 @@ func (e *TimeoutError) Error() string {
 		e.Holder, e.Until.UTC().Format(time.RFC3339), e.Waited.Round(time.Millisecond))
 }
 
-// CooldownError means that a bid on the posting ended too short a time ago for another.
+// CooldownError means that the cooldown after the last bid on the posting is not over.
 type CooldownError struct {
 	// Until is the end of the cooldown, on the API server's clock.
 	Until time.Time

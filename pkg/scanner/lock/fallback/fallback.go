@@ -19,14 +19,14 @@ import (
 type Options struct {
 	// First is used whenever it can be reached.
 	First lock.Backend
-	// Second is used in the meantime.
+	// Second is used otherwise.
 	Second lock.Backend
 	// Ping returns nil when First can be reached again. The context ends soon.
 	Ping func(context.Context) error
 	// Interval is how often Ping is called at most, and PingTimeout how long it may take.
 	Interval, PingTimeout time.Duration
-	// Changed, if set, is called at each change, one at a time: with what happened when Second is used from now on, with
-	// nil when First is back. It must return soon.
+	// Changed, if set, is called at each change, one at a time: with the error when Second is used from now on, with nil when
+	// First is back. It must return soon.
 	Changed func(cause error)
 	// Clock measures Interval.
 	Clock clock.PassiveClock
@@ -39,7 +39,7 @@ type Backend struct {
 	mu sync.Mutex
 	// down is true while Second is used.
 	down bool
-	// next is when First may be asked again.
+	// next is when First may be pinged again.
 	next time.Time
 }
 
@@ -58,7 +58,7 @@ func (b *Backend) Name() string {
 	return b.o.First.Name()
 }
 
-// Acquire implements lock.Backend. A wait that First breaks off goes on with Second for the rest of the timeout.
+// Acquire implements lock.Backend. When First fails during a wait, Second waits for the rest of the timeout.
 func (b *Backend) Acquire(ctx context.Context, req lock.Request) (lock.Lock, error) {
 	if !b.usable(ctx) {
 		return b.o.Second.Acquire(ctx, req)
@@ -74,8 +74,8 @@ func (b *Backend) Acquire(ctx context.Context, req lock.Request) (lock.Lock, err
 	return b.o.Second.Acquire(ctx, req)
 }
 
-// usable reports whether First is to be used, and asks it now and then when it was down. While one goroutine asks, the
-// others go on with Second.
+// usable reports whether to use First, and pings it now and then when it was down. While one goroutine pings, the others use
+// Second.
 func (b *Backend) usable(ctx context.Context) bool {
 	b.mu.Lock()
 	down, now := b.down, b.o.Clock.Now()
@@ -95,7 +95,7 @@ func (b *Backend) usable(ctx context.Context) bool {
 	return true
 }
 
-// change is told by whoever noticed; only the first one counts.
+// change switches to Second after an error, to First after nil, and reports it once.
 func (b *Backend) change(cause error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

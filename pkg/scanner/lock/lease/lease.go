@@ -1,6 +1,6 @@
 // Package lease is the lock backend that needs nothing but the API server: the posting's Lease, by the same protocol as
-// the controller's (docs/decisions/0005-lease-protocol.md). So it knows of cooldowns, and once the Bid exists the
-// controller takes the Lease over without waiting.
+// the controller's (docs/decisions/0005-lease-protocol.md). So it respects cooldowns, and once the Bid exists the controller
+// takes the Lease over without waiting.
 package lease
 
 import (
@@ -16,17 +16,17 @@ import (
 	"github.com/onebid-dev/onebid/pkg/scanner/lock"
 )
 
-// Options say where the Leases are and whose they become. All are needed.
+// Options of a Backend. All are needed.
 type Options struct {
 	// Leases reads and writes them.
 	Leases coordinationv1client.LeasesGetter
-	// Host is the pod's or the host's name, for people who look at a Lease.
+	// Host is the name of the pod or the host, for people who read a Lease.
 	Host string
-	// Clock measures how long a holder has been silent.
+	// Clock measures how long a holder has not renewed its Lease.
 	Clock clock.Clock
 	// Wall is the API server's time, by which cooldowns are judged.
 	Wall clock.PassiveClock
-	// Log gets what is worth knowing when something is slow.
+	// Log gets what explains a slow request.
 	Log logr.Logger
 }
 
@@ -50,9 +50,9 @@ func New(o Options) *Backend {
 // Name is "lease".
 func (*Backend) Name() string { return lock.Lease }
 
-// Acquire implements lock.Backend. It costs one request when nobody has the posting; otherwise it reads the Lease, and
-// waits by watching it. A dead holder's Lease is free once this process has seen it unchanged for the holder's TTL;
-// clocks of hosts are never compared.
+// Acquire implements lock.Backend. It costs one request when the posting is not locked; otherwise it reads the Lease, and
+// watches it. A dead holder's Lease is free once this process has seen it unchanged for the holder's TTL; clocks of hosts
+// are not compared.
 func (b *Backend) Acquire(ctx context.Context, req lock.Request) (lock.Lock, error) {
 	request := ownership.Request{
 		Namespace: req.Namespace, Key: req.Key, TTL: req.TTL, GiveUp: req.GiveUp, Occupied: req.Occupied,
@@ -97,7 +97,7 @@ func (*held) Backend() string { return lock.Lease }
 // Renew implements lock.Lock, with one request.
 func (h *held) Renew(ctx context.Context) error { return lost(h.client.Renew(ctx, h.claim)) }
 
-// Release implements lock.Lock, with one request: the Lease is deleted, unless it remembers a Bid.
+// Release implements lock.Lock, with one request: the Lease is deleted, unless it is the record of a Bid.
 func (h *held) Release(ctx context.Context) error { return lost(h.client.Release(ctx, h.claim)) }
 
 // HandOver implements lock.Lock, without a request.

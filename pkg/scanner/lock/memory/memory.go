@@ -1,4 +1,4 @@
-// Package memory is a lock backend for a single process: it keeps goroutines apart, and nobody else.
+// Package memory is a lock backend for the goroutines of a single process.
 package memory
 
 import (
@@ -47,7 +47,7 @@ func (b *Backend) Acquire(ctx context.Context, req lock.Request) (lock.Lock, err
 	}
 	name = req.Namespace + "/" + name
 	started := b.clock.Now()
-	for told := false; ; told = true {
+	for reported := false; ; reported = true {
 		mine, other, until := b.try(name, req.TTL)
 		if mine != nil {
 			return mine, nil
@@ -56,7 +56,7 @@ func (b *Backend) Acquire(ctx context.Context, req lock.Request) (lock.Lock, err
 		if left <= 0 || req.GaveUp() {
 			return nil, &lock.TimeoutError{Holder: "another goroutine", Until: until, Waited: b.clock.Since(started)}
 		}
-		if !told {
+		if !reported {
 			req.Wait("another goroutine")
 		}
 		if err := b.wait(ctx, &req, other, min(left, until.Sub(b.clock.Now()))); err != nil {
@@ -65,7 +65,7 @@ func (b *Backend) Acquire(ctx context.Context, req lock.Request) (lock.Lock, err
 	}
 }
 
-// try takes the lock, or returns who has it and until when.
+// try takes the lock, or returns the one that is held and until when.
 func (b *Backend) try(name string, ttl time.Duration) (mine, other *held, until time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -81,7 +81,7 @@ func (b *Backend) try(name string, ttl time.Duration) (mine, other *held, until 
 	return mine, nil, time.Time{}
 }
 
-// wait returns nil when there is reason to try again.
+// wait returns nil when the lock may be free.
 func (b *Backend) wait(ctx context.Context, req *lock.Request, other *held, most time.Duration) error {
 	timer := b.clock.NewTimer(most)
 	defer timer.Stop()
@@ -95,7 +95,7 @@ func (b *Backend) wait(ctx context.Context, req *lock.Request, other *held, most
 	return nil
 }
 
-// end lets the waiting ones go. Backend.mu is held.
+// end wakes the waiting goroutines. Backend.mu is held.
 func (h *held) end() {
 	delete(h.backend.held, h.name)
 	close(h.ended)

@@ -1,8 +1,8 @@
-// Package redis is a lock backend for those who run a Redis or Valkey server anyway: a lock costs the API server nothing.
+// Package redis is a lock backend on a Redis or Valkey server: a lock costs the API server nothing.
 //
 // A lock is a key with a random token and a time to live; taking, renewing and releasing it are atomic scripts that
-// compare the token. Who waits subscribes to a channel of that key and is woken by the release, or by a timer when the
-// key runs out. A server that loses a key, as in a failover before replication, lets a second scanner in; see package
+// compare the token. A waiting scanner subscribes to a channel of that key and is woken by the release, or by a timer when
+// the key runs out. A server that loses a key, as in a failover before replication, lets a second scanner in; see package
 // lock for why that costs an evaluation and no bid.
 package redis
 
@@ -31,7 +31,7 @@ type Backend struct {
 var _ lock.Backend = (*Backend)(nil)
 
 // New returns a Backend that uses, and with Close closes, the client; Open makes one from a URL. The holder's name is for
-// people who look at a key. It does no I/O.
+// people who read a key. It does no I/O.
 func New(client redis.UniversalClient, holder string) *Backend {
 	return &Backend{client: client, locks: redislock.New(client), holder: holder}
 }
@@ -106,8 +106,8 @@ func (h *held) Renew(ctx context.Context) error {
 	return lost(h.lock.Refresh(ctx, h.ttl, nil))
 }
 
-// Release implements lock.Lock, with two commands: the second one wakes whoever waits. Should it get lost, they wait
-// until the key would have run out.
+// Release implements lock.Lock, with two commands: the second one wakes the waiting scanners. If it is lost, they wait until
+// the key would have run out.
 func (h *held) Release(ctx context.Context) error {
 	if err := lost(h.lock.Release(ctx)); err != nil {
 		return err

@@ -110,7 +110,7 @@ func TestForeignKey(t *testing.T) {
 	_, err = open(t, address).Acquire(t.Context(), request(20*time.Millisecond))
 	timeout, ok := errors.AsType[*lock.TimeoutError](err)
 	g.Expect(ok).To(BeTrue(), "%v", err)
-	g.Expect(timeout.Holder).To(Equal("somebody"))
+	g.Expect(timeout.Holder).To(Equal("unknown"))
 }
 
 func TestURLs(t *testing.T) {

@@ -11,8 +11,8 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
-// patience bounds one command unless the URL says otherwise. It is short because there is something to fall back to.
-const patience = time.Second
+// commandTimeout bounds one command unless the URL says otherwise. It is short because there is a fallback.
+const commandTimeout = time.Second
 
 // Schemes that Open knows, for messages.
 const schemes = "redis, rediss (TLS), unix, redis+sentinel, rediss+sentinel, redis+cluster or rediss+cluster"
@@ -22,7 +22,7 @@ const schemes = "redis, rediss (TLS), unix, redis+sentinel, rediss+sentinel, red
 //
 //	redis://user:password@host:6379/0                                                 one server; rediss:// with TLS
 //	unix:///run/redis.sock?db=0                                                       one server on this host
-//	redis+sentinel://user:password@s1:26379/0?master_name=m&addr=s2:26379             whoever is the master; user and
+//	redis+sentinel://user:password@s1:26379/0?master_name=m&addr=s2:26379             the current master; user and
 //	                                                                                  password are for the sentinels,
 //	                                                                                  ?username= and &password= for the
 //	                                                                                  servers
@@ -52,9 +52,9 @@ func Open(address string) (redis.UniversalClient, error) {
 func openServer(address string) (redis.UniversalClient, error) {
 	o, err := redis.ParseURL(address)
 	if err != nil {
-		return nil, hush(err)
+		return nil, redact(err)
 	}
-	quick(&o.DialTimeout, &o.ReadTimeout, &o.WriteTimeout)
+	setTimeouts(&o.DialTimeout, &o.ReadTimeout, &o.WriteTimeout)
 	o.MaxRetries, o.DialerRetries, o.ContextTimeoutEnabled = one(o.MaxRetries), one(o.DialerRetries), true
 	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	return redis.NewClient(o), nil
@@ -63,12 +63,12 @@ func openServer(address string) (redis.UniversalClient, error) {
 func openSentinel(address string) (redis.UniversalClient, error) {
 	o, err := redis.ParseFailoverURL(address)
 	if err != nil {
-		return nil, hush(err)
+		return nil, redact(err)
 	}
 	if o.MasterName == "" {
 		return nil, errors.New("must say which master the sentinels watch, as in ?master_name=mymaster")
 	}
-	quick(&o.DialTimeout, &o.ReadTimeout, &o.WriteTimeout)
+	setTimeouts(&o.DialTimeout, &o.ReadTimeout, &o.WriteTimeout)
 	o.MaxRetries, o.DialerRetries, o.ContextTimeoutEnabled = one(o.MaxRetries), one(o.DialerRetries), true
 	return redis.NewFailoverClient(o), nil
 }
@@ -76,18 +76,18 @@ func openSentinel(address string) (redis.UniversalClient, error) {
 func openCluster(address string) (redis.UniversalClient, error) {
 	o, err := redis.ParseClusterURL(address)
 	if err != nil {
-		return nil, hush(err)
+		return nil, redact(err)
 	}
-	quick(&o.DialTimeout, &o.ReadTimeout, &o.WriteTimeout)
+	setTimeouts(&o.DialTimeout, &o.ReadTimeout, &o.WriteTimeout)
 	o.MaxRetries, o.DialerRetries, o.ContextTimeoutEnabled = one(o.MaxRetries), one(o.DialerRetries), true
 	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	return redis.NewClusterClient(o), nil
 }
 
-func quick(timeouts ...*time.Duration) {
+func setTimeouts(timeouts ...*time.Duration) {
 	for _, timeout := range timeouts {
 		if *timeout == 0 {
-			*timeout = patience
+			*timeout = commandTimeout
 		}
 	}
 }
@@ -99,8 +99,8 @@ func one(retries int) int {
 	return retries
 }
 
-// hush replaces errors that quote the URL, or the part of a password that was taken for something else.
-func hush(err error) error {
+// redact replaces errors that quote the URL, or a part of a password that was parsed as something else.
+func redact(err error) error {
 	if _, ok := errors.AsType[*url.Error](err); ok {
 		return errors.New("must be a URL, with special characters in the password percent-encoded")
 	}

@@ -10,20 +10,19 @@ import (
 	"github.com/onebid-dev/onebid/pkg/scanner/lock"
 )
 
-// waiter waits for a lock that somebody else has.
+// waiter waits for a lock that is held.
 type waiter struct {
 	held    *held
 	req     *lock.Request
 	started time.Time
-	// owner has the lock, and its key lasts for left, as of the latest look.
+	// owner and left are the holder and the remaining time of the key when it was last read.
 	owner string
 	left  time.Duration
 }
 
-// await returns nil once the lock is taken. It subscribes, tries again, and only then waits: in this order no release is
-// missed.
+// await returns nil once the lock is taken. It subscribes, tries again, and only then waits, so that no release is missed.
 func (w *waiter) await(ctx context.Context) error {
-	if err := w.look(ctx); err != nil {
+	if err := w.inspect(ctx); err != nil {
 		return err
 	}
 	if w.req.Timeout <= 0 {
@@ -32,42 +31,41 @@ func (w *waiter) await(ctx context.Context) error {
 	w.req.Wait(w.owner)
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	bell := w.listen(ctx)
-	err := w.hear(ctx, bell, w.req.Timeout)
+	subscription := w.subscribe(ctx)
+	err := w.receive(ctx, subscription, w.req.Timeout)
 	for err == nil {
 		if taken, err := w.held.take(ctx); taken || err != nil {
 			return err
 		}
-		if err := w.look(ctx); err != nil {
+		if err := w.inspect(ctx); err != nil {
 			return err
 		}
-		patience := w.req.Timeout - time.Since(w.started)
-		if patience <= 0 || w.req.GaveUp() {
+		remaining := w.req.Timeout - time.Since(w.started)
+		if remaining <= 0 || w.req.GaveUp() {
 			return w.timedOut()
 		}
-		err = w.hear(ctx, bell, min(w.left, patience))
+		err = w.receive(ctx, subscription, min(w.left, remaining))
 	}
 	return err
 }
 
-// listen subscribes to the releases of the lock. Reading from a connection does not end with a context, but when somebody
-// closes it.
-func (w *waiter) listen(ctx context.Context) *redis.PubSub {
-	bell := w.held.backend.client.Subscribe(ctx, channelOf(w.held.key))
+// subscribe subscribes to the releases of the lock. Closing the connection ends a read, the end of a context does not.
+func (w *waiter) subscribe(ctx context.Context) *redis.PubSub {
+	subscription := w.held.backend.client.Subscribe(ctx, channelOf(w.held.key))
 	go func() {
 		select {
 		case <-ctx.Done():
 		case <-w.req.GiveUp:
 		}
-		_ = bell.Close()
+		_ = subscription.Close()
 	}()
-	return bell
+	return subscription
 }
 
-// hear returns nil at each message, the subscription's own confirmation among them, and when there was none for so long.
-func (w *waiter) hear(ctx context.Context, bell *redis.PubSub, most time.Duration) error {
+// receive returns nil at each message, which may be the subscription's confirmation, and after most without one.
+func (w *waiter) receive(ctx context.Context, subscription *redis.PubSub, most time.Duration) error {
 	// A timeout of zero would wait for ever.
-	_, err := bell.ReceiveTimeout(ctx, max(most, time.Millisecond))
+	_, err := subscription.ReceiveTimeout(ctx, max(most, time.Millisecond))
 	timeout, ok := errors.AsType[interface {
 		error
 		Timeout() bool
@@ -82,11 +80,11 @@ func (w *waiter) timedOut() error {
 	return &lock.TimeoutError{Holder: w.owner, Until: time.Now().Add(w.left), Waited: time.Since(w.started)}
 }
 
-// forever is how long a key lasts that somebody made without a time to live.
+// forever stands for the remaining time of a key without a time to live.
 const forever = time.Hour
 
-// look notes who has the key and for how long.
-func (w *waiter) look(ctx context.Context) error {
+// inspect reads the holder and the remaining time of the key.
+func (w *waiter) inspect(ctx context.Context) error {
 	var value *redis.StringCmd
 	var ttl *redis.DurationCmd
 	_, err := w.held.backend.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
@@ -96,7 +94,7 @@ func (w *waiter) look(ctx context.Context) error {
 	if err != nil && !errors.Is(err, redis.Nil) {
 		return err
 	}
-	w.owner, w.left = "somebody", max(0, ttl.Val())
+	w.owner, w.left = "unknown", max(0, ttl.Val())
 	if ttl.Val() == -1 {
 		w.left = forever
 	}

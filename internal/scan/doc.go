@@ -1,5 +1,0 @@
-// Package scan is the loop of the reference scanner: it reads a feed, turns each item into a posting, and hands it to a
-// Processor, which is pkg/scanner or a dry run.
-//
-// A reading that fails changes nothing: no posting is made up, and none is closed because it is missing.
-package scan
