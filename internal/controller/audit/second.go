@@ -89,7 +89,8 @@ func (s *sweep) withdraw(ctx context.Context, claim *ownership.Claim, f *finding
 	}
 	s.log.Info("Withdrew an orphan", "posting", f.Key.PostingID, "remoteBid", id, "bidUID", claim.BidUID)
 	s.Metrics.countWithdrawn(client.ObjectKeyFromObject(s.mkt))
-	s.event(f, EventOrphanWithdrawn, "Bid %q on posting %q was live, was ours and had no Bid that accounted for it (UID %s): it was withdrawn",
+	s.event(f, EventOrphanWithdrawn,
+		"Bid %q on posting %q was live, was ours and had no Bid that accounted for it (UID %s): it was withdrawn",
 		id, f.Key.PostingID, claim.BidUID)
 	return nil
 }
@@ -119,7 +120,8 @@ func (s *sweep) writeTombstone(ctx context.Context, before, f *finding) error {
 
 // reportOrphans says why orphans stay.
 func (s *sweep) reportOrphans(f *finding, left []string, err error) {
-	next, transient := "nothing is done about it, as spec.orphans is Report; withdraw it there, or set spec.orphans to Withdraw", false
+	transient := false
+	next := "nothing is done about it, as spec.orphans is Report; withdraw it there, or set spec.orphans to Withdraw"
 	switch {
 	case err != nil:
 		next = "withdrawing it failed, which is tried again at the next audit: " + err.Error()

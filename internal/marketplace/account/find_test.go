@@ -108,7 +108,9 @@ func TestRetractBelievesOnlyWhatIsReadBack(t *testing.T) {
 			g.Expect(state).To(Equal(c.want))
 		})
 	}
-	for _, class := range []onebidv1.ErrorClass{onebidv1.ErrorAuth, onebidv1.ErrorForbidden, onebidv1.ErrorRateLimited, onebidv1.ErrorTransient} {
+	for _, class := range []onebidv1.ErrorClass{
+		onebidv1.ErrorAuth, onebidv1.ErrorForbidden, onebidv1.ErrorRateLimited, onebidv1.ErrorTransient,
+	} {
 		g := NewWithT(t)
 		driver := &fakeDriver{}
 		driver.fail("withdraw", failure(class, 0))

@@ -198,7 +198,8 @@ onebid_marketplace_breaker_opened_total{marketplace="shop",namespace="team"} 1
 # HELP onebid_marketplace_breaker_state The account's circuit breaker in this process: 0 closed, 1 half open, 2 open.
 # TYPE onebid_marketplace_breaker_state gauge
 onebid_marketplace_breaker_state{marketplace="shop",namespace="team"} 2
-# HELP onebid_marketplace_pause_remaining_seconds How long this process still makes no calls because the marketplace wants none; 0 when it does.
+# HELP onebid_marketplace_pause_remaining_seconds How long this process still makes no calls because the marketplace wants `+
+		`none; 0 when it does.
 # TYPE onebid_marketplace_pause_remaining_seconds gauge
 onebid_marketplace_pause_remaining_seconds{marketplace="shop",namespace="team"} 90
 # HELP onebid_marketplace_pauses_total Pauses of the account by reason.

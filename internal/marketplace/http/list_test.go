@@ -140,7 +140,8 @@ type slots struct {
 }
 
 func (s *slots) Next(context.Context) error {
-	if s.free--; s.free < 0 {
+	s.free--
+	if s.free < 0 {
 		return s.err
 	}
 	return nil
@@ -245,6 +246,9 @@ func TestWhatADriverCannotDo(t *testing.T) {
 	d = driver(t, shop(func(d *onebidv1.HTTPDriver) {
 		d.Withdraw.Request.Path = "'/' + remote.postingID + '/' + remote.id"
 	}), "http://127.0.0.1:1")
-	g.Expect(d.Withdraw(t.Context(), marketplace.Unpaced{}, marketplace.Ref{BidID: "b1"}, "")).To(beOf(onebidv1.ErrorInvalid), "the posting is not known")
-	g.Expect(d.Withdraw(t.Context(), marketplace.Unpaced{}, marketplace.Ref{PostingID: "p1"}, "")).To(beOf(onebidv1.ErrorInvalid), "never by posting")
+	for why, incomplete := range map[string]marketplace.Ref{
+		"the posting is not known": {BidID: "b1"}, "never by posting": {PostingID: "p1"},
+	} {
+		g.Expect(d.Withdraw(t.Context(), marketplace.Unpaced{}, incomplete, "")).To(beOf(onebidv1.ErrorInvalid), why)
+	}
 }
