@@ -82,7 +82,7 @@ func (p *process) bids(
 	}).Setup(ctx, p.mgr, p.concurrency)
 }
 
-// audits share the Leases with the Bids: what this process holds it holds once.
+// audits shares the Lease client with bids, because both claim the same Leases.
 func (p *process) audits(connections *account.Registry, leases *ownership.Client) error {
 	orphans := auditctrl.NewMetrics()
 	if err := metrics.Registry.Register(orphans); err != nil {
@@ -100,13 +100,13 @@ func (p *process) marketplaces(connections *account.Registry) error {
 	if err != nil {
 		return err
 	}
-	room := mktctrl.NewMetrics()
-	if err := metrics.Registry.Register(room); err != nil {
+	marketplaces := mktctrl.NewMetrics()
+	if err := metrics.Registry.Register(marketplaces); err != nil {
 		return err
 	}
 	return mktctrl.Setup(p.mgr, mktctrl.Options{
 		Members:     p.members,
-		Metrics:     room,
+		Metrics:     marketplaces,
 		Secrets:     secretwatch.New(secrets),
 		Factory:     drivers.Factory(wire.Options{Egress: p.egress, UserAgent: "onebid/" + version}),
 		Connections: connections,
@@ -115,13 +115,13 @@ func (p *process) marketplaces(connections *account.Registry) error {
 	})
 }
 
-// settle is how long an unknown outcome must settle at a marketplace, from its timings and this manager's.
+// settle returns the settle time of a marketplace, from its timings and this manager's.
 func (p *process) settle(spec *onebidv1.MarketplaceSpec) time.Duration {
 	timeout := time.Duration(spec.TimeoutSeconds) * time.Second
 	return p.timing.Settle(timeout, secondsOf(spec.LateCommitSeconds), secondsOf(spec.VisibilitySeconds))
 }
 
-// secondsOf an optional field; 5 is its default, which only an object from before the default can lack.
+// secondsOf an optional field. Only an object that was stored before the field had its default, 5, can lack it.
 func secondsOf(value *int32) time.Duration {
 	if value == nil {
 		return 5 * time.Second
@@ -129,8 +129,8 @@ func secondsOf(value *int32) time.Duration {
 	return time.Duration(*value) * time.Second
 }
 
-// sweeper deletes tombstones past their time and what scanners left that died. It lists now and then instead of watching:
-// nobody waits for it, and the Leases of many thousand bids need not be kept in memory for it.
+// sweeper deletes expired tombstones and the Leases of scanners that died. It lists from time to time instead of watching, so
+// that not all Leases are kept in memory.
 func (p *process) sweeper() *ownership.Sweeper {
 	return &ownership.Sweeper{
 		Leases: p.leases.CoordinationV1(), List: p.listAllLeases, Owns: p.members.Owns,
