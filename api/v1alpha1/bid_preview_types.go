@@ -8,14 +8,13 @@ type PreviewHeader struct {
 	// +kubebuilder:validation:MaxLength=256
 	Name string `json:"name,omitempty"`
 
-	// value of the header; REDACTED where it holds a credential.
+	// value of the header; REDACTED when it holds a credential.
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024
 	Value *string `json:"value,omitempty"`
 }
 
-// BidPreview is the request that would place the bid. Credentials and the proposal have stand-ins in it, and what is too
-// long is cut.
+// BidPreview is the request that would place the bid. Placeholders replace credentials and the proposal, and long values are cut.
 type BidPreview struct {
 	// method of the request.
 	// +required
@@ -23,20 +22,20 @@ type BidPreview struct {
 	// +kubebuilder:validation:MaxLength=16
 	Method string `json:"method,omitempty"`
 
-	// url with its query.
+	// url of the request, with its query.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=2048
 	URL string `json:"url,omitempty"`
 
-	// headers of the request, the first 32 in the order of their names.
+	// headers of the request: the first 32, sorted by name.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=32
 	Headers []PreviewHeader `json:"headers,omitempty"`
 
-	// body of the request, at most 4 KiB of it.
+	// body of the request, cut to 4 KiB.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=4096

@@ -1,44 +1,46 @@
 package v1alpha1
 
-// ConditionReady is True once the controller's duty is done for this generation.
+// ConditionReady is True once the controller has nothing left to do for this generation.
 //
-//   - On a Bid: live at the marketplace, or settled. Reasons when True: the outcome (Active, Won, Lost, Expired,
-//     Rejected, Duplicate, Withdrawn). When False or Unknown: the reason of the condition that is in the way.
-//   - On a Marketplace: bids can be placed. True: Ready. False: InvalidDriver, CredentialsMissing,
-//     CredentialsInvalid, InUse (it is being deleted, and Bids still need it). Unknown: Pending, MarketplaceError (it
-//     could not be asked for the account).
-//   - On a Posting: True: Observed. False: NonCanonicalName.
+//   - On a Bid: the bid is open at the marketplace, or the Bid has ended. True: Active, or the outcome (Won, Lost, Expired,
+//     Rejected, Duplicate, Withdrawn). False or Unknown: the reason of the condition that explains it. Unknown before the
+//     first reconcile: Pending.
+//   - On a Marketplace: bids can be placed. True: Ready. False: InvalidDriver, CredentialsMissing, CredentialsInvalid, InUse
+//     (it is being deleted). Unknown: Pending, MarketplaceError (the account could not be read).
+//   - On a Posting: True: Observed. False: NonCanonicalName. Unknown: Pending.
 const ConditionReady = "Ready"
 
-// ConditionReconciling is present, and True, only while work is going on (kstatus). Reasons: Progressing, Retrying,
-// Resolving, Withdrawing.
+// ConditionReconciling is present, and True, only while the controller has work to do (kstatus). Reasons: Progressing,
+// Retrying, Resolving, Withdrawing.
 const ConditionReconciling = "Reconciling"
 
-// ConditionStalled is present, and True, only when a person must act (kstatus); the message says what to do. Reasons:
-// NonCanonicalName, NotWithdrawable, Indeterminate, ManualReview, MarketplaceNotFound.
+// ConditionStalled is present, and True, only while a person must act (kstatus); the message says how. Reasons:
+// NonCanonicalName, MarketplaceNotFound, MarketplaceNotReady, CurrencyMismatch, PriceTooHigh, NotWithdrawable, Indeterminate,
+// ManualReview.
 const ConditionStalled = "Stalled"
 
 // Conditions of a Bid.
 const (
-	// ConditionAccepted is True when every guard passed. Reasons when True: Accepted. When False: NonCanonicalName,
-	// MarketplaceNotFound, MarketplaceNotReady, MarketplaceSuspended, PostingClosed, PostingStale, AwaitingApproval,
-	// MissedDeadline (the posting closed while the Bid waited), Refused, ApprovalMismatch, CurrencyMismatch, PriceTooHigh,
-	// TooManyActiveBids, BudgetExhausted, Cooldown, LeaseHeld.
+	// ConditionAccepted is True when all guards passed: Accepted. False: NonCanonicalName, MarketplaceNotFound,
+	// MarketplaceNotReady, MarketplaceSuspended, PostingClosed, PostingStale, MissedDeadline (the posting closed while the
+	// Bid waited), AwaitingApproval, ApprovalMismatch, Refused, CurrencyMismatch, PriceTooHigh, TooManyActiveBids,
+	// BudgetExhausted, Cooldown, LeaseHeld. Unknown: Pending.
 	ConditionAccepted = "Accepted"
 
-	// ConditionPlaced is True when a bid of ours was put on the marketplace: Placed, Adopted. False: NotPlaced, DryRun,
-	// RateLimited (the account's rate limit, ours or the marketplace's), AccountPaused and CircuitOpen (see the
-	// Marketplace's status), QuotaExhausted, AuthenticationFailed, Forbidden, Invalid, PostingClosed, AlreadyExists,
-	// MarketplaceError, NotNeeded. Unknown: OutcomeUnknown, LeaseLost, Indeterminate.
+	// ConditionPlaced is True when the bid was placed: Placed, Adopted. False: NotPlaced, DryRun, RateLimited (the rate limit
+	// of the Marketplace or of the site), AccountPaused and CircuitOpen (see the Marketplace's status), QuotaExhausted,
+	// AuthenticationFailed, Forbidden, Invalid, PostingClosed, AlreadyExists, NotWithdrawable (a bid of an earlier Bid is
+	// open and cannot be withdrawn), MarketplaceError, NotNeeded (withdrawn before it was placed). Unknown: OutcomeUnknown,
+	// LeaseLost, Indeterminate.
 	ConditionPlaced = "Placed"
 
-	// ConditionDuplicate is True when the account already has another bid on the posting, which we never touch:
-	// ExistingBid. False: NoneFound.
+	// ConditionDuplicate is present, and True, only when the account has another bid on the posting, which onebid leaves
+	// alone: ExistingBid.
 	ConditionDuplicate = "Duplicate"
 
-	// ConditionWithdrawn is True when the marketplace was read back and shows no live bid of ours: Withdrawn,
-	// WithdrawnElsewhere (not by us), NeverPlaced. False: NotRequested, Requested, RateLimited, AuthenticationFailed,
-	// Forbidden, MarketplaceError, NotWithdrawable.
+	// ConditionWithdrawn is absent until a withdrawal is wanted or observed. True when the marketplace shows no open bid of
+	// ours: Withdrawn, WithdrawnElsewhere (not by onebid), NeverPlaced. False: Requested, RateLimited, QuotaExhausted,
+	// AuthenticationFailed, Forbidden, Invalid, MarketplaceError, NotWithdrawable, MarketplaceNotFound, MarketplaceNotReady.
 	ConditionWithdrawn = "Withdrawn"
 )
 
@@ -47,18 +49,18 @@ const (
 	// ConditionFresh is True while the posting may be bid on: Fresh. False: Stale, Closed. Unknown: NoTimestamp.
 	ConditionFresh = "Fresh"
 
-	// ConditionClaimed is True while a Bid is live or under way: BidActive. False: NoBid.
+	// ConditionClaimed is True while a bid of ours is open on the posting: BidActive. False: NoBid.
 	ConditionClaimed = "Claimed"
 )
 
-// ConditionSuspended of a Marketplace is True when its mode stops placing: ModeSuspended. False: ModeLive, ModeDryRun.
+// ConditionSuspended of a Marketplace is True while spec.mode stops placing: ModeSuspended. False: ModeLive, ModeDryRun.
 const ConditionSuspended = "Suspended"
 
-// ConditionReachable of a Marketplace is True while calls of the account are made: Answering. False: CircuitOpen (the
-// circuit breaker is open), RateLimited or AuthenticationFailed (the account is paused). Unknown: NotProbed.
+// ConditionReachable of a Marketplace is True while calls of the account are made: Answering. False: CircuitOpen, or
+// RateLimited or AuthenticationFailed (the account is paused). Unknown: NotProbed.
 const ConditionReachable = "Reachable"
 
-// Reasons that conditions and events carry; each is documented at its condition.
+// Reasons of conditions and events. Each is documented at its condition.
 const (
 	ReasonAccepted             = "Accepted"
 	ReasonAccountPaused        = "AccountPaused"
@@ -71,21 +73,22 @@ const (
 	ReasonAwaitingApproval     = "AwaitingApproval"
 	ReasonBidActive            = "BidActive"
 	ReasonBudgetExhausted      = "BudgetExhausted"
+	ReasonCircuitOpen          = "CircuitOpen"
 	ReasonClosed               = "Closed"
 	ReasonCooldown             = "Cooldown"
 	ReasonCredentialsInvalid   = "CredentialsInvalid"
 	ReasonCredentialsMissing   = "CredentialsMissing"
 	ReasonCurrencyMismatch     = "CurrencyMismatch"
 	ReasonDryRun               = "DryRun"
-	ReasonForbidden            = "Forbidden"
 	ReasonExistingBid          = "ExistingBid"
+	ReasonForbidden            = "Forbidden"
 	ReasonFresh                = "Fresh"
-	ReasonIndeterminate        = "Indeterminate"
-	ReasonLeaseLost            = "LeaseLost"
 	ReasonInUse                = "InUse"
+	ReasonIndeterminate        = "Indeterminate"
 	ReasonInvalid              = "Invalid"
 	ReasonInvalidDriver        = "InvalidDriver"
 	ReasonLeaseHeld            = "LeaseHeld"
+	ReasonLeaseLost            = "LeaseLost"
 	ReasonManualReview         = "ManualReview"
 	ReasonMarketplaceError     = "MarketplaceError"
 	ReasonMarketplaceNotFound  = "MarketplaceNotFound"
@@ -99,13 +102,10 @@ const (
 	ReasonNoBid                = "NoBid"
 	ReasonNoTimestamp          = "NoTimestamp"
 	ReasonNonCanonicalName     = "NonCanonicalName"
-	ReasonNoneFound            = "NoneFound"
-	ReasonCircuitOpen          = "CircuitOpen"
-	ReasonNotProbed            = "NotProbed"
 	ReasonNotNeeded            = "NotNeeded"
-	ReasonNotRequested         = "NotRequested"
-	ReasonNotWithdrawable      = "NotWithdrawable"
 	ReasonNotPlaced            = "NotPlaced"
+	ReasonNotProbed            = "NotProbed"
+	ReasonNotWithdrawable      = "NotWithdrawable"
 	ReasonObserved             = "Observed"
 	ReasonOutcomeUnknown       = "OutcomeUnknown"
 	ReasonPending              = "Pending"
@@ -128,48 +128,48 @@ const (
 	ReasonWithdrawnElsewhere   = "WithdrawnElsewhere"
 )
 
-// Names of metadata that onebid reads or writes; all begin with "onebid.dev/".
+// Names of labels, annotations and finalizers. All begin with "onebid.dev/".
 const (
-	// FinalizerWithdraw keeps a Bid until no live bid of ours is left at the marketplace.
+	// FinalizerWithdraw keeps a Bid until the marketplace shows no open bid of ours.
 	FinalizerWithdraw = "onebid.dev/withdraw"
-	// FinalizerInUse keeps a Marketplace while unsettled Bids name it, and the Secret with its credentials.
+	// FinalizerInUse keeps a Marketplace, and the Secret with its credentials, while Bids that have not ended need them.
 	FinalizerInUse = "onebid.dev/in-use"
 
-	// LabelLease marks the Leases that onebid wrote: LeaseKindPosting, LeaseKindHeartbeat or LeaseKindCapacity.
+	// LabelLease on a Lease is its kind: LeaseKindPosting, LeaseKindHeartbeat or LeaseKindCapacity.
 	LabelLease = "onebid.dev/lease"
-	// LeaseKindPosting is LabelLease's value on a posting's Lease.
+	// LeaseKindPosting is the kind of a posting's Lease.
 	LeaseKindPosting = "posting"
-	// LeaseKindHeartbeat is LabelLease's value on a manager replica's heartbeat.
+	// LeaseKindHeartbeat is the kind of a manager replica's heartbeat Lease.
 	LeaseKindHeartbeat = "heartbeat"
-	// LeaseKindCapacity is LabelLease's value on the Lease whose holder lets Bids through a Marketplace's limits.
+	// LeaseKindCapacity is the kind of the Lease whose holder reserves the capacity of a Marketplace with limits.
 	LeaseKindCapacity = "capacity"
 
 	// AnnotationLockKey on a posting's Lease is Key.LockKey.
 	AnnotationLockKey = "onebid.dev/lock-key"
 	// AnnotationBidUID on a posting's Lease is the UID of the Bid that the claim is for.
 	AnnotationBidUID = "onebid.dev/bid-uid"
-	// AnnotationHeartbeat on a posting's Lease is "<namespace>/<name>" of its holder's heartbeat Lease.
+	// AnnotationHeartbeat on a posting's Lease is the "<namespace>/<name>" of its holder's heartbeat Lease.
 	AnnotationHeartbeat = "onebid.dev/heartbeat"
-	// AnnotationIntent on a posting's Lease lists, as JSON, the calls that may be about to happen.
+	// AnnotationIntent on a posting's Lease lists the intents, as JSON: the calls that may have been made.
 	AnnotationIntent = "onebid.dev/intent"
-	// AnnotationEndedAt on a posting's Lease makes it a tombstone: RFC 3339 time of the settlement.
+	// AnnotationEndedAt makes a posting's Lease a tombstone. It is the RFC 3339 time when the Bid ended.
 	AnnotationEndedAt = "onebid.dev/ended-at"
 	// AnnotationCooldownUntil on a tombstone is the RFC 3339 time before which no new bid may be placed.
 	AnnotationCooldownUntil = "onebid.dev/cooldown-until"
 	// AnnotationOutcome on a tombstone is the BidState that the Bid ended in.
 	AnnotationOutcome = "onebid.dev/outcome"
-	// AnnotationReconcileRequestedAt on any onebid object asks for a reconcile now; any new value does. It is acknowledged in
-	// status.lastHandledReconcileAt.
+	// AnnotationReconcileRequestedAt on any onebid object requests a reconcile by any new value. The controller copies the
+	// handled value to status.lastHandledReconcileAt.
 	AnnotationReconcileRequestedAt = "onebid.dev/reconcile-requested-at"
-	// AnnotationAbandon on a Bid, with a reason as its value, gives up on withdrawing it. Needs the verb "abandon".
+	// AnnotationAbandon on a Bid, with a reason as its value, releases a deleted Bid without a withdrawal. Needs the verb
+	// "abandon".
 	AnnotationAbandon = "onebid.dev/abandon"
-	// AnnotationResolve on an Indeterminate Bid is a person's answer to what look-up could not tell: ResolvePlaced or
-	// ResolveNotPlaced, and after a colon whatever is worth keeping, as in "not-placed: asked their support". Each value
-	// answers one question: what was there when the question came up, or led nowhere, is in status.lastHandledResolve, and
-	// only another value is a new answer. On a Bid that is not Indeterminate it does nothing. Needs the verb "resolve".
+	// AnnotationResolve on an Indeterminate Bid is a person's answer: ResolvePlaced or ResolveNotPlaced, optionally followed
+	// by a colon and a note, as in "not-placed: asked their support". A value that equals status.lastHandledResolve is no new
+	// answer. On a Bid that is not Indeterminate it has no effect. Needs the verb "resolve".
 	AnnotationResolve = "onebid.dev/resolve"
-	// ResolvePlaced says that the bid is live: the one live bid of the account on the posting is adopted.
+	// ResolvePlaced says that the bid is open. The one open bid of the account on the posting is adopted.
 	ResolvePlaced = "placed"
-	// ResolveNotPlaced says that nothing was placed: the Bid goes on as if the marketplace had shown so.
+	// ResolveNotPlaced says that nothing was placed. The Bid continues as if a lookup had proved it.
 	ResolveNotPlaced = "not-placed"
 )

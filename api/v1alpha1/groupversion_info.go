@@ -10,13 +10,13 @@ var (
 	// GroupVersion is the group and version of every kind in this package.
 	GroupVersion = schema.GroupVersion{Group: "onebid.dev", Version: "v1alpha1"}
 
-	// SchemeGroupVersion is GroupVersion under the name that generated clients look for.
+	// SchemeGroupVersion is GroupVersion under the name that generated clients expect.
 	SchemeGroupVersion = GroupVersion
 
 	// SchemeBuilder collects the functions that AddToScheme runs.
 	SchemeBuilder = runtime.NewSchemeBuilder(addKnownTypes)
 
-	// AddToScheme makes the kinds of this package known to a scheme.
+	// AddToScheme adds the kinds of this package to a scheme.
 	AddToScheme = SchemeBuilder.AddToScheme
 )
 

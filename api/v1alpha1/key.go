@@ -10,15 +10,14 @@ import (
 )
 
 const (
-	// MaxMarketplaceLength bounds a marketplace's name, in characters.
+	// MaxMarketplaceLength is the maximal length of a Marketplace's name, in characters.
 	MaxMarketplaceLength = 40
 
-	// MaxPostingIDBytes bounds a posting's ID, in bytes of UTF-8. With the longest marketplace name and two hex
-	// digits a byte the name stays at 243 characters, under the 253 that an object's name may have, and its Lease's
-	// under them too.
+	// MaxPostingIDBytes is the maximal length of a posting's ID, in bytes of UTF-8. With two hex digits per byte, the
+	// longest name has 243 characters and its Lease's 252; object names are limited to 253.
 	MaxPostingIDBytes = 100
 
-	// LeasePrefix begins the name of every posting's Lease.
+	// LeasePrefix is the prefix of the names of posting Leases.
 	LeasePrefix = "bid-lock."
 
 	lockKeyPrefix = "bid:lock:"
@@ -31,11 +30,11 @@ var (
 	errNotAName = "must be <marketplace>.<postingID>, or <marketplace>.x.<hex of the postingID>"
 )
 
-// Key is what makes a posting one posting: the marketplace and the ID that the marketplace gave it, spelled as the
-// marketplace spells it. Together with the namespace it is unique; Name is its only legal spelling as an object name.
+// Key identifies a posting within a namespace: the marketplace, and the marketplace's ID of the posting in its own spelling.
+// Name is its only legal object name.
 //
-// Keys are compared byte for byte. No Unicode normalisation happens: two spellings that look alike are two postings,
-// because the marketplace is the only one who knows whether they are the same.
+// Keys are compared byte for byte, without Unicode normalisation: only the marketplace knows whether two spellings mean the
+// same posting.
 // +kubebuilder:object:generate=false
 type Key struct {
 	// Marketplace is the name of the Marketplace object in the same namespace.
@@ -44,18 +43,18 @@ type Key struct {
 	PostingID string
 }
 
-// KeyError says which part of a key is not legal, and what would be.
+// KeyError says which part of a key is not legal, and what is.
 // +kubebuilder:object:generate=false
 type KeyError struct {
 	// Field is the part that is wrong: "marketplace", "postingID" or "name".
 	Field string
-	// Value is what was found there.
+	// Value of that part.
 	Value string
-	// Reason says what would be right; it begins with "must".
+	// Reason says what is legal; it begins with "must".
 	Reason string
 }
 
-// Error names the field, the value and what would be right.
+// Error names the field, the value and the rule.
 func (e *KeyError) Error() string {
 	return fmt.Sprintf("%s: invalid value %q: %s", e.Field, e.Value, e.Reason)
 }
@@ -81,7 +80,7 @@ func validatePostingID(id string) error {
 	return nil
 }
 
-// Name is the one legal name of a Posting or Bid with this key: "<marketplace>.<postingID>" when the ID is a DNS
+// Name returns the one legal name of a Posting or Bid with this key: "<marketplace>.<postingID>" when the ID is a DNS
 // label, else "<marketplace>.x.<lower-case hex of its UTF-8 bytes>". It is injective, so two keys never share a name,
 // and ParseName reverses it. The error is a *KeyError.
 func (k Key) Name() (string, error) {
@@ -94,7 +93,7 @@ func (k Key) Name() (string, error) {
 	return k.Marketplace + "." + hexMark + hex.EncodeToString([]byte(k.PostingID)), nil
 }
 
-// LeaseName is the name of the posting's Lease, in the namespace of the Bid. The error is a *KeyError.
+// LeaseName returns the name of the posting's Lease, in the namespace of the Bid. The error is a *KeyError.
 func (k Key) LeaseName() (string, error) {
 	name, err := k.Name()
 	if err != nil {
@@ -103,13 +102,13 @@ func (k Key) LeaseName() (string, error) {
 	return LeasePrefix + name, nil
 }
 
-// LockKey is the human-readable key that the posting's Lease carries in AnnotationLockKey.
+// LockKey returns the readable key, the value of AnnotationLockKey on the posting's Lease.
 func (k Key) LockKey() string {
 	return lockKeyPrefix + k.Marketplace + ":" + k.PostingID
 }
 
-// ParseName returns the key whose Name is the given one. Names that no key has, for example a hex form of an ID that
-// would have a plain name, are refused with a *KeyError.
+// ParseName is the inverse of Name. A name that no key has, such as the hex form of an ID with a plain name, is refused with
+// a *KeyError.
 func ParseName(name string) (Key, error) {
 	marketplace, id, found := strings.Cut(name, ".")
 	if !found {
@@ -120,7 +119,7 @@ func ParseName(name string) (Key, error) {
 		if !lowerHex.MatchString(digits) {
 			return Key{}, &KeyError{"name", name, errNotAName}
 		}
-		raw, _ := hex.DecodeString(digits) // lowerHex leaves nothing that could fail
+		raw, _ := hex.DecodeString(digits) // lowerHex matched, so this cannot fail
 		id = string(raw)
 	}
 	key := Key{Marketplace: marketplace, PostingID: id}

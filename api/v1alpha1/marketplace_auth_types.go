@@ -1,7 +1,7 @@
 package v1alpha1
 
-// HTTPAuth are credentials that change by themselves or with each request. Exactly one of its fields is given. Values
-// that do not change need none of this: they are headers and query values.
+// HTTPAuth describes credentials that expire or that differ per request. Exactly one field is set. Credentials that do not
+// change need no auth: they go into headers and query values.
 //
 // +kubebuilder:validation:ExactlyOneOf=oauth2;hmac
 type HTTPAuth struct {
@@ -14,14 +14,14 @@ type HTTPAuth struct {
 	HMAC *HTTPHMAC `json:"hmac,omitempty"`
 }
 
-// OAuth2Grant is what an access token is given for.
+// OAuth2Grant is the grant type of a token request.
 // +kubebuilder:validation:Enum=ClientCredentials;RefreshToken
 type OAuth2Grant string
 
 const (
-	// GrantClient is for the client's own ID and secret.
+	// GrantClient uses the client's ID and secret.
 	GrantClient OAuth2Grant = "ClientCredentials"
-	// GrantRefreshToken is for a refresh token that a person's consent once gave.
+	// GrantRefreshToken uses a refresh token that a person's consent created.
 	GrantRefreshToken OAuth2Grant = "RefreshToken"
 )
 
@@ -36,12 +36,12 @@ const (
 	ClientAuthenticationBody ClientAuthentication = "Body"
 )
 
-// OAuth2Scope is one scope that is asked for.
+// OAuth2Scope is one scope of a token request.
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=256
 type OAuth2Scope string
 
-// OAuth2Parameter is one further parameter of a token request.
+// OAuth2Parameter is one additional parameter of a token request.
 type OAuth2Parameter struct {
 	// name of the parameter, such as audience.
 	// +required
@@ -63,39 +63,39 @@ type OAuth2Parameter struct {
 type SecretKey string
 
 // HTTPOAuth2 fetches access tokens (RFC 6749). Headers see the token as accessToken; at least one must use it, such as
-// {name: Authorization, value: "'Bearer ' + accessToken"}. The token is kept in memory only, by each replica for itself,
-// and renewed before it expires. A read that is refused with the class Auth is sent once more with a new token; a place or
-// withdraw never is.
+// {name: Authorization, value: "'Bearer ' + accessToken"}. Each replica keeps its own token, in memory only, and renews it
+// before it expires. A read that is refused with the class Auth is sent once more with a new token; a place or withdraw
+// never is.
 //
 // +kubebuilder:validation:XValidation:rule="self.grant != 'RefreshToken' || !has(self.scopes)",fieldPath=".scopes",message="must be left out with the grant RefreshToken: the scopes are those that were consented to"
 // +kubebuilder:validation:XValidation:rule="self.grant != 'RefreshToken' || !has(self.parameters)",fieldPath=".parameters",message="must be left out with the grant RefreshToken, which sends none"
 type HTTPOAuth2 struct {
-	// tokenURL is where tokens are given out: https, or http where the manager's flags allow private addresses.
+	// tokenURL is the token endpoint: https, or http where the manager's flags allow private addresses.
 	// +required
 	// +kubebuilder:validation:MinLength=8
 	// +kubebuilder:validation:MaxLength=512
 	// +kubebuilder:validation:XValidation:rule="self.matches(r'^https?://[^/?#@\\s]+(/[^?#\\s]*)?$')",message="must be http:// or https://, a host and an optional path: no user, query or fragment"
 	TokenURL string `json:"tokenURL,omitempty"`
 
-	// grant is ClientCredentials or RefreshToken. A refresh token that is exchanged for another at each use serves one
-	// replica until its next start only: the new one is not written back to the Secret. Defaults to ClientCredentials.
+	// grant is ClientCredentials or RefreshToken. A rotated refresh token is not written back to the Secret, so a marketplace
+	// that rotates them works with one replica, and until its next start only. Defaults to ClientCredentials.
 	// +optional
 	// +default="ClientCredentials"
 	Grant OAuth2Grant `json:"grant,omitempty"`
 
-	// clientAuthentication is Basic or Body: where the client's ID and secret go. Defaults to Basic.
+	// clientAuthentication is where the client's ID and secret are sent: Basic or Body. Defaults to Basic.
 	// +optional
 	// +default="Basic"
 	ClientAuthentication ClientAuthentication `json:"clientAuthentication,omitempty"`
 
-	// scopes to ask for with the grant ClientCredentials. Defaults to what the marketplace gives without asking.
+	// scopes to request with the grant ClientCredentials. Defaults to the marketplace's default scopes.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=32
 	Scopes []OAuth2Scope `json:"scopes,omitempty"`
 
-	// parameters to send with the token request beside the standard ones, with the grant ClientCredentials: an audience,
-	// for some. They are no secrets.
+	// parameters to add to the token request with the grant ClientCredentials, such as an audience. They must not be
+	// secrets.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
@@ -119,7 +119,7 @@ type HTTPOAuth2 struct {
 	RefreshTokenKey SecretKey `json:"refreshTokenKey,omitempty"`
 }
 
-// HMACAlgorithm is the hash of a signature.
+// HMACAlgorithm is the hash function of a signature.
 // +kubebuilder:validation:Enum=SHA256;SHA512
 type HMACAlgorithm string
 
@@ -130,7 +130,7 @@ const (
 	HMACSHA512 HMACAlgorithm = "SHA512"
 )
 
-// SignatureEncoding is how a signature is written.
+// SignatureEncoding is the text encoding of a signature.
 // +kubebuilder:validation:Enum=Hex;Base64
 type SignatureEncoding string
 
@@ -141,8 +141,8 @@ const (
 	SignatureBase64 SignatureEncoding = "Base64"
 )
 
-// HTTPHMAC signs each request, just before it is sent, with a key that both sides know. Headers see the signature as
-// signature and the time that went into it as now; at least one must use signature.
+// HTTPHMAC signs each request with a shared key, just before it is sent. Headers see the signature as signature and the
+// signed time as now; at least one must use signature.
 type HTTPHMAC struct {
 	// secretKey is the key of the Secret that holds the signing key. Defaults to signingKey.
 	// +optional
@@ -154,9 +154,9 @@ type HTTPHMAC struct {
 	// +default="SHA256"
 	Algorithm HMACAlgorithm `json:"algorithm,omitempty"`
 
-	// payload is an expression of type string for what is signed. It sees request {method, path, query, body}, each a
-	// string exactly as it is sent: the path of baseURL included, path and query escaped, no question mark, body "" when
-	// there is none; and now, the time of this request: string(int(now)) are Unix seconds, string(now) is RFC 3339.
+	// payload is an expression of type string that gives the signed text. It sees request {method, path, query, body}, each
+	// a string exactly as sent: with the path of baseURL, path and query escaped, no question mark, body "" when there is
+	// none; and now, the time of this request: string(int(now)) is in Unix seconds, string(now) is RFC 3339.
 	// +required
 	Payload CELExpression `json:"payload,omitempty"`
 

@@ -1,6 +1,6 @@
 package v1alpha1
 
-// FreelancerEnvironment is which of Freelancer.com's two sites is spoken to.
+// FreelancerEnvironment is one of Freelancer.com's two sites.
 // +kubebuilder:validation:Enum=Sandbox;Production
 type FreelancerEnvironment string
 
@@ -11,22 +11,22 @@ const (
 	FreelancerProduction FreelancerEnvironment = "Production"
 )
 
-// FreelancerDriver speaks the API of Freelancer.com. A Bid's postingID is the project's ID, a number; its price is in the
+// FreelancerDriver uses the API of Freelancer.com. A Bid's postingID is the project's ID, a number; its price is in the
 // project's currency, which the driver checks before it places; deliveryDays, at least 1, is the period in days. The
 // Secret of credentialsSecretRef must have the key token, an OAuth token with the scope fln:project_manage.
 // +kubebuilder:validation:XValidation:rule="!has(self.baseURL) || !has(self.environment) || self.environment == 'Sandbox'",fieldPath=".baseURL",message="must be left out with environment Production, whose address is fixed"
 type FreelancerDriver struct {
-	// environment is Sandbox or Production and never changes: the bids of one site
-	// are unknown to the other. The site's terms prohibit unattended bidding, so
-	// Production needs approval Manual. Defaults to Sandbox.
+	// environment is Sandbox or Production. It is immutable, because one site does
+	// not know the bids of the other. The site's terms prohibit unattended bidding,
+	// so Production needs approval Manual. Defaults to Sandbox.
 	// +optional
 	// +default="Sandbox"
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="must not change: bids of one site would be looked for at the other; create another Marketplace"
 	Environment FreelancerEnvironment `json:"environment,omitempty"`
 
-	// baseURL takes the place of the sandbox's address, for a simulator: https, or
-	// http where the manager's flags allow private addresses. The API is below
-	// baseURL + /api. It must not lead to Freelancer.com.
+	// baseURL replaces the sandbox's address, for a simulator: https, or
+	// http where the manager's flags allow private addresses. The API is at
+	// baseURL + /api. It must not be a host of Freelancer.com.
 	// +optional
 	// +kubebuilder:validation:MinLength=8
 	// +kubebuilder:validation:MaxLength=512
@@ -34,16 +34,16 @@ type FreelancerDriver struct {
 	// +kubebuilder:validation:XValidation:rule="!self.lowerAscii().matches(r'^https?://([^/]*[.])?freelancer[.]')",message="must not be Freelancer.com: for the real site leave it out and set environment to Production"
 	BaseURL string `json:"baseURL,omitempty"`
 
-	// milestonePercentage of the price that is due with the first milestone.
-	// Defaults to 50.
+	// milestonePercentage is the share of the price that is due at the first
+	// milestone, in percent. Defaults to 50.
 	// +optional
 	// +default=50
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=100
 	MilestonePercentage *int32 `json:"milestonePercentage,omitempty"`
 
-	// profileID is the ID of the profile to bid with, for accounts that have
-	// several. Defaults to the account's general one.
+	// profileID is the ID of the profile to bid with, for accounts with several.
+	// Defaults to the account's general profile.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	ProfileID int64 `json:"profileID,omitempty"`

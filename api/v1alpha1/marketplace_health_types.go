@@ -4,66 +4,65 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// BreakerState is that of a circuit breaker.
+// BreakerState is the state of a circuit breaker.
 // +kubebuilder:validation:Enum=Closed;Open;HalfOpen
 type BreakerState string
 
 const (
-	// BreakerClosed lets every call through.
+	// BreakerClosed admits every call.
 	BreakerClosed BreakerState = "Closed"
-	// BreakerOpen lets none through until the next probe.
+	// BreakerOpen admits no call until the next probe.
 	BreakerOpen BreakerState = "Open"
-	// BreakerHalfOpen waits for the answer to a probe.
+	// BreakerHalfOpen waits for the reply to a probe.
 	BreakerHalfOpen BreakerState = "HalfOpen"
 )
 
-// RateLimitStatus is what the marketplace lets the account do, as far as the replica that writes this status was told.
+// RateLimitStatus is the account's rate limit, as replies to the replica that writes this status reported it.
 // +kubebuilder:validation:MinProperties=1
 type RateLimitStatus struct {
-	// limit is how many calls the marketplace allows in one of its windows, where
-	// its replies tell.
+	// limit is how many calls the marketplace allows per window of its own, as its
+	// replies report it; absent when they do not.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	Limit *int64 `json:"limit,omitempty"`
 
-	// remaining is how many of them were left when this status was last written;
-	// it is not written for the sake of this number.
+	// remaining is how many of those calls were left when this status was last
+	// written. A change of this number alone causes no write.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	Remaining *int64 `json:"remaining,omitempty"`
 
-	// pausedUntil is when calls go on that are held back now, or of placing with
-	// the reason QuotaExhausted; absent while none are.
+	// pausedUntil is when the pause of calls ends; with the reason QuotaExhausted,
+	// the pause of placing. Absent while there is no pause.
 	// +optional
 	PausedUntil *metav1.Time `json:"pausedUntil,omitempty"`
 
-	// reason of the pause: RateLimited or AuthenticationFailed, of all calls;
-	// QuotaExhausted, of placing only: the account's bids are used up.
+	// reason of the pause. RateLimited and AuthenticationFailed pause all calls;
+	// QuotaExhausted (the account has no bids left) pauses placing only.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
 	Reason string `json:"reason,omitempty"`
 }
 
-// BreakerStatus is the circuit breaker of the replica that writes this status; each replica has its own, and learns from
-// its own calls.
+// BreakerStatus is the circuit breaker of the replica that writes this status. Each replica has its own, fed by its own calls.
 type BreakerStatus struct {
-	// state is Closed (calls are made), Open (the marketplace left too many
-	// unanswered, and none are made) or HalfOpen (one is made to see whether it is
-	// back).
+	// state is Closed (calls are made), Open (too many calls in a row had no
+	// answer, and none are made) or HalfOpen (one call probes the marketplace).
 	// +required
 	State BreakerState `json:"state,omitempty"`
 
-	// since is when it opened, or closed again.
+	// since is when the breaker opened, or closed again.
 	// +optional
 	Since *metav1.Time `json:"since,omitempty"`
 
-	// nextProbe is when a call tries again whether the marketplace is back;
-	// withdrawals may try sooner. Absent while Closed.
+	// nextProbe is when one call probes the marketplace again. A withdrawal may
+	// probe earlier. Absent while Closed.
 	// +optional
 	NextProbe *metav1.Time `json:"nextProbe,omitempty"`
 
-	// failures in a row; absent while Closed.
+	// failures is the number of calls in a row without an answer; absent while
+	// Closed.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	Failures int32 `json:"failures,omitempty"`

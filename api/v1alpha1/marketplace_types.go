@@ -4,68 +4,69 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// MarketplaceMode says what may be sent.
+// MarketplaceMode says which calls may be made.
 // +kubebuilder:validation:Enum=Live;DryRun;Suspended
 type MarketplaceMode string
 
 const (
 	// ModeLive places and withdraws.
 	ModeLive MarketplaceMode = "Live"
-	// ModeDryRun places nothing and says what it would have placed; withdrawals go on.
+	// ModeDryRun places nothing and shows the request that would place each bid; withdrawals continue.
 	ModeDryRun MarketplaceMode = "DryRun"
-	// ModeSuspended places nothing; withdrawals go on.
+	// ModeSuspended places nothing; withdrawals continue.
 	ModeSuspended MarketplaceMode = "Suspended"
 )
 
-// MarketplaceClass says what the marketplace does against double bids, and so what onebid can promise.
+// MarketplaceClass says how the marketplace prevents duplicate bids. onebid's promise depends on it.
 // +kubebuilder:validation:Enum=IdempotencyKey;UniquePerPosting;None
 type MarketplaceClass string
 
 const (
-	// ClassIdempotencyKey honours a key that we send: never two live bids.
+	// ClassIdempotencyKey: the marketplace honours an idempotency key. Never two open bids.
 	ClassIdempotencyKey MarketplaceClass = "IdempotencyKey"
-	// ClassUniquePerPosting itself refuses a second bid of one account on one posting: never two live bids.
+	// ClassUniquePerPosting: the marketplace refuses a second bid of an account on a posting. Never two open bids.
 	ClassUniquePerPosting MarketplaceClass = "UniquePerPosting"
-	// ClassNone does neither: at most once; an unknown outcome that a look-up cannot settle waits for a person.
+	// ClassNone: neither. At most one place call takes effect; when a lookup cannot resolve an unknown outcome, a person must.
 	ClassNone MarketplaceClass = "None"
 )
 
-// ApprovalPolicy says who lets a Bid be placed.
+// ApprovalPolicy says whether a Bid needs a person's approval.
 // +kubebuilder:validation:Enum=Automatic;Manual
 type ApprovalPolicy string
 
 const (
-	// ApprovalAutomatic places what passes the guards.
+	// ApprovalAutomatic places every Bid that passes the guards.
 	ApprovalAutomatic ApprovalPolicy = "Automatic"
-	// ApprovalManual waits for spec.approval on each Bid.
+	// ApprovalManual also waits for spec.approval of the Bid.
 	ApprovalManual ApprovalPolicy = "Manual"
 )
 
-// OrphanPolicy says what happens to a live bid of ours that no Bid accounts for.
+// OrphanPolicy says what happens to an orphan: an open bid of ours that no Bid accounts for.
 // +kubebuilder:validation:Enum=Withdraw;Report
 type OrphanPolicy string
 
 const (
-	// OrphansWithdraw takes it back and reports it.
+	// OrphansWithdraw withdraws and reports it.
 	OrphansWithdraw OrphanPolicy = "Withdraw"
 	// OrphansReport only reports it.
 	OrphansReport OrphanPolicy = "Report"
 )
 
-// PreflightPolicy says when to look before placing.
+// PreflightPolicy says when to look up our bids on the posting before placing.
 // +kubebuilder:validation:Enum=WhenNeeded;Always
 type PreflightPolicy string
 
 const (
-	// PreflightWhenNeeded looks up for class None and whenever anything hints at history.
+	// PreflightWhenNeeded looks up in class None, where the marketplace stores no keys, and when an earlier holder of the
+	// posting's Lease may have made calls.
 	PreflightWhenNeeded PreflightPolicy = "WhenNeeded"
-	// PreflightAlways looks up before every place.
+	// PreflightAlways looks up before every place call.
 	PreflightAlways PreflightPolicy = "Always"
 )
 
 // SecretReference names a Secret in the same namespace.
 type SecretReference struct {
-	// name of the Secret. Which keys it must have is the driver's matter.
+	// name of the Secret. The driver determines which keys it must have.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
@@ -73,124 +74,127 @@ type SecretReference struct {
 	Name string `json:"name,omitempty"`
 }
 
-// MarketplaceSpec is one account at one marketplace.
+// MarketplaceSpec is a connection to one account at one marketplace.
 //
 // +kubebuilder:validation:ExactlyOneOf=http;freelancer
 // +kubebuilder:validation:XValidation:rule="!has(self.freelancer) || self.class == 'UniquePerPosting'",fieldPath=".class",message="must be UniquePerPosting with freelancer: the site itself refuses a second bid on a project"
 // +kubebuilder:validation:XValidation:rule="!has(self.freelancer) || has(self.credentialsSecretRef)",fieldPath=".credentialsSecretRef",message="must be given with freelancer: a Secret with the key token"
 // +kubebuilder:validation:XValidation:rule="!has(self.freelancer) || !has(self.freelancer.environment) || self.freelancer.environment != 'Production' || (has(self.approval) && self.approval == 'Manual')",fieldPath=".approval",message="must be Manual with freelancer.environment Production: the terms of Freelancer.com prohibit unattended bidding"
 type MarketplaceSpec struct {
-	// mode is Live, DryRun (place nothing, say what would be placed) or Suspended
-	// (place nothing); withdrawals go on in all of them. Defaults to Live.
+	// mode is Live, DryRun (place nothing, show what would be sent) or Suspended
+	// (place nothing). Withdrawals continue in every mode. Defaults to Live.
 	// +optional
 	// +default="Live"
 	Mode MarketplaceMode `json:"mode,omitempty"`
 
-	// http reaches any marketplace with a JSON API, by description.
+	// http is the driver for any marketplace with a JSON API, described by CEL
+	// expressions.
 	// +optional
 	HTTP *HTTPDriver `json:"http,omitempty"`
 
-	// freelancer reaches Freelancer.com, its sandbox by default.
+	// freelancer is the driver for Freelancer.com; its sandbox by default.
 	// +optional
 	Freelancer *FreelancerDriver `json:"freelancer,omitempty"`
 
-	// credentialsSecretRef names the Secret with the account's credentials.
+	// credentialsSecretRef names the Secret with the account's credentials, in the
+	// same namespace.
 	// +optional
 	CredentialsSecretRef *SecretReference `json:"credentialsSecretRef,omitempty"`
 
-	// class says what the marketplace does against double bids: IdempotencyKey,
-	// UniquePerPosting or None. When unsure, None is the safe choice.
+	// class says how the marketplace prevents duplicate bids: IdempotencyKey,
+	// UniquePerPosting or None, by its documentation. When unsure, choose None.
 	// +required
 	Class MarketplaceClass `json:"class,omitempty"`
 
-	// timeoutSeconds is the most that one call may take. Defaults to 10.
+	// timeoutSeconds is the timeout of one call. Defaults to 10.
 	// +optional
 	// +default=10
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=300
 	TimeoutSeconds int32 `json:"timeoutSeconds,omitempty"`
 
-	// lateCommitSeconds is the longest time after our timeout at which the
-	// marketplace may still carry a call out. Together with timeoutSeconds and
-	// visibilitySeconds it decides how long an unknown outcome must settle.
-	// Defaults to 5.
+	// lateCommitSeconds is the longest time after the timeout of a call at which
+	// the marketplace may still carry it out, by its documentation. timeoutSeconds,
+	// lateCommitSeconds and visibilitySeconds determine the settle time. Defaults
+	// to 5.
 	// +optional
 	// +default=5
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=3600
 	LateCommitSeconds *int32 `json:"lateCommitSeconds,omitempty"`
 
-	// visibilitySeconds is the longest time until the marketplace's own lists show
-	// a new bid. Defaults to 5.
+	// visibilitySeconds is the longest time until the marketplace's lists show a
+	// new bid, by its documentation. Defaults to 5.
 	// +optional
 	// +default=5
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=3600
 	VisibilitySeconds *int32 `json:"visibilitySeconds,omitempty"`
 
-	// preflight is WhenNeeded or Always: whether to look for a bid of ours before
-	// each place. Defaults to WhenNeeded.
+	// preflight says when to look up our bids on the posting before a place call:
+	// WhenNeeded or Always. Defaults to WhenNeeded.
 	// +optional
 	// +default="WhenNeeded"
 	Preflight PreflightPolicy `json:"preflight,omitempty"`
 
-	// rateLimit bounds all calls of this account. Without it only the
-	// marketplace's own answers do.
+	// rateLimit bounds all calls of this account. Without it, only the limits that
+	// the marketplace's replies report apply.
 	// +optional
 	RateLimit *RateLimit `json:"rateLimit,omitempty"`
 
-	// lock is the posting Lease's timing.
+	// lock is the timing of posting Leases.
 	// +optional
 	// +default={}
 	Lock MarketplaceLock `json:"lock,omitempty,omitzero"`
 
-	// postingTTLSeconds is how long a posting's reading stays fresh. Defaults to
-	// 86400, a day.
+	// postingTTLSeconds is how long a posting stays fresh after it was read.
+	// Defaults to 86400, a day.
 	// +optional
 	// +default=86400
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=31536000
 	PostingTTLSeconds int32 `json:"postingTTLSeconds,omitempty"`
 
-	// rebidCooldownSeconds is how long after a bid ended no second one is placed
-	// on its posting. Defaults to 300.
+	// rebidCooldownSeconds is how long after the end of a bid no other one is
+	// placed on its posting. Defaults to 300.
 	// +optional
 	// +default=300
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=31536000
 	RebidCooldownSeconds *int32 `json:"rebidCooldownSeconds,omitempty"`
 
-	// approval is Automatic, or Manual: each Bid then waits for its spec.approval.
-	// Defaults to Automatic.
+	// approval is Automatic or Manual. With Manual, each Bid waits for its
+	// spec.approval. Defaults to Automatic.
 	// +optional
 	// +default="Automatic"
 	Approval ApprovalPolicy `json:"approval,omitempty"`
 
-	// limits guard the money: how many bids, how large, and how much together.
+	// limits bound the number of open bids, the price of each, and their sum.
+	// Unlimited by default.
 	// +optional
 	Limits *MarketplaceLimits `json:"limits,omitempty"`
 
-	// retry spaces attempts that failed.
+	// retry is the backoff between failed attempts.
 	// +optional
 	// +default={}
 	Retry RetryPolicy `json:"retry,omitempty,omitzero"`
 
-	// auditIntervalSeconds is how often the account's bids are listed, to learn
-	// outcomes and to find bids of ours that no Bid accounts for. Defaults to 600.
+	// auditIntervalSeconds is the time between two audits: each lists the account's
+	// open bids, to learn outcomes and to find orphans. Defaults to 600.
 	// +optional
 	// +default=600
 	// +kubebuilder:validation:Minimum=5
 	// +kubebuilder:validation:Maximum=86400
 	AuditIntervalSeconds int32 `json:"auditIntervalSeconds,omitempty"`
 
-	// orphans is Withdraw or Report: what happens to a live bid of ours that no
-	// Bid accounts for. Defaults to Report.
+	// orphans says what happens to an open bid of ours that no Bid accounts for:
+	// Withdraw or Report. Defaults to Report.
 	// +optional
 	// +default="Report"
 	Orphans OrphanPolicy `json:"orphans,omitempty"`
 }
 
-// MarketplaceStatus is what the controller knows.
+// MarketplaceStatus is the observed state of a Marketplace.
 type MarketplaceStatus struct {
 	// conditions explain the Marketplace: Ready, Suspended, Reachable.
 	// +optional
@@ -199,8 +203,8 @@ type MarketplaceStatus struct {
 	// +kubebuilder:validation:MaxItems=16
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
-	// observedGeneration is the metadata.generation that this status speaks of; -1
-	// before the first visit.
+	// observedGeneration is the metadata.generation that this status describes; -1
+	// before the first reconcile.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
@@ -210,62 +214,65 @@ type MarketplaceStatus struct {
 	// +kubebuilder:validation:MaxLength=64
 	Driver string `json:"driver,omitempty"`
 
-	// activeBids is how many Bids are live; refreshed every few seconds at the
-	// most.
+	// activeBids is the number of open bids, by the Bids' statuses. It is updated
+	// at most every few seconds.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	ActiveBids *int32 `json:"activeBids,omitempty"`
 
-	// remainingBids is how many more bids maxActiveBids has room for; not given
-	// without that limit. Bids whose outcome is unknown take room too.
+	// remainingBids is how many more bids maxActiveBids allows; absent without that
+	// limit. Bids whose outcome is unknown count.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	RemainingBids *int32 `json:"remainingBids,omitempty"`
 
-	// remaining is how much more may be committed under maxCommitted, as "750 USD";
-	// not given without that limit. Bids whose outcome is unknown count.
+	// remaining is the sum that maxCommitted still allows, such as "750 USD"; absent
+	// without that limit. Bids whose outcome is unknown count.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
 	Remaining string `json:"remaining,omitempty"`
 
-	// committed is the sum of the live bids' prices, one entry a currency, as "250
-	// USD"; refreshed as activeBids is.
+	// committed is the sum of the open bids' prices, by currency, such as "12.50
+	// EUR, 250 USD". It is updated together with activeBids.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024
 	Committed string `json:"committed,omitempty"`
 
-	// accountID is the account as the marketplace knows it, where the driver can
-	// ask.
+	// accountID is the marketplace's ID of the account; absent when the driver
+	// cannot ask for it.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
 	AccountID string `json:"accountID,omitempty"`
 
-	// rateLimit is what the marketplace lets the account do now, where it said so.
+	// rateLimit is the account's rate limit as the marketplace's replies report it,
+	// and the present pause; absent while there is neither.
 	// +optional
 	RateLimit *RateLimitStatus `json:"rateLimit,omitempty"`
 
-	// breaker says whether calls are made at all, or the marketplace left too many
-	// without an answer.
+	// breaker is the account's circuit breaker; absent until a replica has
+	// connected to the account.
 	// +optional
 	Breaker *BreakerStatus `json:"breaker,omitempty"`
 
-	// heldSecret is the Secret that carries, or is about to carry, the finalizer
-	// onebid.dev/in-use for the sake of this Marketplace's unsettled Bids.
+	// heldSecret is the name of the Secret that has, or is about to get, the
+	// finalizer onebid.dev/in-use because Bids that have not ended need it.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	HeldSecret string `json:"heldSecret,omitempty"`
 
-	// settleSeconds is how long an unknown outcome settles before it is looked up,
-	// computed from the timings above and the manager's own.
+	// settleSeconds is the settle time: how long the controller waits, after the
+	// end of its own call or after taking over the posting's Lease, before it looks
+	// up an unknown outcome. It is computed from the spec's and the manager's
+	// timings.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	SettleSeconds *int32 `json:"settleSeconds,omitempty"`
 
-	// lastHandledReconcileAt acknowledges the value of the annotation
+	// lastHandledReconcileAt is the last handled value of the annotation
 	// onebid.dev/reconcile-requested-at.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
@@ -273,7 +280,7 @@ type MarketplaceStatus struct {
 	LastHandledReconcileAt string `json:"lastHandledReconcileAt,omitempty"`
 }
 
-// Marketplace is a connection to a site that takes bids, with one account.
+// Marketplace is a connection to one account at a site that takes bids.
 //
 // +genclient
 // +kubebuilder:object:root=true
@@ -298,12 +305,12 @@ type Marketplace struct {
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty,omitzero"`
 
-	// spec is one account at one marketplace: how to reach it, what it promises,
-	// and how much may be bid there.
+	// spec describes the connection: the driver, the class of the marketplace, and
+	// the limits of bidding.
 	// +required
 	Spec MarketplaceSpec `json:"spec,omitempty,omitzero"`
 
-	// status is what the controller knows; nobody else may write it.
+	// status is the observed state. Only the controller may write it.
 	// +optional
 	// +default={"observedGeneration":-1,"conditions":[{"type":"Ready","status":"Unknown","reason":"Pending","message":"Waiting for the controller; if this stays, see whether the Deployment onebid-manager runs","lastTransitionTime":"1970-01-01T00:00:00Z"}]}
 	Status MarketplaceStatus `json:"status,omitempty,omitzero"`

@@ -4,17 +4,17 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// PostingBudget is what the client means to pay.
+// PostingBudget is the price range that the client states.
 // +kubebuilder:validation:AtLeastOneOf=min;max
 type PostingBudget struct {
-	// min is the lower end, a decimal string in major units.
+	// min is the lower bound in major units, as a decimal string.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=17
 	// +kubebuilder:validation:XValidation:rule="self.matches(r'^(0|[1-9][0-9]{0,11})([.][0-9]{1,4})?$')",message="must be a decimal string such as \"250\" or \"12.50\""
 	Min string `json:"min,omitempty"`
 
-	// max is the upper end, a decimal string in major units.
+	// max is the upper bound in major units, as a decimal string.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=17
@@ -29,30 +29,30 @@ type PostingBudget struct {
 	Currency string `json:"currency,omitempty"`
 }
 
-// PostingEvaluation is the remembered verdict of an evaluation that may have been expensive.
+// PostingEvaluation is the recorded verdict of a scanner's evaluation, so that it is not repeated.
 type PostingEvaluation struct {
-	// suitable is whether the posting is worth a bid; false is kept too, so that
-	// nobody pays for the verdict again.
+	// suitable is true when the posting is worth a bid. False is recorded too, so
+	// that no scanner repeats the evaluation.
 	// +required
 	Suitable *bool `json:"suitable,omitempty"`
 
-	// score from 0 to 100, as the evaluator sees it.
+	// score that the evaluator gave, from 0 to 100.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=100
 	Score *int32 `json:"score,omitempty"`
 
-	// reason in a few words.
+	// reason for the verdict, in a few words.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024
 	Reason string `json:"reason,omitempty"`
 
-	// evaluatedAt is when the verdict was reached.
+	// evaluatedAt is when the evaluation ended.
 	// +optional
 	EvaluatedAt *metav1.Time `json:"evaluatedAt,omitempty"`
 
-	// by names the evaluator, for example a scanner and its model.
+	// by is the name of the evaluator, such as a scanner and its model.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
@@ -63,16 +63,17 @@ type PostingEvaluation struct {
 //
 // +kubebuilder:validation:XValidation:rule="self.marketplace == oldSelf.marketplace && self.postingID == oldSelf.postingID",fieldPath=".postingID",reason=FieldValueForbidden,message="marketplace and postingID must not change: they are the Posting's name"
 type PostingSpec struct {
-	// marketplace names the Marketplace in the same namespace: a DNS label of at
-	// most 40 characters.
+	// marketplace is the name of a Marketplace in the same namespace: a DNS label
+	// of at most 40 characters.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=40
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="must be a DNS label: lower-case letters, digits and inner hyphens"
 	Marketplace string `json:"marketplace,omitempty"`
 
-	// postingID is the posting's ID, spelled as the marketplace spells it: 1 to
-	// 100 bytes of UTF-8 without control characters. Quote it in YAML.
+	// postingID is the marketplace's ID of the posting, in the marketplace's
+	// spelling: 1 to 100 bytes of UTF-8 without control characters. Quote it in
+	// YAML.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=100
@@ -80,25 +81,25 @@ type PostingSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.matches(r'^\\P{Cc}*$')",message="must not contain control characters"
 	PostingID string `json:"postingID,omitempty"`
 
-	// title as the marketplace shows it.
+	// title of the posting at the marketplace.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
 	Title string `json:"title,omitempty"`
 
-	// description as the marketplace shows it, at most 16 KiB.
+	// description of the posting at the marketplace: at most 16,384 characters.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=16384
 	Description string `json:"description,omitempty"`
 
-	// url of the posting, for people; it is never called.
+	// url of the posting's web page, for people. The controller never requests it.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=2048
 	URL string `json:"url,omitempty"`
 
-	// budget is what the client means to pay.
+	// budget is the price range that the client states.
 	// +optional
 	Budget *PostingBudget `json:"budget,omitempty"`
 
@@ -111,31 +112,32 @@ type PostingSpec struct {
 	// +kubebuilder:validation:items:MaxLength=128
 	Skills []string `json:"skills,omitempty"`
 
-	// cachedAt is when the scanner read the posting.
+	// cachedAt is when the scanner read the posting. Defaults to the Posting's
+	// creation.
 	// +optional
 	CachedAt *metav1.Time `json:"cachedAt,omitempty"`
 
-	// ttlSeconds is how long that reading stays fresh; it overrides the
-	// Marketplace's postingTTLSeconds.
+	// ttlSeconds is how long the posting stays fresh after it was read. Defaults to
+	// the Marketplace's postingTTLSeconds.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=31536000
 	TTLSeconds int32 `json:"ttlSeconds,omitempty"`
 
-	// closesAt is when the posting stops taking bids.
+	// closesAt is when the marketplace stops taking bids on the posting.
 	// +optional
 	ClosesAt *metav1.Time `json:"closesAt,omitempty"`
 
-	// closed is true once the posting takes no bids any more.
+	// closed is true once the marketplace takes no bids on the posting.
 	// +optional
 	Closed *bool `json:"closed,omitempty"`
 
-	// evaluation is remembered so that an expensive one is not repeated.
+	// evaluation is the recorded verdict of a scanner, so that it is not repeated.
 	// +optional
 	Evaluation *PostingEvaluation `json:"evaluation,omitempty"`
 }
 
-// ActiveBid names the Bid that is live on the posting.
+// ActiveBid names the Bid whose bid is open on the posting.
 type ActiveBid struct {
 	// name of the Bid, in the same namespace.
 	// +required
@@ -149,7 +151,7 @@ type ActiveBid struct {
 	// +kubebuilder:validation:MaxLength=64
 	UID string `json:"uid,omitempty"`
 
-	// since when it is live.
+	// since is when the bid was placed.
 	// +optional
 	Since *metav1.Time `json:"since,omitempty"`
 }
@@ -160,24 +162,24 @@ type ApprovalRecord struct {
 	// +required
 	Decision ApprovalDecision `json:"decision,omitempty"`
 
-	// by is the name of the user who decided.
+	// by is the name of the user who decided, as the API server recorded it.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024
 	By string `json:"by,omitempty"`
 
-	// at is when the controller acted on it.
+	// at is when the controller acted on the decision.
 	// +optional
 	At *metav1.Time `json:"at,omitempty"`
 
-	// reason that was given.
+	// reason that the user gave.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024
 	Reason string `json:"reason,omitempty"`
 }
 
-// BidRecord is one line of a Posting's audit trail.
+// BidRecord is one entry of a Posting's history.
 type BidRecord struct {
 	// uid of the Bid.
 	// +required
@@ -189,36 +191,36 @@ type BidRecord struct {
 	// +required
 	Outcome BidState `json:"outcome,omitempty"`
 
-	// reason in a few words.
+	// reason for the verdict, in a few words.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024
 	Reason string `json:"reason,omitempty"`
 
-	// approval is who decided on the Bid, if somebody did.
+	// approval is the decision on the Bid; absent when there was none.
 	// +optional
 	Approval *ApprovalRecord `json:"approval,omitempty"`
 
-	// remoteBidID is the marketplace's own ID of the bid, if one was placed.
+	// remoteBidID is the marketplace's ID of the bid; absent when none was placed.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
 	RemoteBidID string `json:"remoteBidID,omitempty"`
 
-	// price that was bid.
+	// price of the bid.
 	// +optional
 	Price *Money `json:"price,omitempty"`
 
-	// placedAt is when the bid was placed, if it was.
+	// placedAt is when the bid was placed; absent when none was.
 	// +optional
 	PlacedAt *metav1.Time `json:"placedAt,omitempty"`
 
-	// endedAt is when the outcome was known.
+	// endedAt is when the outcome was recorded.
 	// +optional
 	EndedAt *metav1.Time `json:"endedAt,omitempty"`
 }
 
-// PostingStatus is what the controller knows.
+// PostingStatus is the observed state of a Posting.
 type PostingStatus struct {
 	// conditions explain the Posting: Fresh, Claimed, Ready.
 	// +optional
@@ -227,16 +229,16 @@ type PostingStatus struct {
 	// +kubebuilder:validation:MaxItems=16
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
-	// observedGeneration is the metadata.generation that this status speaks of; -1
-	// before the first visit.
+	// observedGeneration is the metadata.generation that this status describes; -1
+	// before the first reconcile.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// activeBid is the Bid that is live on the posting.
+	// activeBid is the Bid whose bid is open on the posting; absent without one.
 	// +optional
 	ActiveBid *ActiveBid `json:"activeBid,omitempty"`
 
-	// history holds the last 10 bids that ended, newest first; it outlives the
+	// history holds the last 10 bids that ended, newest first. It outlives the
 	// Bids.
 	// +optional
 	// +listType=map
@@ -244,7 +246,7 @@ type PostingStatus struct {
 	// +kubebuilder:validation:MaxItems=10
 	History []BidRecord `json:"history,omitempty"`
 
-	// lastHandledReconcileAt acknowledges the value of the annotation
+	// lastHandledReconcileAt is the last handled value of the annotation
 	// onebid.dev/reconcile-requested-at.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
@@ -252,7 +254,7 @@ type PostingStatus struct {
 	LastHandledReconcileAt string `json:"lastHandledReconcileAt,omitempty"`
 }
 
-// Posting is one job, load or tender on a marketplace, as a scanner found it. A Bid does not need one.
+// Posting is one job, load or tender on a marketplace, as a scanner read it. It is optional: a Bid works without one.
 //
 // +genclient
 // +kubebuilder:object:root=true
@@ -270,17 +272,17 @@ type PostingStatus struct {
 type Posting struct {
 	metav1.TypeMeta `json:",inline"`
 
-	// metadata is the standard object's metadata; name must be the one of
-	// marketplace and postingID.
+	// metadata is the standard object's metadata; name must be the
+	// canonical one of marketplace and postingID.
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty,omitzero"`
 
-	// spec is the posting as a scanner read it. Its marketplace and postingID
-	// cannot change.
+	// spec is the posting as a scanner read it. marketplace and postingID are
+	// immutable.
 	// +required
 	Spec PostingSpec `json:"spec,omitempty,omitzero"`
 
-	// status is what the controller knows; nobody else may write it.
+	// status is the observed state. Only the controller may write it.
 	// +optional
 	// +default={"observedGeneration":-1,"conditions":[{"type":"Ready","status":"Unknown","reason":"Pending","message":"Waiting for the controller; if this stays, see whether the Deployment onebid-manager runs","lastTransitionTime":"1970-01-01T00:00:00Z"}]}
 	Status PostingStatus `json:"status,omitempty,omitzero"`

@@ -38,27 +38,27 @@ func parse(args []string) (*options, error) {
 	flags.StringVar(&o.podName, "pod-name", envOr("POD_NAME", hostname()),
 		"name of this replica in Leases, together with a UUID of the process; $POD_NAME when set")
 	flags.StringSliceVar(&o.watched, "watch-namespaces", nil,
-		"work on the Bids of these namespaces only; replicas that share --namespace must be given the same. All when empty")
+		"namespaces to work in; all when not set. Replicas that share --namespace must have the same value")
 	flags.StringVar(&o.metricsAddress, "metrics-bind-address", ":8443",
-		"address of the metrics endpoint, over TLS with authentication; 0 turns it off")
-	flags.StringVar(&o.healthAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz; 0 turns it off")
+		"address of /metrics, over TLS with authentication; 0 disables it")
+	flags.StringVar(&o.healthAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz; 0 disables them")
 	flags.StringSliceVar(&o.allowPrivate, "allow-private-addresses", nil,
-		"let marketplaces be at private and loopback addresses (true), or at those in the given CIDRs only")
+		"allow marketplaces at private and loopback addresses (true), or at private addresses in the given CIDRs")
 	flags.Lookup("allow-private-addresses").NoOptDefVal = "true"
-	flags.IntVar(&o.concurrency, "max-concurrent-reconciles", 32, "how many Bids are worked on at once")
+	flags.IntVar(&o.concurrency, "max-concurrent-reconciles", 32, "maximum number of Bids reconciled at once")
 	flags.DurationVar(&o.timing.Heartbeat, "heartbeat-duration", o.timing.Heartbeat,
 		"how long a replica counts as alive after its last heartbeat")
 	flags.DurationVar(&o.timing.Renew, "heartbeat-renew-interval", o.timing.Renew, "time between two heartbeats")
 	flags.DurationVar(&o.timing.Margin, "heartbeat-margin", o.timing.Margin,
-		"no call to a marketplace starts once less than this is left of the heartbeat's duration")
+		"no call to a marketplace starts when less than this is left of the heartbeat's duration")
 	flags.DurationVar(&o.timing.Pause, "max-pause", o.timing.Pause,
-		"longest pause of the process between the last check and the first byte of a call that safety must stand")
+		"longest pause of the process, between the last check and the first byte of a call, that the settle time covers")
 	flags.Float64Var(&o.timing.Drift, "clock-drift", o.timing.Drift,
-		"how much faster or slower a host's clock may run than time goes, as a fraction")
-	flags.DurationVar(&o.tombstoneRetention, "tombstone-retention", time.Hour, "how long the Lease of an ended bid is kept at least")
-	flags.DurationVar(&o.sweepInterval, "sweep-interval", 5*time.Minute, "time between two sweeps of Leases past their time")
+		"maximal error of the rate of a host's clock, as a fraction")
+	flags.DurationVar(&o.tombstoneRetention, "tombstone-retention", time.Hour, "minimal time to keep the Lease of an ended Bid")
+	flags.DurationVar(&o.sweepInterval, "sweep-interval", 5*time.Minute, "time between two sweeps of expired Leases")
 	flags.DurationVar(&o.shutdownGrace, "graceful-shutdown-timeout", 45*time.Second,
-		"how long to wait at shutdown for calls in flight and for their outcomes to be recorded")
+		"how long to wait at shutdown for in-flight calls and the recording of their outcomes")
 	flags.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
 	flags.StringVar(&o.logFormat, "log-format", "json", "json or console")
 	flags.BoolVar(&o.version, "version", false, "print the version and exit")
@@ -69,7 +69,7 @@ func parse(args []string) (*options, error) {
 		return nil, fmt.Errorf("unexpected argument %q: the manager takes flags only, see --help", flags.Arg(0))
 	}
 	if flags.Changed("watch-namespaces") && len(o.watched) == 0 {
-		return nil, errors.New("--watch-namespaces: is empty; name namespaces, or leave the flag out to work on all")
+		return nil, errors.New("--watch-namespaces: is empty; list namespaces, or omit the flag to work in all")
 	}
 	if err := o.complete(); err != nil {
 		return nil, err
@@ -99,12 +99,12 @@ func (o *options) complete() error {
 	return errors.Join(append(errs, o.checkWatched()...)...)
 }
 
-// checkWatched refuses what is no namespace's name: a watch there would wait in silence for ever.
+// checkWatched refuses invalid namespace names: a watch of one would wait forever, without an error.
 func (o *options) checkWatched() []error {
 	var errs []error
 	for _, name := range o.watched {
 		if wrong := validation.IsDNS1123Label(name); len(wrong) > 0 {
-			errs = append(errs, fmt.Errorf("--watch-namespaces: %q is no name of a namespace: %s", name, wrong[0]))
+			errs = append(errs, fmt.Errorf("--watch-namespaces: %q is not a valid namespace name: %s", name, wrong[0]))
 		}
 	}
 	return errs

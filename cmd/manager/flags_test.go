@@ -14,7 +14,7 @@ func TestBadFlagsAreRefused(t *testing.T) {
 		arg  string
 		says string
 	}{
-		{"--watch-namespaces=Team_A", `--watch-namespaces: "Team_A" is no name of a namespace: `},
+		{"--watch-namespaces=Team_A", `--watch-namespaces: "Team_A" is not a valid namespace name: `},
 		{"--watch-namespaces=", "--watch-namespaces: is empty"},
 		{"--max-concurrent-reconciles=0", "--max-concurrent-reconciles: 0 must be at least 1"},
 		{"--namespace=", "--namespace: must not be empty"},

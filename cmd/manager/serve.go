@@ -33,13 +33,13 @@ func scheme() *runtime.Scheme {
 	return s
 }
 
-// serve runs until the context is done. The heartbeat outlives the controllers: while the last calls are finished and
-// recorded, this replica is still alive to the others.
+// serve runs until the context is done. The heartbeat stops after the controllers, so that this replica counts as alive until
+// the outcomes of its last calls are recorded.
 func serve(ctx context.Context, o *options, log logr.Logger) error {
 	wall := apiclock.New(clock.RealClock{})
 	cfg, err := config.GetConfig()
 	if err != nil {
-		return fmt.Errorf("no way to the API server: %w; give --kubeconfig, or run in a cluster", err)
+		return fmt.Errorf("cannot find the API server: %w; set --kubeconfig, or run in a cluster", err)
 	}
 	cfg.Wrap(wall.Wrap)
 	cfg.UserAgent = "onebid-manager/" + version
@@ -68,7 +68,7 @@ func serve(ctx context.Context, o *options, log logr.Logger) error {
 	return errors.Join(err, <-beats)
 }
 
-// leaseClient has a connection and no rate limit of its own: a heartbeat that queues behind other requests is a lapse.
+// leaseClient has its own connection and no rate limit, so that heartbeats never wait for other requests.
 func leaseClient(cfg *rest.Config) (*kubernetes.Clientset, error) {
 	own := rest.CopyConfig(cfg)
 	own.QPS, own.Burst = -1, -1
@@ -91,7 +91,7 @@ func managerOptions(o *options, log logr.Logger) ctrl.Options {
 	}
 }
 
-// scopes of the caches; nil is everything.
+// scopes returns the namespaces of the caches; nil is all.
 func scopes(namespaces []string) map[string]cache.Config {
 	var out map[string]cache.Config
 	for _, name := range namespaces {
@@ -103,13 +103,13 @@ func scopes(namespaces []string) map[string]cache.Config {
 	return out
 }
 
-// probes: alive while the process answers; ready while its caches are filled and its heartbeat is acknowledged.
+// probes: healthy while the process responds; ready while its caches are synced and its heartbeat is acknowledged.
 func probes(mgr ctrl.Manager, members *ownership.Members) error {
 	ready := func(req *http.Request) error {
 		ctx, cancel := context.WithTimeout(req.Context(), time.Second)
 		defer cancel()
 		if !mgr.GetCache().WaitForCacheSync(ctx) {
-			return errors.New("the caches are not filled yet")
+			return errors.New("the caches are not synced yet")
 		}
 		return members.Ready()
 	}

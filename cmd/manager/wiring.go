@@ -84,7 +84,7 @@ func (p *process) bids(
 	}).Setup(ctx, p.mgr, p.concurrency)
 }
 
-// audits share the Leases with the Bids: what this process holds it holds once.
+// audits shares the Lease client with bids, because both claim the same Leases.
 func (p *process) audits(connections *account.Registry, leases *ownership.Client) error {
 	orphans := auditctrl.NewMetrics()
 	if err := metrics.Registry.Register(orphans); err != nil {
@@ -102,15 +102,15 @@ func (p *process) marketplaces(connections *account.Registry) error {
 	if err != nil {
 		return err
 	}
-	remaining := mktctrl.NewMetrics()
-	if err := metrics.Registry.Register(remaining); err != nil {
+	marketplaces := mktctrl.NewMetrics()
+	if err := metrics.Registry.Register(marketplaces); err != nil {
 		return err
 	}
 	return mktctrl.New(mktctrl.Options{
 		Client:      p.mgr.GetClient(),
 		APIReader:   p.mgr.GetAPIReader(),
 		Members:     p.members,
-		Metrics:     remaining,
+		Metrics:     marketplaces,
 		Secrets:     secretwatch.New(secrets),
 		Factory:     drivers.Factory(wire.Options{Egress: p.egress, UserAgent: "onebid/" + version}),
 		Connections: connections,
@@ -119,13 +119,13 @@ func (p *process) marketplaces(connections *account.Registry) error {
 	}).Setup(p.mgr)
 }
 
-// settle is how long an unknown outcome must settle at a marketplace, from its timings and this manager's.
+// settle returns the settle time of a marketplace, from its timings and this manager's.
 func (p *process) settle(spec *onebidv1.MarketplaceSpec) time.Duration {
 	timeout := time.Duration(spec.TimeoutSeconds) * time.Second
 	return p.timing.Settle(timeout, secondsOf(spec.LateCommitSeconds), secondsOf(spec.VisibilitySeconds))
 }
 
-// secondsOf an optional field; 5 is its default, which only an object from before the default can lack.
+// secondsOf an optional field. Only an object that was stored before the field had its default, 5, can lack it.
 func secondsOf(value *int32) time.Duration {
 	if value == nil {
 		return 5 * time.Second
@@ -133,8 +133,8 @@ func secondsOf(value *int32) time.Duration {
 	return time.Duration(*value) * time.Second
 }
 
-// sweeper deletes tombstones past their time and what scanners left that died. It lists now and then instead of watching:
-// nobody waits for it, and the Leases of many thousand bids need not be kept in memory for it.
+// sweeper deletes expired tombstones and the Leases of scanners that died. It lists from time to time instead of watching, so
+// that not all Leases are kept in memory.
 func (p *process) sweeper() *ownership.Sweeper {
 	return &ownership.Sweeper{
 		Leases: p.leases.CoordinationV1(), List: p.listAllLeases, Owns: p.members.Owns,

@@ -34,12 +34,12 @@ func main() {
 // usageError is a mistake on the command line.
 type usageError struct{ error }
 
-// run serves until the context ends. It prints the address that it listens on, once it does, to stdout.
+// run serves until the context ends. Once it listens, it prints its address to stdout.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("marketsim", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	listen := flags.String("listen", "127.0.0.1:8090", "host:port to listen on; port 0 picks a free one")
-	ledger := flags.String("ledger", "marketsim-ledger.jsonl", "file of the ledger; created when it does not exist")
+	ledger := flags.String("ledger", "marketsim-ledger.jsonl", "file of the ledger; created if it does not exist")
 	if err := flags.Parse(args); err != nil {
 		flags.SetOutput(stderr)
 		flags.Usage()
@@ -49,7 +49,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return usageError{err}
 	}
 	if flags.NArg() > 0 {
-		return usageError{fmt.Errorf("unexpected argument %q; there are only flags, see --help", flags.Arg(0))}
+		return usageError{fmt.Errorf("unexpected argument %q: marketsim takes flags only, see --help", flags.Arg(0))}
 	}
 	if *ledger == "" {
 		return usageError{errors.New("--ledger is empty; it must be the path of a file")}
@@ -73,7 +73,7 @@ func serve(ctx context.Context, address, ledger string, stdout io.Writer) (err e
 	return server.Serve(ctx, l)
 }
 
-// reachable is the address under which a client on this host finds the listener.
+// reachable is the address of the listener for a client on this host.
 func reachable(a net.Addr) string {
 	if tcp, ok := a.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
 		return net.JoinHostPort("127.0.0.1", fmt.Sprint(tcp.Port))

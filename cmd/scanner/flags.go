@@ -31,20 +31,20 @@ func parse(args []string) (*options, error) {
 	if f := flag.CommandLine.Lookup("kubeconfig"); f != nil {
 		flags.AddGoFlag(f)
 	}
-	flags.StringVar(&o.config, "config", "", "file that says where the feed is, what it means and what to bid; needed")
+	flags.StringVar(&o.config, "config", "", "the configuration file, see docs/scanner-reference.md; required")
 	flags.StringVar(&o.feed, "feed", "", "URL, file, or - for standard input; overrides feed.location of the configuration")
 	flags.StringVar(&o.namespace, "namespace", envOr("POD_NAMESPACE", "default"),
 		"namespace of the Marketplace, the Postings and the Bids; $POD_NAMESPACE when set")
 	flags.StringVar(&o.name, "name", os.Getenv("POD_NAME"), "name of this scanner on Leases and verdicts; $POD_NAME, else the host's name")
-	flags.BoolVar(&o.dryRun, "dry-run", false, "write what would be bid to standard output, and send nothing to the API server")
+	flags.BoolVar(&o.dryRun, "dry-run", false, "print the bids to standard output, and send nothing to the API server")
 	flags.BoolVar(&o.once, "once", false,
-		"read the feed one time and exit, with an error when anything went wrong; there are no endpoints then")
+		"read the feed once and exit, with an error when the reading or a posting failed; serves no endpoints")
 	flags.BoolVar(&o.rebid, "rebid", false,
-		"bid again on postings whose last bid was withdrawn or refused, once the Bid was deleted and the cooldown is over")
-	flags.IntVar(&o.concurrency, "concurrency", 8, "how many postings are processed at once")
-	flags.DurationVar(&o.shutdownGrace, "graceful-shutdown-timeout", 15*time.Second, "how long postings under way may take at shutdown")
-	flags.StringVar(&o.metricsAddress, "metrics-bind-address", ":8080", "address of /metrics; 0 turns it off")
-	flags.StringVar(&o.healthAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz; 0 turns it off")
+		"bid again on postings whose last bid was withdrawn or refused, after its Bid was deleted and the cooldown")
+	flags.IntVar(&o.concurrency, "concurrency", 8, "maximum number of postings processed at once")
+	flags.DurationVar(&o.shutdownGrace, "graceful-shutdown-timeout", 15*time.Second, "how long to wait at shutdown for postings that are being processed")
+	flags.StringVar(&o.metricsAddress, "metrics-bind-address", ":8080", "address of /metrics; 0 disables it")
+	flags.StringVar(&o.healthAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz; 0 disables them")
 	flags.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
 	flags.StringVar(&o.logFormat, "log-format", "json", "json or console")
 	flags.BoolVar(&o.version, "version", false, "print the version and exit")
@@ -69,7 +69,7 @@ func (o *options) check() error {
 		errs = append(errs, errors.New("--config: must be the path of a file, see docs/scanner-reference.md"))
 	}
 	if wrong := validation.IsDNS1123Label(o.namespace); len(wrong) > 0 {
-		errs = append(errs, fmt.Errorf("--namespace: %q is no name of a namespace: %s", o.namespace, wrong[0]))
+		errs = append(errs, fmt.Errorf("--namespace: %q is not a valid namespace name: %s", o.namespace, wrong[0]))
 	}
 	if o.concurrency < 1 {
 		errs = append(errs, fmt.Errorf("--concurrency: %d must be at least 1", o.concurrency))

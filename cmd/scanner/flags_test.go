@@ -23,7 +23,7 @@ func TestBadFlagsAreRefused(t *testing.T) {
 		says string
 	}{
 		{nil, "--config: must be the path of a file"},
-		{[]string{"--config", config, "--namespace", "Team_A"}, `--namespace: "Team_A" is no name of a namespace`},
+		{[]string{"--config", config, "--namespace", "Team_A"}, `--namespace: "Team_A" is not a valid namespace name`},
 		{[]string{"--config", config, "--concurrency", "0"}, "--concurrency: 0 must be at least 1"},
 		{[]string{"--config", config, "--graceful-shutdown-timeout", "-1s"}, "--graceful-shutdown-timeout: -1s must not be negative"},
 		{[]string{"--config", config, "--log-level", "loud"}, `--log-level: "loud" must be debug, info, warn or error`},
@@ -31,7 +31,7 @@ func TestBadFlagsAreRefused(t *testing.T) {
 		{[]string{"--config", config, "--feed", "ftp://x/y", "--dry-run"}, `feed.location: invalid value "ftp://x/y": must be an http`},
 		{[]string{"--config", config + ".gone"}, "--config: open"},
 		{[]string{"--config", broken}, "broken.yaml: posting.id: must be an expression"},
-		{[]string{"--config", config, "--kubeconfig", broken + ".gone", "--feed", "-"}, "no way to the API server"},
+		{[]string{"--config", config, "--kubeconfig", broken + ".gone", "--feed", "-"}, "cannot find the API server"},
 		{[]string{"--conifg", config}, "unknown flag: --conifg"},
 		{[]string{"dry-run"}, `unexpected argument "dry-run"`},
 	} {

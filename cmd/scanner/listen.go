@@ -16,8 +16,8 @@ const (
 	closeTimeout  = 5 * time.Second
 )
 
-// listen serves metrics and probes until stop is called. Unlike the manager's the metrics are without TLS and authentication:
-// to check a token a scanner would need rights that it has no other use for.
+// listen serves metrics and probes until stop is called. Unlike the manager's, the metrics have no TLS and no
+// authentication, which would need rights that a scanner does not have.
 func (p *process) listen(ctx context.Context) (stop func() error, err error) {
 	metrics := http.NewServeMux()
 	metrics.Handle("GET /metrics", promhttp.HandlerFor(p.registry, promhttp.HandlerOpts{}))
@@ -50,12 +50,12 @@ func (p *process) listen(ctx context.Context) (stop func() error, err error) {
 		}
 		server := &http.Server{Handler: endpoint.handler, ReadHeaderTimeout: headerTimeout}
 		servers = append(servers, server)
-		go func() { _ = server.Serve(listener) }() // it ends by Shutdown
+		go func() { _ = server.Serve(listener) }() // ended by Shutdown
 	}
 	return stop, nil
 }
 
-// ready shows on the Deployment that the feed cannot be read.
+// ready fails while the feed cannot be read, so that the Deployment shows it.
 func (p *process) ready(w http.ResponseWriter, _ *http.Request) {
 	if err := p.loop.Ready(); err != nil {
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)

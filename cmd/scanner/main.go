@@ -58,7 +58,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout io.Writer) 
 	return p.run(ctx)
 }
 
-// newLogger writes to stderr: a dry run writes to stdout.
+// newLogger writes to stderr, because a dry run writes to stdout.
 func newLogger(o *options) (*zap.Logger, error) {
 	level, err := zapcore.ParseLevel(o.logLevel)
 	if err != nil {
@@ -71,7 +71,7 @@ func newLogger(o *options) (*zap.Logger, error) {
 	config.Level = zap.NewAtomicLevelAt(level)
 	config.EncoderConfig.EncodeTime = zapcore.RFC3339NanoTimeEncoder
 	config.Encoding = o.logFormat
-	// Errors are about the feed; a trace would show our code.
+	// Errors are about the feed, so a stack trace of the scanner does not help.
 	config.DisableStacktrace = true
 	return config.Build()
 }

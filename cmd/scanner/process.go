@@ -66,7 +66,7 @@ func (o *options) open(settings *rules.Config, decide *rules.Rules, stdin io.Rea
 		in.Location = o.feed
 	}
 	if in.Location == "" {
-		return nil, errors.New("feed.location: must be set, or --feed must be given")
+		return nil, errors.New("feed.location: must be set, or --feed")
 	}
 	in.Select, in.Stdin, in.UserAgent = decide.Select(), stdin, "onebid-scanner/"+version
 	o.once = o.once || feed.Once(in.Location)
@@ -84,7 +84,7 @@ func (p *process) processor(marketplace string, stdout io.Writer) (loop.Processo
 	}
 	cfg, err := config.GetConfig()
 	if err != nil {
-		return nil, fmt.Errorf("no way to the API server: %w; give --kubeconfig, run in a cluster, or try --dry-run", err)
+		return nil, fmt.Errorf("cannot find the API server: %w; set --kubeconfig, run in a cluster, or try --dry-run", err)
 	}
 	cfg.UserAgent = "onebid-scanner/" + version
 	metrics := scanner.NewMetrics()
@@ -100,7 +100,7 @@ func (p *process) processor(marketplace string, stdout io.Writer) (loop.Processo
 	return s, nil
 }
 
-// run reads the feed once, or until the context is done, which is no error.
+// run reads the feed once, or until the context is done, which is not an error.
 func (p *process) run(ctx context.Context) error {
 	p.log.Info("Starting", "version", version, "feed", p.reader.String(), "namespace", p.namespace, "dryRun", p.dryRun)
 	work := p.readForever
@@ -112,7 +112,7 @@ func (p *process) run(ctx context.Context) error {
 	return errors.Join(err, p.close())
 }
 
-// readOnce serves no endpoints: the process ends too soon.
+// readOnce serves no endpoints: it exits too soon for them.
 func (p *process) readOnce(ctx context.Context) error {
 	complete, err := p.loop.Once(ctx)
 	if err == nil && !complete {

@@ -82,7 +82,7 @@ func closedVerdict(posting *onebidv1.Posting, now time.Time) (FreshnessVerdict, 
 		verdict.Message = "The posting takes no bids any more: spec.closed is true"
 	case !closes.IsZero() && !now.Before(closes):
 		verdict.ClosedAt = closes
-		verdict.Message = fmt.Sprintf("The posting closed at %s; if it was prolonged, set spec.closesAt anew",
+		verdict.Message = fmt.Sprintf("The posting closed at %s; if it was prolonged, set spec.closesAt again",
 			closes.UTC().Format(time.RFC3339))
 	default:
 		return FreshnessVerdict{}, false
@@ -169,5 +169,5 @@ func staleAdvice(in FreshnessInput) string {
 	if in.Posting != nil {
 		return "read it again and set spec.cachedAt of the Posting"
 	}
-	return "read it again, delete the Bid and create it anew with a new spec.postingCachedAt"
+	return "read it again, delete the Bid and create it again with a new spec.postingCachedAt"
 }

@@ -77,7 +77,7 @@ func TestFreshness(t *testing.T) {
 			why:     "closesAt itself is too late",
 			posting: freshPostingWith(func(p *onebidv1.Posting) { p.Spec.ClosesAt = atHour(2) }), now: 2,
 			reason:  "Closed",
-			message: "The posting closed at 2026-11-01T14:00:00Z; if it was prolonged, set spec.closesAt anew",
+			message: "The posting closed at 2026-11-01T14:00:00Z; if it was prolonged, set spec.closesAt again",
 		},
 		"closes after it expires": {
 			why:     "the earlier of both ends it",
@@ -136,13 +136,13 @@ func TestFreshness(t *testing.T) {
 			why: "the advice is one that works without a Posting",
 			bid: freshBidWith(1, atHour(0)), ttl: time.Hour, now: 1.5, reason: "Stale",
 			message: "The posting was read at 2026-11-01T12:00:00Z and is good for 1h0m0s" +
-				"; read it again, delete the Bid and create it anew with a new spec.postingCachedAt",
+				"; read it again, delete the Bid and create it again with a new spec.postingCachedAt",
 		},
 		"bid from the future": {
 			why: "a Bid's spec cannot change, so its creation bounds it",
 			bid: freshBidWith(1, atHour(5)), ttl: time.Hour, now: 2, reason: "Stale",
 			message: "The posting was read at 2026-11-01T13:00:00Z and is good for 1h0m0s" +
-				"; read it again, delete the Bid and create it anew with a new spec.postingCachedAt",
+				"; read it again, delete the Bid and create it again with a new spec.postingCachedAt",
 		},
 		"bid's reading before the posting's creation": {
 			why:     "the Bid's own reading comes before the Posting's creation",

@@ -10,12 +10,12 @@ import (
 )
 
 const (
-	mayNotApprove = `spec.approval may be set or changed only by who has the verb "approve" on bids, as the ClusterRole ` +
-		`onebid-approver grants it: leave it as it is, or ask an approver`
-	mayNotAbandon = `the annotation onebid.dev/abandon may be set or changed only by who has the verb "abandon" on bids, as the ` +
-		`ClusterRole onebid-abandoner grants it: delete the Bid and let it be withdrawn, or ask somebody who has the verb`
-	mayNotResolve = `the annotation onebid.dev/resolve may be set or changed only by who has the verb "resolve" on bids, as the ` +
-		`ClusterRole onebid-resolver grants it: ask somebody who has the verb to look at the marketplace and decide`
+	mayNotApprove = `only a user with the verb "approve" on bids, which the ClusterRole onebid-approver grants, may set or change ` +
+		`spec.approval: leave it unchanged, or ask an approver`
+	mayNotAbandon = `only a user with the verb "abandon" on bids, which the ClusterRole onebid-abandoner grants, may set or change the ` +
+		`annotation onebid.dev/abandon: delete the Bid to withdraw it, or ask a user with that verb`
+	mayNotResolve = `only a user with the verb "resolve" on bids, which the ClusterRole onebid-resolver grants, may set or change the ` +
+		`annotation onebid.dev/resolve: ask a user with that verb to look at the marketplace and decide`
 )
 
 // approved sets an approval of the Bid as it is.
@@ -80,7 +80,7 @@ func TestAnApprovalNamesTheBidThatWasRead(t *testing.T) {
 			b.Spec.Approval = &v1alpha1.BidApproval{BidUID: "earlier", Decision: v1alpha1.ApprovalApproved}
 		},
 		want: policy("bids.onebid.dev", "approval-guard", `spec.approval.bidUID must be "`+string(bid.UID)+`", the UID of this Bid: `+
-			`it may have been deleted and created anew since it was read, so read it again before deciding`),
+			`the Bid may have been deleted and created again since it was read, so read it again before deciding`),
 	}})
 }
 
@@ -100,7 +100,7 @@ func TestOnlySomeMayAbandon(t *testing.T) {
 		name:   "without a reason",
 		change: abandoned(""),
 		want: policy("bids.onebid.dev", "abandon-guard",
-			"the annotation onebid.dev/abandon must hold a reason, which is kept in the record"),
+			"the annotation onebid.dev/abandon must not be empty: its value is the reason that the event Abandoned shows"),
 	}})
 	g.Expect(patched(t, abandoner.Client, bid, `{"metadata":{"annotations":{"onebid.dev/abandon":"the site is gone"}}}`)).To(Succeed())
 	refusedAtUpdate(t, bidder.Client, bid, []refusal{

@@ -35,8 +35,8 @@ func TestAnOlderSchemaIsRefused(t *testing.T) {
 			refused := func(version string) string {
 				return policy("customresourcedefinitions.apiextensions.k8s.io", "crd-downgrade-guard",
 					`the annotation onebid.dev/schema-version must be an integer of at least `+current+`, not "`+version+`": an older schema `+
-						`would drop fields from stored objects; who must go back all the same deletes the `+
-						`ValidatingAdmissionPolicyBinding crd-downgrade-guard.onebid.dev first`)(name)
+						`would drop fields from stored objects; to downgrade nevertheless, first delete the `+
+						`ValidatingAdmissionPolicyBinding crd-downgrade-guard.onebid.dev`)(name)
 			}
 			g := NewWithT(t)
 			g.Expect(message(dryRun(new("0")))).To(Equal(refused("0")))

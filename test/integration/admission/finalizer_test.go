@@ -12,9 +12,9 @@ import (
 	"github.com/onebid-dev/onebid/internal/testenv/build"
 )
 
-const mayNotFinalize = `the finalizer onebid.dev/withdraw may be removed only by who may update bids/finalizers, as the onebid ` +
-	`controller does once no live bid is left at the marketplace: keep it in metadata.finalizers; to delete the Bid without a ` +
-	`withdrawal, set the annotation onebid.dev/abandon to a reason`
+const mayNotFinalize = `only a user who may update bids/finalizers, such as the onebid controller, may remove the finalizer ` +
+	`onebid.dev/withdraw; the controller does so once no open bid is left at the marketplace: keep it in metadata.finalizers; to ` +
+	`delete the Bid without a withdrawal, set the annotation onebid.dev/abandon to a reason`
 
 func TestEveryBidIsBornWithItsFinalizer(t *testing.T) {
 	ns := env.Namespace(t)
@@ -140,9 +140,9 @@ func TestAMarketplaceInUseIsKept(t *testing.T) {
 	g.Expect(admin.Client.Create(t.Context(), marketplace)).To(Succeed())
 	g.Expect(patched(t, manager.Client, marketplace, `{"metadata":{"finalizers":["onebid.dev/in-use"]}}`)).To(Succeed())
 	g.Expect(message(patched(t, admin.Client, marketplace, `{"metadata":{"finalizers":null}}`))).To(Equal(
-		policy("marketplaces.onebid.dev", "finalizer-guard", `the finalizer onebid.dev/in-use may be removed only by who may update `+
-			`marketplaces/finalizers, as the onebid controller does once no unsettled Bid names the Marketplace: keep it in `+
-			`metadata.finalizers`)("freelancer")))
+		policy("marketplaces.onebid.dev", "finalizer-guard", `only a user who may update marketplaces/finalizers, such as the `+
+			`onebid controller, may remove the finalizer onebid.dev/in-use; the controller does so once all Bids of the Marketplace `+
+			`have ended: keep it in metadata.finalizers`)("freelancer")))
 	g.Expect(patched(t, manager.Client, marketplace, `{"metadata":{"finalizers":null}}`)).To(Succeed())
 }
 

@@ -53,7 +53,7 @@ func TestHTTPDriversThatCannotBeRightAreRefused(t *testing.T) {
 		want   string
 	}{
 		{"a place that anybody may repeat", func(d *v1alpha1.HTTPDriver) { d.Place.Request.Method, d.Place.Request.Body = "GET", "" },
-			`spec.http.place.request.method: Invalid value: must be POST, PUT, PATCH or DELETE: a GET may be repeated by anybody on the way`},
+			`spec.http.place.request.method: Invalid value: must be POST, PUT, PATCH or DELETE: clients and proxies may repeat a GET`},
 		{"so a withdrawal", func(d *v1alpha1.HTTPDriver) { d.Withdraw.Request.Method, d.Withdraw.Request.Body = "GET", "" },
 			`spec.http.withdraw.request.method: Invalid value: must be POST, PUT, PATCH or DELETE`},
 		{"a body that nobody reads", func(d *v1alpha1.HTTPDriver) { d.Get.Request.Method = "GET" },

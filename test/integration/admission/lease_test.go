@@ -17,12 +17,11 @@ import (
 const (
 	lockName = "bid-lock.freelancer.1"
 
-	mayNotWriteIntent = `Lease "` + lockName + `" records the bid on a posting: its annotations onebid.dev/intent, bid-uid, ended-at, ` +
-		`cooldown-until and outcome may be written only by who may update bids/finalizers, as the onebid controller does: leave ` +
-		`them as they are`
-	mayNotDeleteLease = `Lease "` + lockName + `" records the bid on a posting and may be deleted only by who may update ` +
-		`bids/finalizers, as the onebid controller does once its time is over: to give the posting up, delete the Bid; to release ` +
-		`the Lease, clear spec.holderIdentity`
+	mayNotWriteIntent = `Lease "` + lockName + `" records the bid on a posting: only a user who may update bids/finalizers, such as the ` +
+		`onebid controller, may write its annotations onebid.dev/intent, bid-uid, ended-at, cooldown-until and outcome; leave ` +
+		`them unchanged`
+	mayNotDeleteLease = `Lease "` + lockName + `" records the bid on a posting: only a user who may update bids/finalizers, such as the ` +
+		`onebid controller, may delete it; to end the bid, delete the Bid; to release the Lease, clear spec.holderIdentity`
 )
 
 // guarded are the annotations that make a Lease a record.

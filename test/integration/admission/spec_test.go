@@ -104,9 +104,9 @@ func whole(b *v1alpha1.Bid) {
 }
 
 const (
-	mustStay  = ": Forbidden: must not change: a Bid's spec cannot change; delete the Bid and create it anew"
-	mustNotGo = ": Forbidden: must not be added or removed: a Bid's spec cannot change; delete the Bid and create it anew"
-	samePrice = "spec.price: Forbidden: must stay 250 USD: a Bid cannot change; delete it, wait for the cooldown and create it anew"
+	mustStay  = ": Forbidden: must not change: a Bid's spec cannot change; delete the Bid and create it again"
+	mustNotGo = ": Forbidden: must not be added or removed: a Bid's spec cannot change; delete the Bid and create it again"
+	samePrice = "spec.price: Forbidden: must stay 250 USD: a Bid cannot change; delete it, wait for the cooldown and create it again"
 )
 
 func TestNothingIsAddedToASpec(t *testing.T) {
@@ -166,7 +166,7 @@ func TestWithdrawIsSetOnce(t *testing.T) {
 			name:   "unset",
 			change: func(b *v1alpha1.Bid) { b.Spec.Withdraw = nil },
 			want: schema("spec.withdraw: Forbidden: must stay: a withdrawal cannot be taken back; " +
-				"delete the Bid and create it anew to bid again"),
+				"delete the Bid and create it again to place another bid"),
 		},
 	})
 }

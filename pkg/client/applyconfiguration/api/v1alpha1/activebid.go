@@ -9,13 +9,13 @@ import (
 // ActiveBidApplyConfiguration represents a declarative configuration of the ActiveBid type for use
 // with apply.
 //
-// ActiveBid names the Bid that is live on the posting.
+// ActiveBid names the Bid whose bid is open on the posting.
 type ActiveBidApplyConfiguration struct {
 	// name of the Bid, in the same namespace.
 	Name *string `json:"name,omitempty"`
 	// uid of the Bid.
 	UID *string `json:"uid,omitempty"`
-	// since when it is live.
+	// since is when the bid was placed.
 	Since *v1.Time `json:"since,omitempty"`
 }
 

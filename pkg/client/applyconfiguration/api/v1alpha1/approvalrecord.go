@@ -14,11 +14,11 @@ import (
 type ApprovalRecordApplyConfiguration struct {
 	// decision is Approved or Refused.
 	Decision *apiv1alpha1.ApprovalDecision `json:"decision,omitempty"`
-	// by is the name of the user who decided.
+	// by is the name of the user who decided, as the API server recorded it.
 	By *string `json:"by,omitempty"`
-	// at is when the controller acted on it.
+	// at is when the controller acted on the decision.
 	At *v1.Time `json:"at,omitempty"`
-	// reason that was given.
+	// reason that the user gave.
 	Reason *string `json:"reason,omitempty"`
 }
 

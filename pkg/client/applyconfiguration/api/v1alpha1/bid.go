@@ -11,17 +11,17 @@ import (
 // BidApplyConfiguration represents a declarative configuration of the Bid type for use
 // with apply.
 //
-// Bid is one bid on one posting. Its name is fixed by marketplace and postingID, so there can be only one.
+// Bid is one bid on one posting. Marketplace and postingID determine its name, so a namespace has at most one per posting.
 type BidApplyConfiguration struct {
 	v1.TypeMetaApplyConfiguration `json:""`
-	// metadata is the standard object's metadata; name must be the one of
-	// marketplace and postingID.
+	// metadata is the standard object's metadata; name must be the
+	// canonical one of marketplace and postingID.
 	*v1.ObjectMetaApplyConfiguration `json:"metadata,omitempty"`
-	// spec is what to bid. It cannot change once written, but for approval and
-	// withdraw: to bid otherwise, delete the Bid, wait for the cooldown and create
-	// it anew.
+	// spec is what to bid. Only approval and withdraw can change after creation.
+	// To change anything else, delete the Bid, wait for the cooldown and create it
+	// again.
 	Spec *BidSpecApplyConfiguration `json:"spec,omitempty"`
-	// status is what the controller knows; nobody else may write it.
+	// status is the observed state. Only the controller may write it.
 	Status *BidStatusApplyConfiguration `json:"status,omitempty"`
 }
 

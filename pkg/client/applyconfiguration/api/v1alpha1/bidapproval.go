@@ -9,14 +9,14 @@ import (
 // BidApprovalApplyConfiguration represents a declarative configuration of the BidApproval type for use
 // with apply.
 //
-// BidApproval binds a person's decision to one Bid. The spec cannot change, so price and text are bound with it.
+// BidApproval is a person's decision on one Bid. The spec is immutable, so the decision covers its price and proposal.
 type BidApprovalApplyConfiguration struct {
-	// bidUID is metadata.uid of the Bid that was read and decided on; a Bid
+	// bidUID is metadata.uid of the Bid that the decision is about. A Bid
 	// re-created under the same name needs a new decision.
 	BidUID *string `json:"bidUID,omitempty"`
 	// decision is Approved or Refused.
 	Decision *apiv1alpha1.ApprovalDecision `json:"decision,omitempty"`
-	// reason is shown in conditions and history.
+	// reason for the decision. Conditions and the Posting's history show it.
 	Reason *string `json:"reason,omitempty"`
 	// by is the name of the user who decided. The API server writes it; leave it
 	// out.

@@ -10,15 +10,15 @@ import (
 // BidAttemptsApplyConfiguration represents a declarative configuration of the BidAttempts type for use
 // with apply.
 //
-// BidAttempts is the durable memory of retries, so that a restart neither forgets a backoff nor stampedes.
+// BidAttempts keeps the backoff of retries over restarts of the controller.
 type BidAttemptsApplyConfiguration struct {
-	// operation that the other fields speak of.
+	// operation that the other fields describe: Place or Withdraw.
 	Operation *apiv1alpha1.AttemptOperation `json:"operation,omitempty"`
-	// count of attempts of this operation whose outcome is recorded here.
+	// count of attempts of this operation whose outcome is recorded.
 	Count *int32 `json:"count,omitempty"`
-	// nextTime before which no further attempt is made.
+	// nextTime is the earliest time of the next attempt.
 	NextTime *v1.Time `json:"nextTime,omitempty"`
-	// lastError is what went wrong in the last attempt; absent after success.
+	// lastError is the error of the last attempt; absent after success.
 	LastError *string `json:"lastError,omitempty"`
 }
 

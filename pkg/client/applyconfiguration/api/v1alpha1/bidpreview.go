@@ -5,16 +5,15 @@ package v1alpha1
 // BidPreviewApplyConfiguration represents a declarative configuration of the BidPreview type for use
 // with apply.
 //
-// BidPreview is the request that would place the bid. Credentials and the proposal have stand-ins in it, and what is too
-// long is cut.
+// BidPreview is the request that would place the bid. Placeholders replace credentials and the proposal, and long values are cut.
 type BidPreviewApplyConfiguration struct {
 	// method of the request.
 	Method *string `json:"method,omitempty"`
-	// url with its query.
+	// url of the request, with its query.
 	URL *string `json:"url,omitempty"`
-	// headers of the request, the first 32 in the order of their names.
+	// headers of the request: the first 32, sorted by name.
 	Headers []PreviewHeaderApplyConfiguration `json:"headers,omitempty"`
-	// body of the request, at most 4 KiB of it.
+	// body of the request, cut to 4 KiB.
 	Body *string `json:"body,omitempty"`
 }
 

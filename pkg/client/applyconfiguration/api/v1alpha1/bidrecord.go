@@ -10,23 +10,23 @@ import (
 // BidRecordApplyConfiguration represents a declarative configuration of the BidRecord type for use
 // with apply.
 //
-// BidRecord is one line of a Posting's audit trail.
+// BidRecord is one entry of a Posting's history.
 type BidRecordApplyConfiguration struct {
 	// uid of the Bid.
 	UID *string `json:"uid,omitempty"`
 	// outcome is the state that the Bid ended in.
 	Outcome *apiv1alpha1.BidState `json:"outcome,omitempty"`
-	// reason in a few words.
+	// reason for the verdict, in a few words.
 	Reason *string `json:"reason,omitempty"`
-	// approval is who decided on the Bid, if somebody did.
+	// approval is the decision on the Bid; absent when there was none.
 	Approval *ApprovalRecordApplyConfiguration `json:"approval,omitempty"`
-	// remoteBidID is the marketplace's own ID of the bid, if one was placed.
+	// remoteBidID is the marketplace's ID of the bid; absent when none was placed.
 	RemoteBidID *string `json:"remoteBidID,omitempty"`
-	// price that was bid.
+	// price of the bid.
 	Price *MoneyApplyConfiguration `json:"price,omitempty"`
-	// placedAt is when the bid was placed, if it was.
+	// placedAt is when the bid was placed; absent when none was.
 	PlacedAt *v1.Time `json:"placedAt,omitempty"`
-	// endedAt is when the outcome was known.
+	// endedAt is when the outcome was recorded.
 	EndedAt *v1.Time `json:"endedAt,omitempty"`
 }
 

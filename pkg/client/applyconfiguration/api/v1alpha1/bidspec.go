@@ -10,35 +10,36 @@ import (
 // BidSpecApplyConfiguration represents a declarative configuration of the BidSpec type for use
 // with apply.
 //
-// BidSpec is what to bid. It cannot change once written, but for approval and withdraw: to bid otherwise, delete the
-// Bid, wait for the cooldown and create it anew.
+// BidSpec is what to bid. Only approval and withdraw can change after creation. To change anything else, delete the Bid, wait
+// for the cooldown and create it again.
 type BidSpecApplyConfiguration struct {
-	// marketplace names the Marketplace in the same namespace: a DNS label of at
-	// most 40 characters.
+	// marketplace is the name of a Marketplace in the same namespace: a DNS label
+	// of at most 40 characters.
 	Marketplace *string `json:"marketplace,omitempty"`
-	// postingID is the posting's ID, spelled as the marketplace spells it: 1 to
-	// 100 bytes of UTF-8 without control characters. Quote it in YAML: an unquoted
-	// 39211345 is a number.
+	// postingID is the marketplace's ID of the posting, in the marketplace's
+	// spelling: 1 to 100 bytes of UTF-8 without control characters. Quote it in
+	// YAML: an unquoted 39211345 is a number.
 	PostingID *string `json:"postingID,omitempty"`
-	// price is what we ask for, in the currency that the posting is traded in.
+	// price of the bid, in the currency of the posting.
 	Price *MoneyApplyConfiguration `json:"price,omitempty"`
-	// deliveryDays is how many days we need.
+	// deliveryDays is the offered delivery time, in days.
 	DeliveryDays *int32 `json:"deliveryDays,omitempty"`
-	// proposal is the text that the marketplace shows to the client, at most 16
-	// KiB.
+	// proposal is the text that the marketplace shows to the client: at most
+	// 16,384 characters.
 	Proposal *string `json:"proposal,omitempty"`
-	// postingCachedAt is when the scanner read the posting; too old, and the Bid
-	// ends as Expired. Without it the Posting's cachedAt counts, and without a
-	// Posting the Bid's creation.
+	// postingCachedAt is when the scanner read the posting. The newer of this and
+	// the Posting's cachedAt counts; without either, the creation of the Posting,
+	// and without a Posting that of the Bid. The Bid ends as Expired when its
+	// bid is not placed within the posting's TTL after that.
 	PostingCachedAt *v1.Time `json:"postingCachedAt,omitempty"`
-	// attributes are extras that one marketplace understands, handed to its driver
-	// as they are: at most 32, of at most 1,024 characters.
+	// attributes are marketplace-specific values, passed unchanged to the driver:
+	// at most 32, of at most 1,024 characters each.
 	Attributes map[string]apiv1alpha1.AttributeValue `json:"attributes,omitempty"`
-	// approval is a person's decision, where the Marketplace's approval is Manual.
-	// Setting it needs the verb "approve" on bids.
+	// approval is a person's decision, needed when the Marketplace's approval is
+	// Manual. Setting it needs the verb "approve" on bids.
 	Approval *BidApprovalApplyConfiguration `json:"approval,omitempty"`
-	// withdraw takes the bid back while the object stays. Set once, never unset.
-	// Deleting the Bid withdraws as well.
+	// withdraw requests a withdrawal; the Bid object stays. It cannot be unset or
+	// changed. Deleting the Bid withdraws as well.
 	Withdraw *BidWithdrawApplyConfiguration `json:"withdraw,omitempty"`
 }
 

@@ -11,48 +11,50 @@ import (
 // BidStatusApplyConfiguration represents a declarative configuration of the BidStatus type for use
 // with apply.
 //
-// BidStatus is what the controller knows.
+// BidStatus is the observed state of a Bid.
 type BidStatusApplyConfiguration struct {
-	// conditions explain the Bid: Accepted, Placed, Duplicate, Withdrawn, Ready;
-	// Reconciling and Stalled while True.
+	// conditions explain the Bid. Accepted, Placed and Ready are present after the
+	// first reconcile; Duplicate, Withdrawn, Reconciling and Stalled only when they
+	// apply.
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
-	// observedGeneration is the metadata.generation that this status speaks of; -1
-	// before the first visit.
+	// observedGeneration is the metadata.generation that this status describes; -1
+	// before the first reconcile.
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
-	// state sums the conditions up in one word, for people and field selectors.
+	// state summarizes the conditions in one word, for people and field selectors.
 	State *apiv1alpha1.BidState `json:"state,omitempty"`
-	// atomicEventID is the idempotency key: hex SHA-256 of namespace, marketplace,
-	// postingID and the Bid's UID. Stable over attempts and take-overs, new after
-	// a deliberate re-bid.
+	// atomicEventID is the idempotency key: the hex SHA-256 of namespace,
+	// marketplace, postingID and the Bid's UID. It is the same for all attempts
+	// and replicas, and new for a Bid that is deleted and created again.
 	AtomicEventID *string `json:"atomicEventID,omitempty"`
-	// remote is the bid at the marketplace, once known.
+	// remote is the bid at the marketplace; absent until its ID is known.
 	Remote *RemoteBidApplyConfiguration `json:"remote,omitempty"`
-	// attempts counts the tries of the call that is under way, and says when the
-	// next one is due.
+	// attempts counts the attempts of the current operation, and says when the
+	// next one is due. It is absent while there is neither, and when the first
+	// attempt placed the bid.
 	Attempts *BidAttemptsApplyConfiguration `json:"attempts,omitempty"`
-	// withdrawnReason is why the bid was taken back.
+	// withdrawnReason is spec.withdraw.reason, once the bid is withdrawn.
 	WithdrawnReason *string `json:"withdrawnReason,omitempty"`
-	// withdrawalTimestamp is when the marketplace was read back without a live bid
-	// of ours.
+	// withdrawalTimestamp is when the controller recorded that no open bid of
+	// ours is left at the marketplace.
 	WithdrawalTimestamp *metav1.Time `json:"withdrawalTimestamp,omitempty"`
-	// postingCachedAt is the reading of the posting that the bid was based on.
+	// postingCachedAt is spec.postingCachedAt.
 	PostingCachedAt *metav1.Time `json:"postingCachedAt,omitempty"`
-	// outcome is the terminal state, once there is one. Withdrawn may still become
-	// Rejected.
+	// outcome is the terminal state; absent until the Bid ends. Withdrawn may
+	// still become Rejected.
 	Outcome *apiv1alpha1.BidState `json:"outcome,omitempty"`
 	// preview is the request that would be sent, while the Marketplace's mode is
-	// DryRun.
+	// DryRun; otherwise absent.
 	Preview *BidPreviewApplyConfiguration `json:"preview,omitempty"`
-	// settlingSince is when an unknown outcome was fenced; it is cleared when the
-	// outcome is resolved. In class IdempotencyKey a look-up that finds nothing does
-	// not resolve it: the answer to the same key does.
+	// settlingSince is when the unknown outcome of a place call was recorded; absent
+	// once it is resolved. In class IdempotencyKey only the reply to the repeated
+	// key resolves it, not a lookup that finds nothing.
 	SettlingSince *metav1.Time `json:"settlingSince,omitempty"`
-	// lastHandledReconcileAt acknowledges the value of the annotation
+	// lastHandledReconcileAt is the last handled value of the annotation
 	// onebid.dev/reconcile-requested-at.
 	LastHandledReconcileAt *string `json:"lastHandledReconcileAt,omitempty"`
-	// lastHandledResolve is the value of the annotation onebid.dev/resolve that
-	// was used, or was there before the Bid became Indeterminate. Any other value
-	// is a new answer.
+	// lastHandledResolve is the value of the annotation onebid.dev/resolve that was
+	// used last, or that was present when the Bid became Indeterminate. Any other
+	// value is a new answer.
 	LastHandledResolve *string `json:"lastHandledResolve,omitempty"`
 }
 

@@ -5,10 +5,10 @@ package v1alpha1
 // BidWithdrawApplyConfiguration represents a declarative configuration of the BidWithdraw type for use
 // with apply.
 //
-// BidWithdraw asks for the bid to be taken back while the Bid object stays.
+// BidWithdraw requests a withdrawal; the Bid object stays.
 type BidWithdrawApplyConfiguration struct {
-	// reason is kept in status.withdrawnReason, and sent to the marketplace where
-	// it takes one.
+	// reason for the withdrawal. It is copied to status.withdrawnReason, and sent
+	// to the marketplace if its API takes a reason.
 	Reason *string `json:"reason,omitempty"`
 }
 

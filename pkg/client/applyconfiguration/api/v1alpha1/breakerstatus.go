@@ -10,19 +10,18 @@ import (
 // BreakerStatusApplyConfiguration represents a declarative configuration of the BreakerStatus type for use
 // with apply.
 //
-// BreakerStatus is the circuit breaker of the replica that writes this status; each replica has its own, and learns from
-// its own calls.
+// BreakerStatus is the circuit breaker of the replica that writes this status. Each replica has its own, fed by its own calls.
 type BreakerStatusApplyConfiguration struct {
-	// state is Closed (calls are made), Open (the marketplace left too many
-	// unanswered, and none are made) or HalfOpen (one is made to see whether it is
-	// back).
+	// state is Closed (calls are made), Open (too many calls in a row had no
+	// answer, and none are made) or HalfOpen (one call probes the marketplace).
 	State *apiv1alpha1.BreakerState `json:"state,omitempty"`
-	// since is when it opened, or closed again.
+	// since is when the breaker opened, or closed again.
 	Since *v1.Time `json:"since,omitempty"`
-	// nextProbe is when a call tries again whether the marketplace is back;
-	// withdrawals may try sooner. Absent while Closed.
+	// nextProbe is when one call probes the marketplace again. A withdrawal may
+	// probe earlier. Absent while Closed.
 	NextProbe *v1.Time `json:"nextProbe,omitempty"`
-	// failures in a row; absent while Closed.
+	// failures is the number of calls in a row without an answer; absent while
+	// Closed.
 	Failures *int32 `json:"failures,omitempty"`
 }
 

@@ -9,23 +9,23 @@ import (
 // FreelancerDriverApplyConfiguration represents a declarative configuration of the FreelancerDriver type for use
 // with apply.
 //
-// FreelancerDriver speaks the API of Freelancer.com. A Bid's postingID is the project's ID, a number; its price is in the
+// FreelancerDriver uses the API of Freelancer.com. A Bid's postingID is the project's ID, a number; its price is in the
 // project's currency, which the driver checks before it places; deliveryDays, at least 1, is the period in days. The
 // Secret of credentialsSecretRef must have the key token, an OAuth token with the scope fln:project_manage.
 type FreelancerDriverApplyConfiguration struct {
-	// environment is Sandbox or Production and never changes: the bids of one site
-	// are unknown to the other. The site's terms prohibit unattended bidding, so
-	// Production needs approval Manual. Defaults to Sandbox.
+	// environment is Sandbox or Production. It is immutable, because one site does
+	// not know the bids of the other. The site's terms prohibit unattended bidding,
+	// so Production needs approval Manual. Defaults to Sandbox.
 	Environment *apiv1alpha1.FreelancerEnvironment `json:"environment,omitempty"`
-	// baseURL takes the place of the sandbox's address, for a simulator: https, or
-	// http where the manager's flags allow private addresses. The API is below
-	// baseURL + /api. It must not lead to Freelancer.com.
+	// baseURL replaces the sandbox's address, for a simulator: https, or
+	// http where the manager's flags allow private addresses. The API is at
+	// baseURL + /api. It must not be a host of Freelancer.com.
 	BaseURL *string `json:"baseURL,omitempty"`
-	// milestonePercentage of the price that is due with the first milestone.
-	// Defaults to 50.
+	// milestonePercentage is the share of the price that is due at the first
+	// milestone, in percent. Defaults to 50.
 	MilestonePercentage *int32 `json:"milestonePercentage,omitempty"`
-	// profileID is the ID of the profile to bid with, for accounts that have
-	// several. Defaults to the account's general one.
+	// profileID is the ID of the profile to bid with, for accounts with several.
+	// Defaults to the account's general profile.
 	ProfileID *int64 `json:"profileID,omitempty"`
 }
 

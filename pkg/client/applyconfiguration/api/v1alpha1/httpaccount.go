@@ -9,7 +9,7 @@ import (
 // HTTPAccountApplyConfiguration represents a declarative configuration of the HTTPAccount type for use
 // with apply.
 //
-// HTTPAccount asks who we are.
+// HTTPAccount reads the ID of the account.
 type HTTPAccountApplyConfiguration struct {
 	// request to send.
 	Request *HTTPRequestApplyConfiguration `json:"request,omitempty"`

@@ -5,8 +5,8 @@ package v1alpha1
 // HTTPAuthApplyConfiguration represents a declarative configuration of the HTTPAuth type for use
 // with apply.
 //
-// HTTPAuth are credentials that change by themselves or with each request. Exactly one of its fields is given. Values
-// that do not change need none of this: they are headers and query values.
+// HTTPAuth describes credentials that expire or that differ per request. Exactly one field is set. Credentials that do not
+// change need no auth: they go into headers and query values.
 type HTTPAuthApplyConfiguration struct {
 	// oauth2 fetches an access token and renews it.
 	OAuth2 *HTTPOAuth2ApplyConfiguration `json:"oauth2,omitempty"`

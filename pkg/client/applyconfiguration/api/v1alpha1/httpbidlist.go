@@ -9,19 +9,19 @@ import (
 // HTTPBidListApplyConfiguration represents a declarative configuration of the HTTPBidList type for use
 // with apply.
 //
-// HTTPBidList reads a list of bids, every page of it.
+// HTTPBidList reads all pages of a list of bids.
 type HTTPBidListApplyConfiguration struct {
-	// request for the first page, and with next for the others.
+	// request for the first page; together with next, for every page.
 	Request *HTTPRequestApplyConfiguration `json:"request,omitempty"`
-	// items is an expression that gives the list of bids on this page. It sees response, and in a look-up bid
-	// {postingID}, to filter by where the marketplace cannot.
+	// items is an expression that gives the list of bids on this page. It sees response, and in a lookup bid {postingID},
+	// to filter when the marketplace cannot.
 	Items *apiv1alpha1.CELExpression `json:"items,omitempty"`
-	// next is an expression over response and page (int, the number of this page, from 1) that gives the query
-	// parameters of the next page as a map of strings, which replace those of the same name; an empty map after the
-	// last page. Requests other than GET get them as next instead. Without it there is one page.
+	// next is an expression over response and page (int, the number of this page, from 1). It gives the query parameters of
+	// the next page as a map of strings, or an empty map after the last page. They replace parameters of the same name.
+	// Requests other than GET see them as next instead. Defaults to a single page.
 	Next *apiv1alpha1.CELExpression `json:"next,omitempty"`
-	// variants reads the list once for each entry, in this order, and joins the results: for marketplaces that filter
-	// by one state at a time. Put the state that a bid has first before the states that follow it.
+	// variants reads the list once for each entry, in this order, and joins the results: for marketplaces that filter by one
+	// state at a time. Order the states as a bid goes through them.
 	Variants []HTTPListVariantApplyConfiguration `json:"variants,omitempty"`
 }
 

@@ -9,23 +9,23 @@ import (
 // HTTPBidMappingApplyConfiguration represents a declarative configuration of the HTTPBidMapping type for use
 // with apply.
 //
-// HTTPBidMapping reads one bid out of a reply. Its expressions see item, the JSON value that describes the bid, and
-// response {status, headers, body}: the names of headers are in lower case, body is the JSON value and {} when there is
-// none. Where a string is asked for, a whole number is as good. A reply out of which id, postingID or state cannot be
-// read is unreadable.
+// HTTPBidMapping reads one bid from a reply. Its expressions see item, the JSON value that describes the bid, and
+// response {status, headers, body}: names of headers are in lower case, body is the JSON value, or {} when there is none.
+// A whole number is accepted wherever a string is expected. A reply whose id, postingID or state cannot be read counts as
+// unreadable.
 type HTTPBidMappingApplyConfiguration struct {
 	// id is the marketplace's ID of the bid, as a string.
 	ID *apiv1alpha1.CELExpression `json:"id,omitempty"`
-	// postingID that the bid is on, as a string. In a reply to place and in a look-up it must equal ours, or the reply
-	// counts as unreadable. Without it the reply is trusted.
+	// postingID is the ID of the bid's posting, as a string. In replies to place and lookup it must equal that of the Bid,
+	// or the reply counts as unreadable. Without postingID the reply is trusted.
 	PostingID *apiv1alpha1.CELExpression `json:"postingID,omitempty"`
-	// state is the marketplace's word for the bid's state, as a string; it is translated by the driver's states.
+	// state is the marketplace's word for the bid's state, as a string. The driver's states translate it.
 	State *apiv1alpha1.CELExpression `json:"state,omitempty"`
-	// idempotencyKey that the marketplace stored with the bid, as a string; "" or missing when it stored none. In a
-	// reply to place it must be ours, or the reply counts as unreadable. Leave it out where the marketplace does not
-	// give the key back: with it, a bid without our key is somebody else's.
+	// idempotencyKey is the key that the marketplace stored with the bid, as a string; "" or missing when it stored none.
+	// In a reply to place it must be the key that was sent, or the reply counts as unreadable. Omit it when the marketplace
+	// does not return keys: with it, a bid without our key is never taken for ours.
 	IdempotencyKey *apiv1alpha1.CELExpression `json:"idempotencyKey,omitempty"`
-	// url shows the bid in a browser, as a string.
+	// url of the bid's web page, as a string.
 	URL *apiv1alpha1.CELExpression `json:"url,omitempty"`
 	// placedAt is when the bid was placed, as an RFC 3339 string.
 	PlacedAt *apiv1alpha1.CELExpression `json:"placedAt,omitempty"`

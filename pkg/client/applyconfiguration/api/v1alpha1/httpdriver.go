@@ -5,36 +5,36 @@ package v1alpha1
 // HTTPDriverApplyConfiguration represents a declarative configuration of the HTTPDriver type for use
 // with apply.
 //
-// HTTPDriver describes a marketplace's API, so that no code is needed for it.
+// HTTPDriver describes a marketplace's HTTP API in expressions, instead of code.
 type HTTPDriverApplyConfiguration struct {
-	// baseURL begins every request's URL: https, or http where the manager's flags allow private addresses. A Bid never
-	// carries a URL.
+	// baseURL is the beginning of every request's URL: https, or http where the manager's flags allow private addresses.
 	BaseURL *string `json:"baseURL,omitempty"`
 	// headers of every request. Credentials go here: {name: Authorization, value: "'Bearer ' + secret.token"}.
 	Headers []HTTPParameterApplyConfiguration `json:"headers,omitempty"`
-	// auth are credentials that change: an access token that is renewed, or a signature of each request.
+	// auth describes credentials that expire or differ per request: an access token, or a signature.
 	Auth *HTTPAuthApplyConfiguration `json:"auth,omitempty"`
-	// idempotencyHeader carries the idempotency key with each place, such as "Idempotency-Key".
+	// idempotencyHeader is the name of the header that carries the idempotency key of each place call, such as
+	// "Idempotency-Key".
 	IdempotencyHeader *string `json:"idempotencyHeader,omitempty"`
-	// account asks who we are; it proves the credentials when the Marketplace becomes Ready and before a look-up's
-	// "not there" is believed.
+	// account reads the ID of the account. It proves the credentials before the Marketplace becomes Ready, and before an
+	// empty lookup counts as proof of absence.
 	Account *HTTPAccountApplyConfiguration `json:"account,omitempty"`
-	// place puts a bid on a posting.
+	// place places a bid.
 	Place *HTTPPlaceApplyConfiguration `json:"place,omitempty"`
-	// lookup lists our bids on one posting, ended ones too where the marketplace shows them.
+	// lookup lists our bids on one posting, including ended ones if the marketplace shows them.
 	Lookup *HTTPBidListApplyConfiguration `json:"lookup,omitempty"`
-	// list lists all our live bids.
+	// list lists all our open bids.
 	List *HTTPBidListApplyConfiguration `json:"list,omitempty"`
-	// get reads one bid by its ID. Without it the bid is looked up by its posting.
+	// get reads one bid by its ID. Without it, the bid is looked up by its posting.
 	Get *HTTPGetApplyConfiguration `json:"get,omitempty"`
-	// withdraw takes one bid back by its ID. Without it bids there cannot be withdrawn. Any 2xx that no rule takes for
-	// an error accepts the withdrawal; the bid is read back afterwards.
+	// withdraw withdraws one bid by its ID. Without it, bids cannot be withdrawn. A 2xx reply that no rule classifies as an
+	// error accepts the withdrawal; the bid is read back afterwards.
 	Withdraw *HTTPWithdrawApplyConfiguration `json:"withdraw,omitempty"`
-	// bid reads one bid out of a reply.
+	// bid reads one bid from a reply.
 	Bid *HTTPBidMappingApplyConfiguration `json:"bid,omitempty"`
-	// states translates the marketplace's words; a word that is not listed is Unknown.
+	// states translates the marketplace's words for states; a word that is not listed means Unknown.
 	States []HTTPStateRuleApplyConfiguration `json:"states,omitempty"`
-	// errors recognises refusals, in order.
+	// errors recognises error replies, in order.
 	Errors []HTTPErrorRuleApplyConfiguration `json:"errors,omitempty"`
 }
 

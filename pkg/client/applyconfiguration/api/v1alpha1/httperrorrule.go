@@ -9,17 +9,17 @@ import (
 // HTTPErrorRuleApplyConfiguration represents a declarative configuration of the HTTPErrorRule type for use
 // with apply.
 //
-// HTTPErrorRule recognises one refusal. Rules are tried in order, the first match counts; after them the built-in ones
-// by status: 401 Auth, 403 Forbidden, 404 and 410 NotFound, 429 RateLimited, 400 and 422 Invalid, 409 AlreadyExists when
-// placing and NotWithdrawable when withdrawing; any other answer to a place or withdraw is UnknownOutcome, to a read
-// Transient. No rule makes a refusal of a 3xx or 5xx answer to a place or withdraw: it is UnknownOutcome whatever it
-// says.
+// HTTPErrorRule recognises one error reply. Rules are tried in order, and the first match counts. After them, the built-in
+// rules by status apply: 401 Auth, 403 Forbidden, 404 and 410 NotFound, 429 RateLimited, 400 and 422 Invalid, 409
+// AlreadyExists when placing and NotWithdrawable when withdrawing; any other error reply to a place or withdraw is
+// UnknownOutcome, to a read Transient. A 3xx or 5xx reply to a place or withdraw is always UnknownOutcome, whatever the rules
+// say.
 type HTTPErrorRuleApplyConfiguration struct {
 	// when is an expression of type bool over response {status, headers, body} and operation ("place", "lookup",
-	// "list", "get", "withdraw", "account"). A rule may match a 2xx too, where a marketplace reports errors so. A rule
-	// that asks for a field which the reply does not have does not match.
+	// "list", "get", "withdraw", "account"). A rule may match a 2xx reply, for marketplaces that report errors
+	// with such a status. A rule that reads a field which the reply lacks does not match.
 	When *apiv1alpha1.CELExpression `json:"when,omitempty"`
-	// class that the answer belongs to.
+	// class of the reply.
 	Class *apiv1alpha1.ErrorClass `json:"class,omitempty"`
 }
 

@@ -13,7 +13,7 @@ import (
 type HTTPGetApplyConfiguration struct {
 	// request to send.
 	Request *HTTPRequestApplyConfiguration `json:"request,omitempty"`
-	// item is an expression over response that gives the JSON value describing the bid. Defaults to response.body.
+	// item is an expression over response that gives the JSON value that describes the bid. Defaults to response.body.
 	Item *apiv1alpha1.CELExpression `json:"item,omitempty"`
 }
 

@@ -9,16 +9,16 @@ import (
 // HTTPHMACApplyConfiguration represents a declarative configuration of the HTTPHMAC type for use
 // with apply.
 //
-// HTTPHMAC signs each request, just before it is sent, with a key that both sides know. Headers see the signature as
-// signature and the time that went into it as now; at least one must use signature.
+// HTTPHMAC signs each request with a shared key, just before it is sent. Headers see the signature as signature and the
+// signed time as now; at least one must use signature.
 type HTTPHMACApplyConfiguration struct {
 	// secretKey is the key of the Secret that holds the signing key. Defaults to signingKey.
 	SecretKey *apiv1alpha1.SecretKey `json:"secretKey,omitempty"`
 	// algorithm is SHA256 or SHA512. Defaults to SHA256.
 	Algorithm *apiv1alpha1.HMACAlgorithm `json:"algorithm,omitempty"`
-	// payload is an expression of type string for what is signed. It sees request {method, path, query, body}, each a
-	// string exactly as it is sent: the path of baseURL included, path and query escaped, no question mark, body "" when
-	// there is none; and now, the time of this request: string(int(now)) are Unix seconds, string(now) is RFC 3339.
+	// payload is an expression of type string that gives the signed text. It sees request {method, path, query, body}, each
+	// a string exactly as sent: with the path of baseURL, path and query escaped, no question mark, body "" when there is
+	// none; and now, the time of this request: string(int(now)) is in Unix seconds, string(now) is RFC 3339.
 	Payload *apiv1alpha1.CELExpression `json:"payload,omitempty"`
 	// encoding of the signature: Hex or Base64. Defaults to Hex.
 	Encoding *apiv1alpha1.SignatureEncoding `json:"encoding,omitempty"`

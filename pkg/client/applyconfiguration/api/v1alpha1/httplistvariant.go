@@ -5,9 +5,9 @@ package v1alpha1
 // HTTPListVariantApplyConfiguration represents a declarative configuration of the HTTPListVariant type for use
 // with apply.
 //
-// HTTPListVariant is one of several readings of a list.
+// HTTPListVariant is one reading of a list.
 type HTTPListVariantApplyConfiguration struct {
-	// query parameters of this reading, beside the request's.
+	// query parameters of this reading, in addition to the request's.
 	Query []HTTPParameterApplyConfiguration `json:"query,omitempty"`
 }
 

@@ -10,21 +10,21 @@ import (
 // with apply.
 //
 // HTTPOAuth2 fetches access tokens (RFC 6749). Headers see the token as accessToken; at least one must use it, such as
-// {name: Authorization, value: "'Bearer ' + accessToken"}. The token is kept in memory only, by each replica for itself,
-// and renewed before it expires. A read that is refused with the class Auth is sent once more with a new token; a place or
-// withdraw never is.
+// {name: Authorization, value: "'Bearer ' + accessToken"}. Each replica keeps its own token, in memory only, and renews it
+// before it expires. A read that is refused with the class Auth is sent once more with a new token; a place or withdraw
+// never is.
 type HTTPOAuth2ApplyConfiguration struct {
-	// tokenURL is where tokens are given out: https, or http where the manager's flags allow private addresses.
+	// tokenURL is the token endpoint: https, or http where the manager's flags allow private addresses.
 	TokenURL *string `json:"tokenURL,omitempty"`
-	// grant is ClientCredentials or RefreshToken. A refresh token that is exchanged for another at each use serves one
-	// replica until its next start only: the new one is not written back to the Secret. Defaults to ClientCredentials.
+	// grant is ClientCredentials or RefreshToken. A rotated refresh token is not written back to the Secret, so a marketplace
+	// that rotates them works with one replica, and until its next start only. Defaults to ClientCredentials.
 	Grant *apiv1alpha1.OAuth2Grant `json:"grant,omitempty"`
-	// clientAuthentication is Basic or Body: where the client's ID and secret go. Defaults to Basic.
+	// clientAuthentication is where the client's ID and secret are sent: Basic or Body. Defaults to Basic.
 	ClientAuthentication *apiv1alpha1.ClientAuthentication `json:"clientAuthentication,omitempty"`
-	// scopes to ask for with the grant ClientCredentials. Defaults to what the marketplace gives without asking.
+	// scopes to request with the grant ClientCredentials. Defaults to the marketplace's default scopes.
 	Scopes []apiv1alpha1.OAuth2Scope `json:"scopes,omitempty"`
-	// parameters to send with the token request beside the standard ones, with the grant ClientCredentials: an audience,
-	// for some. They are no secrets.
+	// parameters to add to the token request with the grant ClientCredentials, such as an audience. They must not be
+	// secrets.
 	Parameters []OAuth2ParameterApplyConfiguration `json:"parameters,omitempty"`
 	// clientIDKey is the key of the Secret that holds the client's ID. Defaults to clientID.
 	ClientIDKey *apiv1alpha1.SecretKey `json:"clientIDKey,omitempty"`

@@ -9,11 +9,11 @@ import (
 // HTTPParameterApplyConfiguration represents a declarative configuration of the HTTPParameter type for use
 // with apply.
 //
-// HTTPParameter is one query parameter or header whose value is computed.
+// HTTPParameter is one query parameter or header with a computed value.
 type HTTPParameterApplyConfiguration struct {
-	// name of the parameter, sent as it is written here.
+	// name of the parameter, sent exactly as written here.
 	Name *string `json:"name,omitempty"`
-	// value is an expression of type string; "" leaves the parameter out.
+	// value is an expression of type string; "" omits the parameter.
 	Value *apiv1alpha1.CELExpression `json:"value,omitempty"`
 }
 

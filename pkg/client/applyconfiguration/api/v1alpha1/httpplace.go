@@ -11,9 +11,9 @@ import (
 //
 // HTTPPlace places a bid.
 type HTTPPlaceApplyConfiguration struct {
-	// request to send, once.
+	// request to send. It is sent once per attempt.
 	Request *HTTPRequestApplyConfiguration `json:"request,omitempty"`
-	// item is an expression over response that gives the JSON value describing the bid. Defaults to response.body.
+	// item is an expression over response that gives the JSON value that describes the bid. Defaults to response.body.
 	Item *apiv1alpha1.CELExpression `json:"item,omitempty"`
 }
 

@@ -9,44 +9,44 @@ import (
 // HTTPRequestApplyConfiguration represents a declarative configuration of the HTTPRequest type for use
 // with apply.
 //
-// HTTPRequest says how to build one request. Its expressions see
+// HTTPRequest describes one request. Its expressions see
 //
-// - bid: {postingID, amount, currency, deliveryDays, proposal, attributes} when placing, {postingID} in a look-up;
-// amount is the exact decimal as a string, deliveryDays is 0 when not given;
+// - bid: {postingID, amount, currency, deliveryDays, proposal, attributes} when placing, {postingID} in a lookup;
+// amount is the exact decimal as a string, deliveryDays is 0 when not set;
 // - idempotencyKey: string, when placing;
 // - remote: {id, postingID}, when getting or withdrawing;
 // - reason: string, when withdrawing;
-// - next: a map of strings, what the list's next gave for this page, empty on the first one; when listing;
-// - account: string, the account's ID, where the driver has account; the driver asks for it once;
-// - secret: a map of the credentials Secret's keys, only in headers and query values; a line break at the end of a
-// value is cut off;
-// - accessToken, with auth.oauth2, and signature and now, with auth.hmac: what the moment of sending gives; only in
+// - next: a map of strings, the result of the list's next for this page, empty for the first page; when listing;
+// - account: string, the account's ID, when the driver's account is set; the driver requests it once;
+// - secret: a map of the credentials Secret's keys, only in headers and query values; a trailing line break of a value
+// is removed;
+// - accessToken, with auth.oauth2, and signature and now, with auth.hmac: computed when the request is sent; only in
 // headers;
 //
-// and, beside those of CEL with optional values, the functions
+// and, besides CEL's own functions with optional values, these functions:
 //
 // - pathEscape(string), queryEscape(string): the string as one segment of a path, as one part of a query;
-// - number(string): a JSON number spelled exactly so, for a body: number(bid.amount) sends 12.50 as 12.50;
-// - scale(string, int): the decimal with its point moved so many digits to the right, exactly: scale(bid.amount, 2) for
-// cents;
-// - queryOf(string): the query parameters of a URL as a map of strings; of "" none, and a URL without any is an error;
+// - number(string): a JSON number with exactly this spelling, for a body: number(bid.amount) sends 12.50 as 12.50;
+// - scale(string, int): the decimal with its point moved that many digits to the right, exactly: scale(bid.amount, 2)
+// gives cents;
+// - queryOf(string): the query parameters of a URL as a map of strings; empty for "", an error for a URL without any;
 // - linkNext(response.headers): the address of the next page in the header Link (RFC 8288), "" when there is none;
 // - sha256(string): its SHA-256 as lower-case hexadecimal digits, for a signature's payload;
 // - base64.encode(bytes), base64.decode(string), string.lowerAscii(), string.trim(), string.split(separator).
 //
-// In replies a whole JSON number up to 64 bits is an int, or a uint above the largest int; any other number is a string
-// spelled as the marketplace spelled it, so that nothing is lost: string(x) reads both, double(x) calculates.
+// In replies a whole JSON number of up to 64 bits is an int, or a uint above the largest int. Any other number is a string
+// in the marketplace's spelling, so that no digit is lost: string(x) reads both, double(x) is for arithmetic.
 type HTTPRequestApplyConfiguration struct {
 	// method is GET, POST, PUT, PATCH or DELETE.
 	Method *apiv1alpha1.HTTPMethod `json:"method,omitempty"`
-	// path is an expression of type string that begins with a slash, appended to baseURL. Escape what comes from
-	// outside: '/bids/' + pathEscape(remote.id). A query belongs into query.
+	// path is an expression of type string that begins with a slash. It is appended to baseURL. Escape variable parts:
+	// '/bids/' + pathEscape(remote.id). Query parameters go into query.
 	Path *apiv1alpha1.CELExpression `json:"path,omitempty"`
 	// query parameters.
 	Query []HTTPParameterApplyConfiguration `json:"query,omitempty"`
-	// headers of this request; they replace the driver's of the same name.
+	// headers of this request. They replace headers of the driver with the same name.
 	Headers []HTTPParameterApplyConfiguration `json:"headers,omitempty"`
-	// body is an expression that gives the body as a map; none for a GET.
+	// body is an expression that gives the body as a map. A GET has none.
 	Body *apiv1alpha1.CELExpression `json:"body,omitempty"`
 	// encoding of the body: JSON or Form. Defaults to JSON.
 	Encoding *apiv1alpha1.HTTPEncoding `json:"encoding,omitempty"`

@@ -9,11 +9,11 @@ import (
 // HTTPStateRuleApplyConfiguration represents a declarative configuration of the HTTPStateRule type for use
 // with apply.
 //
-// HTTPStateRule translates one of the marketplace's words.
+// HTTPStateRule translates one word of the marketplace.
 type HTTPStateRuleApplyConfiguration struct {
-	// word as the marketplace spells it.
+	// word in the marketplace's spelling.
 	Word *string `json:"word,omitempty"`
-	// state that it means.
+	// state that the word means.
 	State *apiv1alpha1.RemoteState `json:"state,omitempty"`
 }
 

@@ -5,7 +5,7 @@ package v1alpha1
 // HTTPWithdrawApplyConfiguration represents a declarative configuration of the HTTPWithdraw type for use
 // with apply.
 //
-// HTTPWithdraw takes a bid back by its ID.
+// HTTPWithdraw withdraws a bid by its ID.
 type HTTPWithdrawApplyConfiguration struct {
 	// request to send.
 	Request *HTTPRequestApplyConfiguration `json:"request,omitempty"`

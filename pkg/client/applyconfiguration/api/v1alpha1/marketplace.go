@@ -11,16 +11,16 @@ import (
 // MarketplaceApplyConfiguration represents a declarative configuration of the Marketplace type for use
 // with apply.
 //
-// Marketplace is a connection to a site that takes bids, with one account.
+// Marketplace is a connection to one account at a site that takes bids.
 type MarketplaceApplyConfiguration struct {
 	v1.TypeMetaApplyConfiguration `json:""`
 	// metadata is the standard object's metadata; name must be a DNS label of at
 	// most 40 characters.
 	*v1.ObjectMetaApplyConfiguration `json:"metadata,omitempty"`
-	// spec is one account at one marketplace: how to reach it, what it promises,
-	// and how much may be bid there.
+	// spec describes the connection: the driver, the class of the marketplace, and
+	// the limits of bidding.
 	Spec *MarketplaceSpecApplyConfiguration `json:"spec,omitempty"`
-	// status is what the controller knows; nobody else may write it.
+	// status is the observed state. Only the controller may write it.
 	Status *MarketplaceStatusApplyConfiguration `json:"status,omitempty"`
 }
 

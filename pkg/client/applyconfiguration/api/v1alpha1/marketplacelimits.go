@@ -5,16 +5,19 @@ package v1alpha1
 // MarketplaceLimitsApplyConfiguration represents a declarative configuration of the MarketplaceLimits type for use
 // with apply.
 //
-// MarketplaceLimits guard the money. maxActiveBids and maxCommitted hold over all Bids of the Marketplace and all replicas
-// of the controller, exactly: what is live, what may be, and what is under way count. A Bid that does not fit waits, and
-// the oldest that fits goes first when there is room. A limit that is lowered withdraws nothing.
+// MarketplaceLimits bound the number and the prices of bids. maxActiveBids and maxCommitted hold exactly, over all Bids of
+// the Marketplace and all replicas. Open bids count, and so do bids that may be open and bids that are being placed. A Bid
+// that exceeds a limit waits; when capacity is released, the oldest Bid that fits is placed first. Lowering a limit
+// withdraws nothing.
 type MarketplaceLimitsApplyConfiguration struct {
-	// maxActiveBids that may be live at once.
+	// maxActiveBids is the number of bids that may be open at once. Unlimited by
+	// default.
 	MaxActiveBids *int32 `json:"maxActiveBids,omitempty"`
-	// maxPrice of one bid. Bids in another currency are not accepted.
+	// maxPrice of one bid. Bids in another currency are not accepted. Unlimited by
+	// default.
 	MaxPrice *MoneyApplyConfiguration `json:"maxPrice,omitempty"`
-	// maxCommitted is the most that all live bids together may sum up to. Bids in
-	// another currency are not accepted.
+	// maxCommitted is the maximal sum of the prices of all open bids. Bids in
+	// another currency are not accepted. Unlimited by default.
 	MaxCommitted *MoneyApplyConfiguration `json:"maxCommitted,omitempty"`
 }
 

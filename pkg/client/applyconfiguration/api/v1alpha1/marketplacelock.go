@@ -5,13 +5,13 @@ package v1alpha1
 // MarketplaceLockApplyConfiguration represents a declarative configuration of the MarketplaceLock type for use
 // with apply.
 //
-// MarketplaceLock is the posting Lease's timing.
+// MarketplaceLock is the timing of posting Leases.
 type MarketplaceLockApplyConfiguration struct {
-	// ttlSeconds is the Lease's duration: how long a scanner that died keeps a
-	// posting. Defaults to 300.
+	// ttlSeconds is the Lease's duration: how long the Lease of a scanner that died
+	// blocks a posting. Defaults to 300.
 	TTLSeconds *int32 `json:"ttlSeconds,omitempty"`
-	// acquireTimeoutSeconds is how long to wait for a Lease that somebody else
-	// holds. Defaults to 10.
+	// acquireTimeoutSeconds is how long a scanner waits for a Lease that another
+	// process holds. Defaults to 10.
 	AcquireTimeoutSeconds *int32 `json:"acquireTimeoutSeconds,omitempty"`
 }
 

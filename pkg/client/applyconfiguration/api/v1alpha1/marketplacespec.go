@@ -9,56 +9,59 @@ import (
 // MarketplaceSpecApplyConfiguration represents a declarative configuration of the MarketplaceSpec type for use
 // with apply.
 //
-// MarketplaceSpec is one account at one marketplace.
+// MarketplaceSpec is a connection to one account at one marketplace.
 type MarketplaceSpecApplyConfiguration struct {
-	// mode is Live, DryRun (place nothing, say what would be placed) or Suspended
-	// (place nothing); withdrawals go on in all of them. Defaults to Live.
+	// mode is Live, DryRun (place nothing, show what would be sent) or Suspended
+	// (place nothing). Withdrawals continue in every mode. Defaults to Live.
 	Mode *apiv1alpha1.MarketplaceMode `json:"mode,omitempty"`
-	// http reaches any marketplace with a JSON API, by description.
+	// http is the driver for any marketplace with a JSON API, described by CEL
+	// expressions.
 	HTTP *HTTPDriverApplyConfiguration `json:"http,omitempty"`
-	// freelancer reaches Freelancer.com, its sandbox by default.
+	// freelancer is the driver for Freelancer.com; its sandbox by default.
 	Freelancer *FreelancerDriverApplyConfiguration `json:"freelancer,omitempty"`
-	// credentialsSecretRef names the Secret with the account's credentials.
+	// credentialsSecretRef names the Secret with the account's credentials, in the
+	// same namespace.
 	CredentialsSecretRef *SecretReferenceApplyConfiguration `json:"credentialsSecretRef,omitempty"`
-	// class says what the marketplace does against double bids: IdempotencyKey,
-	// UniquePerPosting or None. When unsure, None is the safe choice.
+	// class says how the marketplace prevents duplicate bids: IdempotencyKey,
+	// UniquePerPosting or None, by its documentation. When unsure, choose None.
 	Class *apiv1alpha1.MarketplaceClass `json:"class,omitempty"`
-	// timeoutSeconds is the most that one call may take. Defaults to 10.
+	// timeoutSeconds is the timeout of one call. Defaults to 10.
 	TimeoutSeconds *int32 `json:"timeoutSeconds,omitempty"`
-	// lateCommitSeconds is the longest time after our timeout at which the
-	// marketplace may still carry a call out. Together with timeoutSeconds and
-	// visibilitySeconds it decides how long an unknown outcome must settle.
-	// Defaults to 5.
+	// lateCommitSeconds is the longest time after the timeout of a call at which
+	// the marketplace may still carry it out, by its documentation. timeoutSeconds,
+	// lateCommitSeconds and visibilitySeconds determine the settle time. Defaults
+	// to 5.
 	LateCommitSeconds *int32 `json:"lateCommitSeconds,omitempty"`
-	// visibilitySeconds is the longest time until the marketplace's own lists show
-	// a new bid. Defaults to 5.
+	// visibilitySeconds is the longest time until the marketplace's lists show a
+	// new bid, by its documentation. Defaults to 5.
 	VisibilitySeconds *int32 `json:"visibilitySeconds,omitempty"`
-	// preflight is WhenNeeded or Always: whether to look for a bid of ours before
-	// each place. Defaults to WhenNeeded.
+	// preflight says when to look up our bids on the posting before a place call:
+	// WhenNeeded or Always. Defaults to WhenNeeded.
 	Preflight *apiv1alpha1.PreflightPolicy `json:"preflight,omitempty"`
-	// rateLimit bounds all calls of this account. Without it only the
-	// marketplace's own answers do.
+	// rateLimit bounds all calls of this account. Without it, only the limits that
+	// the marketplace's replies report apply.
 	RateLimit *RateLimitApplyConfiguration `json:"rateLimit,omitempty"`
-	// lock is the posting Lease's timing.
+	// lock is the timing of posting Leases.
 	Lock *MarketplaceLockApplyConfiguration `json:"lock,omitempty"`
-	// postingTTLSeconds is how long a posting's reading stays fresh. Defaults to
-	// 86400, a day.
+	// postingTTLSeconds is how long a posting stays fresh after it was read.
+	// Defaults to 86400, a day.
 	PostingTTLSeconds *int32 `json:"postingTTLSeconds,omitempty"`
-	// rebidCooldownSeconds is how long after a bid ended no second one is placed
-	// on its posting. Defaults to 300.
+	// rebidCooldownSeconds is how long after the end of a bid no other one is
+	// placed on its posting. Defaults to 300.
 	RebidCooldownSeconds *int32 `json:"rebidCooldownSeconds,omitempty"`
-	// approval is Automatic, or Manual: each Bid then waits for its spec.approval.
-	// Defaults to Automatic.
+	// approval is Automatic or Manual. With Manual, each Bid waits for its
+	// spec.approval. Defaults to Automatic.
 	Approval *apiv1alpha1.ApprovalPolicy `json:"approval,omitempty"`
-	// limits guard the money: how many bids, how large, and how much together.
+	// limits bound the number of open bids, the price of each, and their sum.
+	// Unlimited by default.
 	Limits *MarketplaceLimitsApplyConfiguration `json:"limits,omitempty"`
-	// retry spaces attempts that failed.
+	// retry is the backoff between failed attempts.
 	Retry *RetryPolicyApplyConfiguration `json:"retry,omitempty"`
-	// auditIntervalSeconds is how often the account's bids are listed, to learn
-	// outcomes and to find bids of ours that no Bid accounts for. Defaults to 600.
+	// auditIntervalSeconds is the time between two audits: each lists the account's
+	// open bids, to learn outcomes and to find orphans. Defaults to 600.
 	AuditIntervalSeconds *int32 `json:"auditIntervalSeconds,omitempty"`
-	// orphans is Withdraw or Report: what happens to a live bid of ours that no
-	// Bid accounts for. Defaults to Report.
+	// orphans says what happens to an open bid of ours that no Bid accounts for:
+	// Withdraw or Report. Defaults to Report.
 	Orphans *apiv1alpha1.OrphanPolicy `json:"orphans,omitempty"`
 }
 

@@ -9,42 +9,45 @@ import (
 // MarketplaceStatusApplyConfiguration represents a declarative configuration of the MarketplaceStatus type for use
 // with apply.
 //
-// MarketplaceStatus is what the controller knows.
+// MarketplaceStatus is the observed state of a Marketplace.
 type MarketplaceStatusApplyConfiguration struct {
 	// conditions explain the Marketplace: Ready, Suspended, Reachable.
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
-	// observedGeneration is the metadata.generation that this status speaks of; -1
-	// before the first visit.
+	// observedGeneration is the metadata.generation that this status describes; -1
+	// before the first reconcile.
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
 	// driver in use: http or freelancer.
 	Driver *string `json:"driver,omitempty"`
-	// activeBids is how many Bids are live; refreshed every few seconds at the
-	// most.
+	// activeBids is the number of open bids, by the Bids' statuses. It is updated
+	// at most every few seconds.
 	ActiveBids *int32 `json:"activeBids,omitempty"`
-	// remainingBids is how many more bids maxActiveBids has room for; not given
-	// without that limit. Bids whose outcome is unknown take room too.
+	// remainingBids is how many more bids maxActiveBids allows; absent without that
+	// limit. Bids whose outcome is unknown count.
 	RemainingBids *int32 `json:"remainingBids,omitempty"`
-	// remaining is how much more may be committed under maxCommitted, as "750 USD";
-	// not given without that limit. Bids whose outcome is unknown count.
+	// remaining is the sum that maxCommitted still allows, such as "750 USD"; absent
+	// without that limit. Bids whose outcome is unknown count.
 	Remaining *string `json:"remaining,omitempty"`
-	// committed is the sum of the live bids' prices, one entry a currency, as "250
-	// USD"; refreshed as activeBids is.
+	// committed is the sum of the open bids' prices, by currency, such as "12.50
+	// EUR, 250 USD". It is updated together with activeBids.
 	Committed *string `json:"committed,omitempty"`
-	// accountID is the account as the marketplace knows it, where the driver can
-	// ask.
+	// accountID is the marketplace's ID of the account; absent when the driver
+	// cannot ask for it.
 	AccountID *string `json:"accountID,omitempty"`
-	// rateLimit is what the marketplace lets the account do now, where it said so.
+	// rateLimit is the account's rate limit as the marketplace's replies report it,
+	// and the present pause; absent while there is neither.
 	RateLimit *RateLimitStatusApplyConfiguration `json:"rateLimit,omitempty"`
-	// breaker says whether calls are made at all, or the marketplace left too many
-	// without an answer.
+	// breaker is the account's circuit breaker; absent until a replica has
+	// connected to the account.
 	Breaker *BreakerStatusApplyConfiguration `json:"breaker,omitempty"`
-	// heldSecret is the Secret that carries, or is about to carry, the finalizer
-	// onebid.dev/in-use for the sake of this Marketplace's unsettled Bids.
+	// heldSecret is the name of the Secret that has, or is about to get, the
+	// finalizer onebid.dev/in-use because Bids that have not ended need it.
 	HeldSecret *string `json:"heldSecret,omitempty"`
-	// settleSeconds is how long an unknown outcome settles before it is looked up,
-	// computed from the timings above and the manager's own.
+	// settleSeconds is the settle time: how long the controller waits, after the
+	// end of its own call or after taking over the posting's Lease, before it looks
+	// up an unknown outcome. It is computed from the spec's and the manager's
+	// timings.
 	SettleSeconds *int32 `json:"settleSeconds,omitempty"`
-	// lastHandledReconcileAt acknowledges the value of the annotation
+	// lastHandledReconcileAt is the last handled value of the annotation
 	// onebid.dev/reconcile-requested-at.
 	LastHandledReconcileAt *string `json:"lastHandledReconcileAt,omitempty"`
 }

@@ -8,8 +8,8 @@ package v1alpha1
 // Money is an exact amount of one currency.
 type MoneyApplyConfiguration struct {
 	// amount in major units, as a decimal string: "250" or "12.50". Greater than
-	// zero, at most 12 digits before and 4 after the point. Never a float: what is
-	// written here is what is sent.
+	// zero, at most 12 digits before and 4 after the point. It is sent exactly as
+	// written here.
 	Amount *string `json:"amount,omitempty"`
 	// currency is the ISO 4217 code, such as "USD".
 	Currency *string `json:"currency,omitempty"`

@@ -5,7 +5,7 @@ package v1alpha1
 // OAuth2ParameterApplyConfiguration represents a declarative configuration of the OAuth2Parameter type for use
 // with apply.
 //
-// OAuth2Parameter is one further parameter of a token request.
+// OAuth2Parameter is one additional parameter of a token request.
 type OAuth2ParameterApplyConfiguration struct {
 	// name of the parameter, such as audience.
 	Name *string `json:"name,omitempty"`

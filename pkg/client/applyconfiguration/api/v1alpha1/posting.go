@@ -11,16 +11,16 @@ import (
 // PostingApplyConfiguration represents a declarative configuration of the Posting type for use
 // with apply.
 //
-// Posting is one job, load or tender on a marketplace, as a scanner found it. A Bid does not need one.
+// Posting is one job, load or tender on a marketplace, as a scanner read it. It is optional: a Bid works without one.
 type PostingApplyConfiguration struct {
 	v1.TypeMetaApplyConfiguration `json:""`
-	// metadata is the standard object's metadata; name must be the one of
-	// marketplace and postingID.
+	// metadata is the standard object's metadata; name must be the
+	// canonical one of marketplace and postingID.
 	*v1.ObjectMetaApplyConfiguration `json:"metadata,omitempty"`
-	// spec is the posting as a scanner read it. Its marketplace and postingID
-	// cannot change.
+	// spec is the posting as a scanner read it. marketplace and postingID are
+	// immutable.
 	Spec *PostingSpecApplyConfiguration `json:"spec,omitempty"`
-	// status is what the controller knows; nobody else may write it.
+	// status is the observed state. Only the controller may write it.
 	Status *PostingStatusApplyConfiguration `json:"status,omitempty"`
 }
 

@@ -5,11 +5,11 @@ package v1alpha1
 // PostingBudgetApplyConfiguration represents a declarative configuration of the PostingBudget type for use
 // with apply.
 //
-// PostingBudget is what the client means to pay.
+// PostingBudget is the price range that the client states.
 type PostingBudgetApplyConfiguration struct {
-	// min is the lower end, a decimal string in major units.
+	// min is the lower bound in major units, as a decimal string.
 	Min *string `json:"min,omitempty"`
-	// max is the upper end, a decimal string in major units.
+	// max is the upper bound in major units, as a decimal string.
 	Max *string `json:"max,omitempty"`
 	// currency is the ISO 4217 code, such as "USD".
 	Currency *string `json:"currency,omitempty"`

@@ -9,18 +9,18 @@ import (
 // PostingEvaluationApplyConfiguration represents a declarative configuration of the PostingEvaluation type for use
 // with apply.
 //
-// PostingEvaluation is the remembered verdict of an evaluation that may have been expensive.
+// PostingEvaluation is the recorded verdict of a scanner's evaluation, so that it is not repeated.
 type PostingEvaluationApplyConfiguration struct {
-	// suitable is whether the posting is worth a bid; false is kept too, so that
-	// nobody pays for the verdict again.
+	// suitable is true when the posting is worth a bid. False is recorded too, so
+	// that no scanner repeats the evaluation.
 	Suitable *bool `json:"suitable,omitempty"`
-	// score from 0 to 100, as the evaluator sees it.
+	// score that the evaluator gave, from 0 to 100.
 	Score *int32 `json:"score,omitempty"`
-	// reason in a few words.
+	// reason for the verdict, in a few words.
 	Reason *string `json:"reason,omitempty"`
-	// evaluatedAt is when the verdict was reached.
+	// evaluatedAt is when the evaluation ended.
 	EvaluatedAt *v1.Time `json:"evaluatedAt,omitempty"`
-	// by names the evaluator, for example a scanner and its model.
+	// by is the name of the evaluator, such as a scanner and its model.
 	By *string `json:"by,omitempty"`
 }
 

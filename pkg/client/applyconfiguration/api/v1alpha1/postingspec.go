@@ -11,32 +11,34 @@ import (
 //
 // PostingSpec is the posting as a scanner read it.
 type PostingSpecApplyConfiguration struct {
-	// marketplace names the Marketplace in the same namespace: a DNS label of at
-	// most 40 characters.
+	// marketplace is the name of a Marketplace in the same namespace: a DNS label
+	// of at most 40 characters.
 	Marketplace *string `json:"marketplace,omitempty"`
-	// postingID is the posting's ID, spelled as the marketplace spells it: 1 to
-	// 100 bytes of UTF-8 without control characters. Quote it in YAML.
+	// postingID is the marketplace's ID of the posting, in the marketplace's
+	// spelling: 1 to 100 bytes of UTF-8 without control characters. Quote it in
+	// YAML.
 	PostingID *string `json:"postingID,omitempty"`
-	// title as the marketplace shows it.
+	// title of the posting at the marketplace.
 	Title *string `json:"title,omitempty"`
-	// description as the marketplace shows it, at most 16 KiB.
+	// description of the posting at the marketplace: at most 16,384 characters.
 	Description *string `json:"description,omitempty"`
-	// url of the posting, for people; it is never called.
+	// url of the posting's web page, for people. The controller never requests it.
 	URL *string `json:"url,omitempty"`
-	// budget is what the client means to pay.
+	// budget is the price range that the client states.
 	Budget *PostingBudgetApplyConfiguration `json:"budget,omitempty"`
 	// skills that the posting asks for.
 	Skills []string `json:"skills,omitempty"`
-	// cachedAt is when the scanner read the posting.
+	// cachedAt is when the scanner read the posting. Defaults to the Posting's
+	// creation.
 	CachedAt *v1.Time `json:"cachedAt,omitempty"`
-	// ttlSeconds is how long that reading stays fresh; it overrides the
-	// Marketplace's postingTTLSeconds.
+	// ttlSeconds is how long the posting stays fresh after it was read. Defaults to
+	// the Marketplace's postingTTLSeconds.
 	TTLSeconds *int32 `json:"ttlSeconds,omitempty"`
-	// closesAt is when the posting stops taking bids.
+	// closesAt is when the marketplace stops taking bids on the posting.
 	ClosesAt *v1.Time `json:"closesAt,omitempty"`
-	// closed is true once the posting takes no bids any more.
+	// closed is true once the marketplace takes no bids on the posting.
 	Closed *bool `json:"closed,omitempty"`
-	// evaluation is remembered so that an expensive one is not repeated.
+	// evaluation is the recorded verdict of a scanner, so that it is not repeated.
 	Evaluation *PostingEvaluationApplyConfiguration `json:"evaluation,omitempty"`
 }
 

@@ -9,19 +9,19 @@ import (
 // PostingStatusApplyConfiguration represents a declarative configuration of the PostingStatus type for use
 // with apply.
 //
-// PostingStatus is what the controller knows.
+// PostingStatus is the observed state of a Posting.
 type PostingStatusApplyConfiguration struct {
 	// conditions explain the Posting: Fresh, Claimed, Ready.
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
-	// observedGeneration is the metadata.generation that this status speaks of; -1
-	// before the first visit.
+	// observedGeneration is the metadata.generation that this status describes; -1
+	// before the first reconcile.
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
-	// activeBid is the Bid that is live on the posting.
+	// activeBid is the Bid whose bid is open on the posting; absent without one.
 	ActiveBid *ActiveBidApplyConfiguration `json:"activeBid,omitempty"`
-	// history holds the last 10 bids that ended, newest first; it outlives the
+	// history holds the last 10 bids that ended, newest first. It outlives the
 	// Bids.
 	History []BidRecordApplyConfiguration `json:"history,omitempty"`
-	// lastHandledReconcileAt acknowledges the value of the annotation
+	// lastHandledReconcileAt is the last handled value of the annotation
 	// onebid.dev/reconcile-requested-at.
 	LastHandledReconcileAt *string `json:"lastHandledReconcileAt,omitempty"`
 }

@@ -9,7 +9,7 @@ package v1alpha1
 type PreviewHeaderApplyConfiguration struct {
 	// name of the header.
 	Name *string `json:"name,omitempty"`
-	// value of the header; REDACTED where it holds a credential.
+	// value of the header; REDACTED when it holds a credential.
 	Value *string `json:"value,omitempty"`
 }
 

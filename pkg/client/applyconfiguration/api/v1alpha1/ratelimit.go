@@ -5,12 +5,11 @@ package v1alpha1
 // RateLimitApplyConfiguration represents a declarative configuration of the RateLimit type for use
 // with apply.
 //
-// RateLimit bounds the calls of one account, reads and writes together.
+// RateLimit bounds all calls of one account, reads and writes together.
 type RateLimitApplyConfiguration struct {
-	// requestsPerSecond over all replicas.
+	// requestsPerSecond is the rate over all replicas.
 	RequestsPerSecond *int32 `json:"requestsPerSecond,omitempty"`
-	// burst is how many calls may go out at once after a quiet time. Defaults to
-	// 1.
+	// burst is how many calls may start at once after an idle time. Defaults to 1.
 	Burst *int32 `json:"burst,omitempty"`
 }
 

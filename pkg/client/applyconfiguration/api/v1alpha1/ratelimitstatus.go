@@ -9,19 +9,19 @@ import (
 // RateLimitStatusApplyConfiguration represents a declarative configuration of the RateLimitStatus type for use
 // with apply.
 //
-// RateLimitStatus is what the marketplace lets the account do, as far as the replica that writes this status was told.
+// RateLimitStatus is the account's rate limit, as replies to the replica that writes this status reported it.
 type RateLimitStatusApplyConfiguration struct {
-	// limit is how many calls the marketplace allows in one of its windows, where
-	// its replies tell.
+	// limit is how many calls the marketplace allows per window of its own, as its
+	// replies report it; absent when they do not.
 	Limit *int64 `json:"limit,omitempty"`
-	// remaining is how many of them were left when this status was last written;
-	// it is not written for the sake of this number.
+	// remaining is how many of those calls were left when this status was last
+	// written. A change of this number alone causes no write.
 	Remaining *int64 `json:"remaining,omitempty"`
-	// pausedUntil is when calls go on that are held back now, or of placing with
-	// the reason QuotaExhausted; absent while none are.
+	// pausedUntil is when the pause of calls ends; with the reason QuotaExhausted,
+	// the pause of placing. Absent while there is no pause.
 	PausedUntil *v1.Time `json:"pausedUntil,omitempty"`
-	// reason of the pause: RateLimited or AuthenticationFailed, of all calls;
-	// QuotaExhausted, of placing only: the account's bids are used up.
+	// reason of the pause. RateLimited and AuthenticationFailed pause all calls;
+	// QuotaExhausted (the account has no bids left) pauses placing only.
 	Reason *string `json:"reason,omitempty"`
 }
 

@@ -9,17 +9,17 @@ import (
 // RemoteBidApplyConfiguration represents a declarative configuration of the RemoteBid type for use
 // with apply.
 //
-// RemoteBid is the bid as the marketplace knows it.
+// RemoteBid is the bid at the marketplace.
 type RemoteBidApplyConfiguration struct {
-	// bidID is the marketplace's own ID of the bid; withdrawal goes by it.
+	// bidID is the marketplace's ID of the bid. Withdrawals use it.
 	BidID *string `json:"bidID,omitempty"`
-	// url shows the bid in a browser, where the marketplace tells one.
+	// url of the bid's web page, if the marketplace reports one.
 	URL *string `json:"url,omitempty"`
-	// placedAt is when the marketplace says that the bid was placed, else when we
-	// learned of it.
+	// placedAt is when the bid was placed, as the marketplace reports it; without
+	// such a report, when the controller learned of the bid.
 	PlacedAt *v1.Time `json:"placedAt,omitempty"`
-	// adopted is true when the bid was found by a look-up after an unknown outcome
-	// instead of being told by the reply.
+	// adopted is true when a lookup found the bid after an unknown outcome. It is
+	// absent when the reply to the place call named the bid.
 	Adopted *bool `json:"adopted,omitempty"`
 }
 

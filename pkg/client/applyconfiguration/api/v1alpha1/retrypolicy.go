@@ -5,14 +5,14 @@ package v1alpha1
 // RetryPolicyApplyConfiguration represents a declarative configuration of the RetryPolicy type for use
 // with apply.
 //
-// RetryPolicy spaces attempts that failed: exponential with full jitter, never before a Retry-After.
+// RetryPolicy is the backoff between failed attempts: exponential with full jitter, and never before a Retry-After.
 type RetryPolicyApplyConfiguration struct {
-	// initialSeconds bounds the first wait. Defaults to 1.
+	// initialSeconds is the upper bound of the first wait. Defaults to 1.
 	InitialSeconds *int32 `json:"initialSeconds,omitempty"`
-	// maxSeconds bounds every wait. Defaults to 600.
+	// maxSeconds is the upper bound of every wait. Defaults to 600.
 	MaxSeconds *int32 `json:"maxSeconds,omitempty"`
-	// manualReviewAfter this many failed attempts a person is called; attempts go
-	// on at maxSeconds. Defaults to 10.
+	// manualReviewAfter is the number of failed attempts after which Stalled asks a
+	// person to look; attempts continue at maxSeconds. Defaults to 10.
 	ManualReviewAfter *int32 `json:"manualReviewAfter,omitempty"`
 }
 

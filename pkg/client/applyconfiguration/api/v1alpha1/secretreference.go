@@ -7,7 +7,7 @@ package v1alpha1
 //
 // SecretReference names a Secret in the same namespace.
 type SecretReferenceApplyConfiguration struct {
-	// name of the Secret. Which keys it must have is the driver's matter.
+	// name of the Secret. The driver determines which keys it must have.
 	Name *string `json:"name,omitempty"`
 }
 
