@@ -18,7 +18,7 @@ const maxBody = 1 << 20
 type exchange struct {
 	world    *world
 	market   *market
-	shape    shape
+	shape    *shape
 	view     view
 	perPage  int
 	request  request
@@ -54,7 +54,7 @@ func (s *Server) serveCall(out http.ResponseWriter, r *http.Request, w *world, m
 		panic(http.ErrAbortHandler)
 	}
 	if err != nil {
-		a = x.refuse(refusal{status: http.StatusInternalServerError, code: codeLedger, message: err.Error()})
+		a = x.shape.refuse(refusal{status: http.StatusInternalServerError, code: codeLedger, message: err.Error()})
 		x.fault = Fault{}
 	}
 	send(out, r, x.fault, a)
@@ -66,7 +66,7 @@ func (s *Server) read(x *exchange, out http.ResponseWriter, r *http.Request, pat
 	x.shape = shapeOf(settings)
 	x.life = time.Duration(settings.TokenSeconds) * time.Second
 	if settings.Auth == AuthOAuth2 && slices.Equal(path, tokenPath) {
-		x.shape = tokenShape{}
+		x.shape = &tokenShape
 	}
 	x.view = view{base: baseURL(r) + "/" + x.market.name, url: r.URL, echo: *settings.EchoKey}
 	body, err := io.ReadAll(http.MaxBytesReader(out, r.Body, maxBody))
@@ -182,7 +182,7 @@ func (x *exchange) effect() Record {
 // ask lets the market decide and words its answer.
 func (s *Server) ask(x *exchange) (answer, error) {
 	if x.refusal != nil {
-		return x.refuse(*x.refusal), nil
+		return x.shape.refuse(*x.refusal), nil
 	}
 	res := result{request: x.request, account: x.record.Account}
 	var no *refusal
@@ -195,10 +195,9 @@ func (s *Server) ask(x *exchange) (answer, error) {
 		return answer{}, err
 	}
 	if no != nil {
-		return x.refuse(*no), nil
+		return x.shape.refuse(*no), nil
 	}
-	words := x.shape.success(x.view, res)
-	return answer{status: words.status, header: words.header, body: encode(words.body), bidID: res.bid.ID}, nil
+	return x.shape.success(x.view, res), nil
 }
 
 func (s *Server) decide(x *exchange, res *result) (*refusal, error) {
@@ -239,11 +238,6 @@ func (s *Server) decide(x *exchange, res *result) (*refusal, error) {
 	return nil, nil
 }
 
-func (x *exchange) refuse(no refusal) answer {
-	words := x.shape.failure(no)
-	return answer{status: words.status, header: words.header, body: encode(words.body), code: no.code}
-}
-
 // spoil puts the fault's status and body in the place of the true ones. An answer without status is that of a call
 // which the market was not asked about.
 func (x *exchange) spoil(a answer) answer {
@@ -259,7 +253,7 @@ func (x *exchange) spoil(a answer) answer {
 	}
 	if status != 0 {
 		a.status = status
-		a.body = encode(x.shape.failure(refusal{status, x.fault.Code, "fault " + strconv.Quote(x.fault.ID)}).body)
+		a.body = x.shape.refuse(refusal{status, x.fault.Code, "fault " + strconv.Quote(x.fault.ID)}).body
 	}
 	if x.fault.Body != "" {
 		a.body = []byte(x.fault.Body)
