@@ -50,8 +50,8 @@ var botguildShape = shape{
 	me: func(account string) any { return map[string]string{"id": account} },
 	bid: func(v view, b bid) any {
 		return v.withKey("clientRef", b, map[string]any{
-			"id": b.ID, "gigId": b.Posting, "botId": b.Account, "status": botguildWords[b.State], "price": b.Amount,
-			"timeline": fmt.Sprintf("%d days", b.Days), "createdAt": b.PlacedAt,
+			"id": b.BidID, "gigId": b.Posting, "botId": b.Account, "status": botguildWords[b.State], "price": b.Amount,
+			"timeline": fmt.Sprintf("%d days", b.Days), "createdAt": b.Time,
 		})
 	},
 	list: func(p page) any { return map[string]any{"proposals": p.items} },

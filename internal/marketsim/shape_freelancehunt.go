@@ -8,7 +8,7 @@ import (
 // freelancehuntShape imitates Freelancehunt: POST /projects/{id}/bids, GET /my/bids, GET /my/bids/{bid}, POST
 // /projects/{id}/bids/{bid}/revoke, GET /my/profile. Bodies are JSON:API-like; lists page by number and name the next
 // page in links.next; errors are {"error":{"status","title","detail"}}, the title being the code. Bid IDs are numbers.
-// Some states share a status, as a real marketplace tells less than it knows.
+// Some states share a status, as real marketplaces show less than they know.
 var freelancehuntShape = shape{
 	routes: []route{
 		{"POST projects/{posting}/bids", VerbPlace, func(c *call) *refusal {
@@ -40,11 +40,11 @@ var freelancehuntShape = shape{
 			"status": freelancehuntWords[b.State], "days": b.Days, "comment": b.Text,
 			"budget":       map[string]any{"amount": json.Number(b.Amount), "currency": b.Currency},
 			"project":      map[string]any{"id": numeric(b.Posting)},
-			"published_at": b.PlacedAt.Format(time.RFC3339),
+			"published_at": b.Time.Format(time.RFC3339),
 		})
 		return map[string]any{
-			"id": numeric(b.ID), "type": "bid", "attributes": attributes,
-			"links": map[string]string{"self": v.base + "/my/bids/" + b.ID},
+			"id": numeric(b.BidID), "type": "bid", "attributes": attributes,
+			"links": map[string]string{"self": v.base + "/my/bids/" + b.BidID},
 		}
 	},
 	list: func(p page) any {

@@ -18,8 +18,8 @@ type freelancer struct{ Freelancer }
 
 // freelancerShape imitates Freelancer.com: GET /api/users/0.1/self/, POST and GET /api/projects/0.1/bids/, GET and PUT
 // /api/projects/0.1/bids/{id}/, GET /api/projects/0.1/projects/ and /api/projects/0.1/projects/{id}/. Lists are cut by limit
-// (10 when it is missing, and 100 at the most) and offset, and hold ended bids too. A bid tells retracted and
-// award_status; whether it can still be accepted its project tells. Errors are {"status":"error","message","error_code"}.
+// (10 when it is missing, and 100 at the most) and offset, and hold ended bids too. A bid shows retracted and
+// award_status; its project shows whether it can still be accepted. Errors are {"status":"error","message","error_code"}.
 // Bids in words that the real site was seen to answer with 500 get one here.
 func freelancerShape(f Freelancer) *shape {
 	s := freelancer{f}
@@ -157,10 +157,10 @@ func (freelancer) bid(_ view, b bid) any {
 		award = &word
 	}
 	return map[string]any{
-		"id": numeric(b.ID), "project_id": numeric(b.Posting), "bidder_id": json.Number(FreelancerID(b.Account)),
+		"id": numeric(b.BidID), "project_id": numeric(b.Posting), "bidder_id": json.Number(FreelancerID(b.Account)),
 		"amount": json.Number(b.Amount), "period": b.Days, "retracted": b.State == StateWithdrawn, "award_status": award,
 		"frontend_bid_status": "active", // the same for every bid, so it says nothing
-		"time_submitted":      b.PlacedAt.Unix(),
+		"time_submitted":      b.Time.Unix(),
 	}
 }
 

@@ -16,15 +16,15 @@ var graphqlShape = shape{
 	me:     func(account string) any { return map[string]string{"id": account} },
 	bid: func(v view, b bid) any {
 		return v.withKey("clientRef", b, map[string]any{
-			"id": b.ID, "job": map[string]string{"id": b.Posting}, "status": graphqlWords[b.State],
+			"id": b.BidID, "job": map[string]string{"id": b.Posting}, "status": graphqlWords[b.State],
 			"amount":      map[string]string{"value": b.Amount, "currency": b.Currency},
-			"submittedAt": b.PlacedAt.Format(time.RFC3339), "url": v.base + "/proposals/" + b.ID,
+			"submittedAt": b.Time.Format(time.RFC3339), "url": v.base + "/proposals/" + b.BidID,
 		})
 	},
 	list: func(p page) any {
 		var cursor any
 		if len(p.bids) > 0 {
-			cursor = base64.StdEncoding.EncodeToString([]byte(cursorPrefix + p.bids[len(p.bids)-1].ID))
+			cursor = base64.StdEncoding.EncodeToString([]byte(cursorPrefix + p.bids[len(p.bids)-1].BidID))
 		}
 		return map[string]any{"nodes": p.items, "pageInfo": map[string]any{"hasNextPage": p.more, "endCursor": cursor}}
 	},

@@ -7,7 +7,7 @@ import (
 
 // loadboardShape imitates a board for freight loads such as Walmart's: PUT /plans/{id}/bid with the status ACCEPTED places
 // and with WITHDRAW withdraws, GET /plans/{id}/bid reads, GET /plans/{id} shows the plan with the carrier's bid, if there
-// is one, and GET /carrier tells the account. A bid has no ID but its plan's, and no call lists all. Errors are
+// is one, and GET /carrier reads the account. A bid has no ID but its plan's, and no call lists all. Errors are
 // {"errors":[{"code","description"}]}.
 var loadboardShape = shape{
 	routes: []route{
@@ -44,7 +44,7 @@ var loadboardShape = shape{
 		return v.withKey("clientRef", b, map[string]any{
 			"planId": b.Posting, "carrierId": b.Account, "status": loadboardWords[b.State],
 			"bidPrice":  map[string]any{"measurementValue": json.Number(b.Amount), "unitOfMeasure": b.Currency},
-			"updatedAt": b.PlacedAt.Format(time.RFC3339),
+			"updatedAt": b.Time.Format(time.RFC3339),
 		})
 	},
 	list: func(p page) any {

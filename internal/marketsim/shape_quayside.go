@@ -10,7 +10,7 @@ import (
 
 // quaysideShape is the invented marketplace of docs/add-a-marketplace.md, unlike the others on purpose: POST /offers takes a
 // form and cents, GET /offers lists by what follows an offer's number, GET and DELETE /offers/{no} read and withdraw, GET
-// /me tells the account. An offer's state is spread over open, chosen and result. Errors are {"reason"}.
+// /me reads the account. An offer's state is spread over open, chosen and result. Errors are {"reason"}.
 var quaysideShape = shape{
 	routes: []route{
 		{"POST offers", VerbPlace, readQuaysidePlace},
@@ -38,7 +38,7 @@ var quaysideShape = shape{
 		}
 		return map[string]any{
 			"no": b.number(), "job": b.Posting, "cents": amount.Shift(2).IntPart(), "currency": b.Currency,
-			"open": b.State.Live(), "chosen": b.State == StateAwardPending, "result": result, "since": b.PlacedAt.Unix(),
+			"open": b.State.Live(), "chosen": b.State == StateAwardPending, "result": result, "since": b.Time.Unix(),
 		}
 	},
 	list: func(p page) any { return map[string]any{"offers": p.items, "more": p.more} },

@@ -26,8 +26,8 @@ var restShape = shape{
 	me: func(account string) any { return map[string]string{"id": account} },
 	bid: func(v view, b bid) any {
 		return v.withKey("client_ref", b, map[string]any{
-			"id": b.ID, "posting_id": b.Posting, "state": b.State, "amount": b.Amount, "currency": b.Currency, "days": b.Days,
-			"url": v.base + "/bids/" + b.ID, "placed_at": b.PlacedAt,
+			"id": b.BidID, "posting_id": b.Posting, "state": b.State, "amount": b.Amount, "currency": b.Currency, "days": b.Days,
+			"url": v.base + "/bids/" + b.BidID, "placed_at": b.Time,
 		})
 	},
 	list: func(p page) any { return map[string]any{"items": p.items, "next_page": p.next(p.request.page + 1)} },

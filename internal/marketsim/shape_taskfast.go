@@ -38,14 +38,14 @@ var taskfastShape = shape{
 	me: func(account string) any { return map[string]string{"id": account, "name": account} },
 	bid: func(v view, b bid) any {
 		return v.withKey("client_ref", b, map[string]any{
-			"id": b.ID, "task_id": b.Posting, "status": taskfastWords[b.State], "price": b.Amount, "currency": b.Currency,
-			"pitch": b.Text, "created_at": b.PlacedAt,
+			"id": b.BidID, "task_id": b.Posting, "status": taskfastWords[b.State], "price": b.Amount, "currency": b.Currency,
+			"pitch": b.Text, "created_at": b.Time,
 		})
 	},
 	list: func(p page) any {
 		var cursor any
 		if p.more {
-			cursor = cursorPrefix + p.bids[len(p.bids)-1].ID
+			cursor = cursorPrefix + p.bids[len(p.bids)-1].BidID
 		}
 		return map[string]any{"data": p.items, "next_cursor": cursor}
 	},
