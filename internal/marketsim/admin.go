@@ -1,6 +1,7 @@
 package marketsim
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,18 +16,7 @@ const (
 	maxLedgerLimit     = 10_000
 )
 
-// adminError is an answer to the administration that is not 200.
-type adminError struct {
-	status  int
-	code    string
-	message string
-}
-
-func (e adminError) Error() string { return e.message }
-
-func badField(format string, args ...any) error {
-	return adminError{http.StatusBadRequest, codeBadRequest, fmt.Sprintf(format, args...)}
-}
+func badField(format string, args ...any) error { return *badRequest(codeBadRequest, format, args...) }
 
 func writeAdminError(out http.ResponseWriter, status int, code, message string) {
 	writeJSON(out, status, map[string]any{"error": map[string]string{"code": code, "message": message}})
@@ -47,12 +37,12 @@ func (s *Server) adminHandler() http.Handler {
 	handle := func(pattern string, call adminCall) { mux.Handle(pattern, s.adminStep(call)) }
 	handle("GET /_sim/healthz", func(*world, *http.Request) (any, error) { return map[string]string{"status": "ok"}, nil })
 	handle("GET /_sim/markets", listMarkets)
-	handle("PUT /_sim/markets/{name}", putMarket)
-	handle("POST /_sim/tokens", postToken)
-	handle("POST /_sim/postings", postPosting)
-	handle("POST /_sim/bids/{market}/{bidID}", postBid)
+	handle("PUT /_sim/markets/{name}", withBody(putMarket))
+	handle("POST /_sim/tokens", withBody(postToken))
+	handle("POST /_sim/postings", withBody(postPosting))
+	handle("POST /_sim/bids/{market}/{bidID}", withBody(postBid))
 	handle("GET /_sim/faults", func(*world, *http.Request) (any, error) { return s.faults.list(), nil })
-	handle("POST /_sim/faults", s.postFault)
+	handle("POST /_sim/faults", withBody(s.postFault))
 	handle("DELETE /_sim/faults", func(*world, *http.Request) (any, error) {
 		s.faults.clear()
 		return s.faults.list(), nil
@@ -92,7 +82,7 @@ func (s *Server) adminStep(call adminCall) http.Handler {
 }
 
 func writeFailure(out http.ResponseWriter, err error) {
-	var bad adminError
+	var bad refusal
 	switch {
 	case errors.As(err, &bad):
 		writeAdminError(out, bad.status, bad.code, bad.message)
@@ -103,7 +93,17 @@ func writeFailure(out http.ResponseWriter, err error) {
 	}
 }
 
-// decodeAdmin reads the body strictly: a field that does not exist is a mistake worth telling.
+// withBody makes a call of one that takes the body as a struct. It reads strictly, to report misspelt fields.
+func withBody[T any](do func(w *world, r *http.Request, in T) (any, error)) adminCall {
+	return func(w *world, r *http.Request) (any, error) {
+		var in T
+		if err := decodeAdmin(r, &in); err != nil {
+			return nil, err
+		}
+		return do(w, r, in)
+	}
+}
+
 func decodeAdmin(r *http.Request, into any) error {
 	d := json.NewDecoder(r.Body)
 	d.DisallowUnknownFields()
@@ -134,31 +134,22 @@ func listMarkets(w *world, _ *http.Request) (any, error) {
 	return out, nil
 }
 
-func putMarket(w *world, r *http.Request) (any, error) {
-	var in Settings
-	if err := decodeAdmin(r, &in); err != nil {
-		return nil, err
-	}
+func putMarket(w *world, r *http.Request, in Settings) (any, error) {
 	name := r.PathValue("name")
-	if err := validMarketName(name); err != nil {
-		return nil, badField("%v", err)
-	}
 	settings, err := in.withDefaults()
-	if err != nil {
+	if err := cmp.Or(validMarketName(name), err); err != nil {
 		return nil, badField("%v", err)
 	}
 	return w.putMarket(name, settings)
 }
 
-func postToken(w *world, r *http.Request) (any, error) {
-	var in struct {
-		Token   string `json:"token"`
-		Valid   *bool  `json:"valid"`
-		Account string `json:"account"`
-	}
-	if err := decodeAdmin(r, &in); err != nil {
-		return nil, err
-	}
+type tokenBody struct {
+	Token   string `json:"token"`
+	Valid   *bool  `json:"valid"`
+	Account string `json:"account"`
+}
+
+func postToken(w *world, _ *http.Request, in tokenBody) (any, error) {
 	if in.Token == "" || strings.TrimSpace(in.Token) != in.Token {
 		return nil, badField("token: %q must be a text without spaces around it", in.Token)
 	}
@@ -169,15 +160,13 @@ func postToken(w *world, r *http.Request) (any, error) {
 	return t, w.putToken(t)
 }
 
-func postPosting(w *world, r *http.Request) (any, error) {
-	var in struct {
-		Market  string `json:"market"`
-		Posting string `json:"posting"`
-		Closed  *bool  `json:"closed"`
-	}
-	if err := decodeAdmin(r, &in); err != nil {
-		return nil, err
-	}
+type postingBody struct {
+	Market  string `json:"market"`
+	Posting string `json:"posting"`
+	Closed  *bool  `json:"closed"`
+}
+
+func postPosting(w *world, _ *http.Request, in postingBody) (any, error) {
 	m, err := namedMarket(w, in.Market)
 	if err != nil {
 		return nil, err
@@ -191,14 +180,12 @@ func postPosting(w *world, r *http.Request) (any, error) {
 	return in, m.setClosed(in.Posting, *in.Closed)
 }
 
-func postBid(w *world, r *http.Request) (any, error) {
-	var in struct {
-		State State `json:"state"`
-	}
-	if err := decodeAdmin(r, &in); err != nil {
-		return nil, err
-	}
-	if _, ok := effectOf(in.State); !ok {
+type stateBody struct {
+	State State `json:"state"`
+}
+
+func postBid(w *world, r *http.Request, in stateBody) (any, error) {
+	if _, ok := effects[in.State]; !ok {
 		return nil, badField("state: %q is not one of %v", in.State, States())
 	}
 	m, err := namedMarket(w, r.PathValue("market"))
@@ -208,22 +195,16 @@ func postBid(w *world, r *http.Request) (any, error) {
 	id := r.PathValue("bidID")
 	b, ok, err := m.setState(id, in.State)
 	if err == nil && !ok {
-		err = adminError{http.StatusNotFound, codeNotFound, fmt.Sprintf("bidID: market %q has no bid %q", m.name, id)}
+		err = refusal{http.StatusNotFound, codeNotFound, fmt.Sprintf("bidID: market %q has no bid %q", m.name, id)}
 	}
 	return map[string]any{
-		"market": m.name, "account": b.Account, "posting": b.Posting, "bidID": b.ID, "state": b.State,
+		"market": m.name, "account": b.Account, "posting": b.Posting, "bidID": b.BidID, "state": b.State,
 	}, err
 }
 
-func (s *Server) postFault(w *world, r *http.Request) (any, error) {
-	var in Fault
-	if err := decodeAdmin(r, &in); err != nil {
+func (s *Server) postFault(w *world, _ *http.Request, in Fault) (any, error) {
+	if err := knownOrEmpty(w, in.Market); err != nil {
 		return nil, err
-	}
-	if in.Market != "" {
-		if _, err := namedMarket(w, in.Market); err != nil {
-			return nil, err
-		}
 	}
 	f, err := s.faults.add(in)
 	if err != nil {
@@ -235,7 +216,7 @@ func (s *Server) postFault(w *world, r *http.Request) (any, error) {
 func (s *Server) deleteFault(_ *world, r *http.Request) (any, error) {
 	id := r.PathValue("id")
 	if !s.faults.remove(id) {
-		return nil, adminError{http.StatusNotFound, codeNotFound, fmt.Sprintf("id: there is no fault rule %q", id)}
+		return nil, refusal{http.StatusNotFound, codeNotFound, fmt.Sprintf("id: there is no fault rule %q", id)}
 	}
 	return s.faults.list(), nil
 }
@@ -248,13 +229,18 @@ func namedMarket(w *world, name string) (*market, error) {
 	return m, nil
 }
 
-func marketFilter(w *world, r *http.Request) (string, error) {
-	name := r.URL.Query().Get("market")
+// knownOrEmpty is an error for the name of no market.
+func knownOrEmpty(w *world, name string) error {
 	if name == "" {
-		return "", nil
+		return nil
 	}
 	_, err := namedMarket(w, name)
-	return name, err
+	return err
+}
+
+func marketFilter(w *world, r *http.Request) (string, error) {
+	name := r.URL.Query().Get("market")
+	return name, knownOrEmpty(w, name)
 }
 
 // getLedger sends raw lines. It is no step, since records never change and a long read should hold nothing up.

@@ -31,7 +31,7 @@ func (s *Server) credential(x *exchange, way Auth, r *http.Request, body []byte)
 	case way == AuthOAuth2 && x.request.verb != VerbToken:
 		return x.world.grants.account(bearer(r), s.clock.Now())
 	}
-	return x.shape.token(r)
+	return x.shape.tokenOf(r)
 }
 
 // signedBy returns the account that signed the call, "" when the signature is missing, old or wrong.
@@ -86,50 +86,46 @@ func (g *grants) account(token string, now time.Time) string {
 }
 
 // tokenShape is the token endpoint of RFC 6749: POST with a form, the client's ID and secret in it or as basic credentials.
-type tokenShape struct{}
+var tokenShape = shape{
+	token:  clientOf,
+	routes: []route{{"POST oauth/token", VerbToken, readGrant}},
+	other: func(res result) any {
+		return map[string]any{
+			"access_token": res.token.token, "token_type": "Bearer", "expires_in": int(res.token.life.Seconds()),
+		}
+	},
+	headers: func(view, result) map[string]string { return map[string]string{"Cache-Control": "no-store"} },
+	failure: func(f refusal) (int, any) {
+		code := strings.ToLower(f.code)
+		if f.code == codeUnauthenticated {
+			code = "invalid_client"
+		}
+		return f.status, map[string]string{"error": code, "error_description": f.message}
+	},
+}
 
-// token returns the client's ID when it proves to be that client.
-func (tokenShape) token(r *http.Request) string {
+// clientOf returns the client's ID if the call proves to be that client.
+func clientOf(r *http.Request) string {
 	id, secret, basic := r.BasicAuth()
 	if !basic {
 		id, secret = r.PostFormValue("client_id"), r.PostFormValue("client_secret")
 	}
-	if secret != clientSecret(id) {
-		return ""
-	}
-	if refresh := r.PostFormValue("refresh_token"); refresh != "" && refresh != refreshToken(id) {
+	refresh := r.PostFormValue("refresh_token")
+	if secret != clientSecret(id) || refresh != "" && refresh != refreshToken(id) {
 		return ""
 	}
 	return id
 }
 
-func (tokenShape) parse(r *http.Request, _ []string, body []byte) (request, *refusal) {
-	req := request{verb: VerbToken}
-	form, err := url.ParseQuery(string(body))
-	r.PostForm = form // where token finds it
+func readGrant(c *call) *refusal {
+	form, err := url.ParseQuery(string(c.body))
+	c.http.PostForm = form // where clientOf finds it
+	grant := form.Get("grant_type")
 	switch {
 	case err != nil:
-		return req, badRequest(codeBadRequest, "the body is no form: %v", err)
-	case r.Method != http.MethodPost:
-		return req, &refusal{http.StatusMethodNotAllowed, codeBadRequest, "the token endpoint takes POST"}
-	case form.Get("grant_type") == "client_credentials":
-		return req, nil
-	case form.Get("grant_type") == "refresh_token" && form.Get("refresh_token") != "":
-		return req, nil
+		return badRequest(codeBadRequest, "the body is no form: %v", err)
+	case grant == "client_credentials", grant == "refresh_token" && form.Get("refresh_token") != "":
+		return nil
 	}
-	return req, badRequest("UNSUPPORTED_GRANT_TYPE", "grant_type must be client_credentials, or refresh_token with one")
-}
-
-func (tokenShape) success(_ view, res result) wording {
-	return wording{status: http.StatusOK, header: map[string]string{"Cache-Control": "no-store"}, body: map[string]any{
-		"access_token": res.token.token, "token_type": "Bearer", "expires_in": int(res.token.life.Seconds()),
-	}}
-}
-
-func (tokenShape) failure(f refusal) wording {
-	code := strings.ToLower(f.code)
-	if f.code == codeUnauthenticated {
-		code = "invalid_client"
-	}
-	return wording{status: f.status, body: map[string]string{"error": code, "error_description": f.message}}
+	return badRequest("UNSUPPORTED_GRANT_TYPE", "grant_type must be client_credentials, or refresh_token with one")
 }

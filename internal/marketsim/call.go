@@ -2,7 +2,6 @@ package marketsim
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -16,17 +15,15 @@ const maxBody = 1 << 20
 
 // exchange is one call to a market on its way through the server.
 type exchange struct {
-	world    *world
-	market   *market
-	shape    shape
-	view     view
-	perPage  int
-	request  request
-	refusal  *refusal // known before the market is asked: a bad request or an unknown account
-	record   Record   // of the call; then of the reply
-	fault    Fault
-	hasFault bool
-	life     time.Duration // of access tokens
+	world   *world
+	market  *market
+	shape   *shape
+	view    view
+	request request
+	refusal *refusal // known before the market is asked: a bad request or an unknown account
+	record  Record   // of the call; then of the reply
+	fault   Fault
+	life    time.Duration // of access tokens
 }
 
 // answer is what goes to the client, unless the fault garbles it.
@@ -54,19 +51,19 @@ func (s *Server) serveCall(out http.ResponseWriter, r *http.Request, w *world, m
 		panic(http.ErrAbortHandler)
 	}
 	if err != nil {
-		a = x.refuse(refusal{status: http.StatusInternalServerError, code: codeLedger, message: err.Error()})
+		a = x.shape.refuse(refusal{status: http.StatusInternalServerError, code: codeLedger, message: err.Error()})
 		x.fault = Fault{}
 	}
 	send(out, r, x.fault, a)
 }
 
-// read understands the call and says whom it is from; it changes nothing.
+// read parses the call and identifies its account; it changes nothing.
 func (s *Server) read(x *exchange, out http.ResponseWriter, r *http.Request, path []string) {
 	settings := x.market.currentSettings()
 	x.shape = shapeOf(settings)
 	x.life = time.Duration(settings.TokenSeconds) * time.Second
 	if settings.Auth == AuthOAuth2 && slices.Equal(path, tokenPath) {
-		x.shape = tokenShape{}
+		x.shape = &tokenShape
 	}
 	x.view = view{base: baseURL(r) + "/" + x.market.name, url: r.URL, echo: *settings.EchoKey}
 	body, err := io.ReadAll(http.MaxBytesReader(out, r.Body, maxBody))
@@ -78,10 +75,7 @@ func (s *Server) read(x *exchange, out http.ResponseWriter, r *http.Request, pat
 		x.refusal = badRequest(codeBadRequest, "the body cannot be read: %v", err)
 	}
 	account := s.identify(x, settings.Auth, r, body)
-	x.perPage = settings.PageSize
-	if x.request.perPage > 0 {
-		x.perPage = min(x.perPage, x.request.perPage)
-	}
+	x.request.perPage = min(cmp.Or(x.request.perPage, settings.PageSize), settings.PageSize)
 	posting := cmp.Or(x.request.posting, x.market.postingOf(x.request.bidID))
 	x.record = Record{
 		Market: x.market.name, Account: account, Verb: x.request.verb, Posting: posting, BidID: x.request.bidID,
@@ -92,7 +86,7 @@ func (s *Server) read(x *exchange, out http.ResponseWriter, r *http.Request, pat
 	}
 }
 
-// identify says whom the call is from, and refuses it when that is not proven or the call names somebody else.
+// identify returns the account of the call. It refuses a call without proof of it, or one that names another account.
 func (s *Server) identify(x *exchange, way Auth, r *http.Request, body []byte) string {
 	account, valid := x.world.authenticate(s.credential(x, way, r, body))
 	switch {
@@ -112,7 +106,7 @@ func (s *Server) identify(x *exchange, way Auth, r *http.Request, body []byte) s
 
 // arrive looks for a fault and writes the call to the ledger.
 func (s *Server) arrive(x *exchange) error {
-	x.fault, x.hasFault = s.faults.meet(x.market.name, x.request.verb, x.record.Posting)
+	x.fault = s.faults.meet(x.market.name, x.request.verb, x.record.Posting)
 	x.record.Kind = KindCall
 	x.record.Fault = x.fault.ID
 	written, err := x.world.ledger.append(x.record)
@@ -179,52 +173,38 @@ func (x *exchange) effect() Record {
 	}
 }
 
-// ask lets the market decide and words its answer.
+// ask lets the market decide and returns its answer.
 func (s *Server) ask(x *exchange) (answer, error) {
 	if x.refusal != nil {
-		return x.refuse(*x.refusal), nil
+		return x.shape.refuse(*x.refusal), nil
 	}
 	res := result{request: x.request, account: x.record.Account}
-	var no *refusal
-	err := s.step(x.world, func() error {
-		var err error
-		no, err = s.decide(x, &res)
-		return err
-	})
+	var no refusal
+	err := s.step(x.world, func() error { return s.decide(x, &res) })
+	if errors.As(err, &no) {
+		return x.shape.refuse(no), nil
+	}
 	if err != nil {
 		return answer{}, err
 	}
-	if no != nil {
-		return x.refuse(*no), nil
-	}
-	words := x.shape.success(x.view, res)
-	return answer{status: words.status, header: words.header, body: encode(words.body), bidID: res.bid.ID}, nil
+	return x.shape.success(x.view, res), nil
 }
 
-func (s *Server) decide(x *exchange, res *result) (*refusal, error) {
+func (s *Server) decide(x *exchange, res *result) (err error) {
 	now := s.clock.Now()
 	switch x.request.verb {
 	case VerbPlace, VerbWithdraw:
-		r, act := x.effect(), x.market.withdraw
-		if x.request.verb == VerbPlace {
-			act = x.market.place
-			if x.fault.HideMillis > 0 {
-				r.HiddenUntil = now.Add(millis(x.fault.HideMillis)).UTC()
-			}
+		r := x.effect()
+		if x.request.verb == VerbPlace && x.fault.HideMillis > 0 {
+			r.HiddenUntil = now.Add(millis(x.fault.HideMillis)).UTC()
 		}
-		did, err := act(r)
-		res.bid, res.replayed = did.bid, did.replayed
-		return did.refusal, err
+		res.outcome, err = x.market.act(x.request.verb, r)
 	case VerbGet:
-		b, ok := x.market.get(x.record.Account, x.request.bidID, now)
-		if !ok {
-			return &refusal{http.StatusNotFound, codeNotFound, "the account has no such bid"}, nil
-		}
-		res.bid = b
+		res.bid, err = x.market.get(x.record.Account, x.request.bidID, now)
 	case VerbList, VerbLookup:
 		res.bids, res.more = x.market.list(query{
 			account: x.record.Account, posting: x.request.posting, states: x.request.states, after: x.request.cursor,
-			skip: x.request.offset + max(x.request.page-1, 0)*x.perPage, limit: x.perPage,
+			skip: x.request.offset + max(x.request.page-1, 0)*x.request.perPage, limit: x.request.perPage,
 		}, now)
 	case VerbProject:
 		for _, id := range append(x.request.projects, x.request.posting) {
@@ -236,18 +216,13 @@ func (s *Server) decide(x *exchange, res *result) (*refusal, error) {
 		res.token = x.world.grants.issue(x.record.Account, now, x.life)
 	case VerbMe, VerbOther: // the account is known, and a call without a route was refused before
 	}
-	return nil, nil
-}
-
-func (x *exchange) refuse(no refusal) answer {
-	words := x.shape.failure(no)
-	return answer{status: words.status, header: words.header, body: encode(words.body), code: no.code}
+	return err
 }
 
 // spoil puts the fault's status and body in the place of the true ones. An answer without status is that of a call
 // which the market was not asked about.
 func (x *exchange) spoil(a answer) answer {
-	if !x.hasFault {
+	if x.fault.ID == "" {
 		return a
 	}
 	status := x.fault.Status
@@ -259,7 +234,7 @@ func (x *exchange) spoil(a answer) answer {
 	}
 	if status != 0 {
 		a.status = status
-		a.body = encode(x.shape.failure(refusal{status, x.fault.Code, "fault " + strconv.Quote(x.fault.ID)}).body)
+		a.body = x.shape.refuse(refusal{status, x.fault.Code, "fault " + strconv.Quote(x.fault.ID)}).body
 	}
 	if x.fault.Body != "" {
 		a.body = []byte(x.fault.Body)
@@ -269,15 +244,6 @@ func (x *exchange) spoil(a answer) answer {
 		a.body = []byte(cmp.Or(x.fault.Body, "<html>\x00 this is not the page you are looking for"))
 	}
 	return a
-}
-
-// encode words a body; what the shapes make of a bid can always be encoded.
-func encode(body any) []byte {
-	text, err := json.Marshal(body)
-	if err != nil {
-		return []byte(`{}`)
-	}
-	return append(text, '\n')
 }
 
 func baseURL(r *http.Request) string {

@@ -31,7 +31,7 @@ func (c *Client) MarketURL(market string) string { return c.base + "/" + url.Pat
 
 // Healthy returns nil when the server answers.
 func (c *Client) Healthy(ctx context.Context) error {
-	return c.tell(ctx, http.MethodGet, "/healthz", nil)
+	return c.do(ctx, http.MethodGet, "/healthz", nil)
 }
 
 // PutMarket makes a market or changes its settings, and returns them with their defaults.
@@ -46,7 +46,7 @@ func (c *Client) Markets(ctx context.Context) (map[string]Settings, error) {
 
 // PutToken revokes a token, makes it valid again or maps it to an account.
 func (c *Client) PutToken(ctx context.Context, t Token) error {
-	return c.tell(ctx, http.MethodPost, "/tokens", t)
+	return c.do(ctx, http.MethodPost, "/tokens", t)
 }
 
 // AddFault adds a rule behind those that are there, and returns it with its ID and defaults.
@@ -61,12 +61,12 @@ func (c *Client) Faults(ctx context.Context) ([]Fault, error) {
 
 // RemoveFault removes one rule; it is an error when there is none of that ID.
 func (c *Client) RemoveFault(ctx context.Context, id string) error {
-	return c.tell(ctx, http.MethodDelete, "/faults/"+url.PathEscape(id), nil)
+	return c.do(ctx, http.MethodDelete, "/faults/"+url.PathEscape(id), nil)
 }
 
 // ClearFaults removes every rule. Calls that have met one are not disturbed.
 func (c *Client) ClearFaults(ctx context.Context) error {
-	return c.tell(ctx, http.MethodDelete, "/faults", nil)
+	return c.do(ctx, http.MethodDelete, "/faults", nil)
 }
 
 // Summary returns what the ledger says about one market, or about all when market is empty.
@@ -106,7 +106,7 @@ func (c *Client) Ledger(ctx context.Context, after int64) ([]Record, error) {
 // SetState brings a bid into a state by hand: to award it, or to withdraw it as a person at the marketplace would.
 func (c *Client) SetState(ctx context.Context, market, bidID string, state State) error {
 	path := "/bids/" + url.PathEscape(market) + "/" + url.PathEscape(bidID)
-	return c.tell(ctx, http.MethodPost, path, map[string]State{"state": state})
+	return c.do(ctx, http.MethodPost, path, map[string]State{"state": state})
 }
 
 // ClosePosting makes the market refuse further bids on a posting. Bids that are there stay as they are.
@@ -121,12 +121,12 @@ func (c *Client) ReopenPosting(ctx context.Context, market, posting string) erro
 
 func (c *Client) setClosed(ctx context.Context, market, posting string, closed bool) error {
 	in := map[string]any{"market": market, "posting": posting, "closed": closed}
-	return c.tell(ctx, http.MethodPost, "/postings", in)
+	return c.do(ctx, http.MethodPost, "/postings", in)
 }
 
 // Restart makes the server do what [Server.Restart] does.
 func (c *Client) Restart(ctx context.Context) error {
-	return c.tell(ctx, http.MethodPost, "/restart", nil)
+	return c.do(ctx, http.MethodPost, "/restart", nil)
 }
 
 func marketQuery(market string) string {
@@ -143,35 +143,35 @@ func ask[T any](ctx context.Context, c *Client, method, path string, in any) (T,
 	return out, err
 }
 
-// tell makes a call whose reply says nothing new.
-func (c *Client) tell(ctx context.Context, method, path string, in any) error {
+// do makes a call whose reply is not needed.
+func (c *Client) do(ctx context.Context, method, path string, in any) error {
 	return c.send(ctx, method, path, in, func(io.Reader) error { return nil })
 }
 
-func (c *Client) send(ctx context.Context, method, path string, in any, read func(io.Reader) error) error {
-	var body io.Reader
-	if in != nil {
-		text, err := json.Marshal(in)
+func (c *Client) send(ctx context.Context, method, path string, in any, read func(io.Reader) error) (err error) {
+	defer func() {
 		if err != nil {
-			return fmt.Errorf("marketsim %s %s: %w", method, path, err)
+			err = fmt.Errorf("marketsim %s %s: %w", method, path, err)
 		}
-		body = bytes.NewReader(text)
+	}()
+	var body []byte
+	if in != nil {
+		if body, err = json.Marshal(in); err != nil {
+			return err
+		}
 	}
-	req, err := http.NewRequestWithContext(ctx, method, c.base+"/_sim"+path, body)
+	req, err := http.NewRequestWithContext(ctx, method, c.base+"/_sim"+path, bytes.NewReader(body))
 	if err != nil {
-		return fmt.Errorf("marketsim %s %s: %w", method, path, err)
+		return err
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return fmt.Errorf("marketsim: %w", err)
+		return err
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if resp.StatusCode != http.StatusOK {
 		text, _ := io.ReadAll(io.LimitReader(resp.Body, 4096))
-		return fmt.Errorf("marketsim %s %s: %s: %s", method, path, resp.Status, bytes.TrimSpace(text))
+		return fmt.Errorf("%s: %s", resp.Status, bytes.TrimSpace(text))
 	}
-	if err := read(resp.Body); err != nil {
-		return fmt.Errorf("marketsim %s %s: reading the reply: %w", method, path, err)
-	}
-	return nil
+	return read(resp.Body)
 }

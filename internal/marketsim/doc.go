@@ -1,6 +1,6 @@
 // Package marketsim is a marketplace that takes bids, made for tests, demos and continuous integration: a real HTTP
 // server with an append-only ledger on disk. The ledger, and never a client's own notes, says how many bids were live
-// at any instant; it is the oracle that convicts a client which bids twice or leaves a withdrawn bid behind.
+// at any instant; it is the oracle that finds a client which bids twice or leaves a withdrawn bid behind.
 //
 // One server holds several markets. The base URL of a market is /{market}. A market has a [Shape] (the dialect of its
 // API), a [Class] (what it does about a second bid on a posting) and a page size; see [Settings]. The markets rest,
@@ -19,7 +19,7 @@
 // The ledger is a file of JSON lines, one [Record] a line, each appended with one write before anything that depends on
 // it is answered. So it survives a kill of the process; a new server on the same file has the same markets, tokens,
 // bids and commits still to come. Fault rules are switches of one process and are not kept. The file is locked while a
-// server uses it. A last line that was cut short belongs to nobody (its reply was never sent) and is removed on
+// server uses it. A last line that was cut short had no reply yet and is removed on
 // opening; damage anywhere else is an error.
 //
 // Every record has seq (1, 2, 3, … without gaps), time (UTC) and kind. The other fields are left out when empty.

@@ -92,17 +92,11 @@ func (f Fault) withDefaults() (Fault, error) {
 }
 
 func (f Fault) checkWords() error {
-	verbs := []Verb{"", VerbPlace, VerbLookup, VerbList, VerbGet, VerbWithdraw, VerbMe, VerbProject, VerbOther}
-	if !slices.Contains(verbs, f.Verb) {
-		return fmt.Errorf("verb: %q is not one of place, lookup, list, get, withdraw, me, project, other", f.Verb)
-	}
-	if !slices.Contains([]Commit{CommitNormal, CommitBefore, CommitNone, CommitLate}, f.Commit) {
-		return fmt.Errorf("commit: %q is not one of normal, before, none, late", f.Commit)
-	}
-	if !slices.Contains([]Reply{ReplyNormal, ReplyDrop, ReplyTruncate, ReplyGarbage}, f.Reply) {
-		return fmt.Errorf("reply: %q is not one of normal, drop, truncate, garbage", f.Reply)
-	}
-	return nil
+	verb := cmp.Or(f.Verb, VerbOther) // empty matches all
+	return cmp.Or(
+		oneOf("verb", verb, VerbPlace, VerbLookup, VerbList, VerbGet, VerbWithdraw, VerbMe, VerbProject, VerbOther),
+		oneOf("commit", f.Commit, CommitNormal, CommitBefore, CommitNone, CommitLate),
+		oneOf("reply", f.Reply, ReplyNormal, ReplyDrop, ReplyTruncate, ReplyGarbage))
 }
 
 func (f Fault) checkNumbers() error {
@@ -181,17 +175,17 @@ func (fs *faults) index(id string) int {
 	return slices.IndexFunc(fs.rules, func(f *Fault) bool { return f.ID == id })
 }
 
-// meet returns the first rule that matches the call, counted as used; false when there is none.
-func (fs *faults) meet(market string, verb Verb, posting string) (Fault, bool) {
+// meet returns the first rule that matches the call, counted as used; one without ID when there is none.
+func (fs *faults) meet(market string, verb Verb, posting string) Fault {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	for _, f := range fs.rules {
 		if !f.spent() && f.matches(market, verb, posting) {
 			f.Used++
-			return *f, true
+			return *f
 		}
 	}
-	return Fault{Commit: CommitNormal, Reply: ReplyNormal}, false
+	return Fault{Commit: CommitNormal, Reply: ReplyNormal}
 }
 
 func (fs *faults) list() []Fault {

@@ -1,55 +1,24 @@
 package marketsim
 
 import (
+	"errors"
 	"net/http"
 	"strconv"
 	"sync"
 	"time"
 )
 
-// The codes of refusals. Each shape spells them in its own way.
-const (
-	codeAlreadyWithdrawn = "ALREADY_WITHDRAWN"
-	codeAwarded          = "AWARDED"
-	codeBadRequest       = "BAD_REQUEST"
-	codeBidFinal         = "BID_FINAL"
-	codeDuplicate        = "DUPLICATE_BID"
-	codeForeignBidder    = "FOREIGN_BIDDER"
-	codeInvalidAmount    = "INVALID_AMOUNT"
-	codeInvalidPosting   = "INVALID_POSTING"
-	codeKeyReused        = "IDEMPOTENCY_KEY_REUSED"
-	codeForbidden        = "FORBIDDEN"
-	codeLedger           = "LEDGER_UNAVAILABLE"
-	codeNoSuchMarket     = "NO_SUCH_MARKET"
-	codeNoSuchRoute      = "NO_SUCH_ROUTE"
-	codeNotFound         = "NOT_FOUND"
-	codeNotLive          = "NOT_LIVE"
-	codePostingClosed    = "POSTING_CLOSED"
-	codeReplayed         = "REPLAYED"
-	codeTooLarge         = "TOO_LARGE"
-	codeUnauthenticated  = "UNAUTHENTICATED"
-)
-
-// refusal is a market's "no": it has no effect.
-type refusal struct {
-	status  int
-	code    string
-	message string
+// bid is one bid as the market keeps it: the record of its placing, and its state.
+type bid struct {
+	Record
+	State State
 }
 
-// bid is one bid as the market keeps it.
-type bid struct {
-	ID          string
-	Account     string
-	Posting     string
-	State       State
-	Key         string
-	Amount      string
-	Currency    string
-	Days        int
-	Text        string
-	PlacedAt    time.Time
-	HiddenUntil time.Time
+// effect describes a change of the bid.
+func (b *bid) effect(e Effect) Record {
+	return Record{
+		Account: b.Account, Posting: b.Posting, BidID: b.BidID, Key: b.Key, Amount: b.Amount, Currency: b.Currency, Effect: e,
+	}
 }
 
 func (b *bid) shows(now time.Time) bool { return !now.Before(b.HiddenUntil) }
@@ -122,10 +91,7 @@ func (m *market) applyPlaced(r Record) {
 			m.nextID = n + 1
 		}
 	}
-	*b = bid{
-		ID: r.BidID, Account: r.Account, Posting: r.Posting, State: StateLive, Key: r.Key, Amount: r.Amount,
-		Currency: r.Currency, Days: r.Days, Text: r.Text, PlacedAt: r.Time, HiddenUntil: r.HiddenUntil,
-	}
+	*b = bid{Record: r, State: StateLive}
 	if r.Key != "" {
 		m.byKey[accountKey{r.Account, r.Key}] = b
 	}
@@ -141,36 +107,44 @@ func (m *market) commit(r Record) error {
 	return err
 }
 
-// outcome is what became of a place or a withdrawal: a bid or a refusal.
+// outcome is the bid of a place or a withdrawal.
 type outcome struct {
 	bid      bid
 	replayed bool
-	refusal  *refusal
 }
 
-func refused(status int, code, message string) outcome {
-	return outcome{refusal: &refusal{status: status, code: code, message: message}}
-}
+func conflict(code, message string) refusal { return refusal{http.StatusConflict, code, message} }
 
-// place carries out the place call that r describes: call, account, posting, key and the offer. It fails only when the
-// ledger cannot be written, and then without effect.
-func (m *market) place(r Record) (outcome, error) {
+// act carries out the place or withdraw call that r describes. An error is a refusal or a failure of the ledger; either way
+// there is no effect.
+func (m *market) act(verb Verb, r Record) (outcome, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.placeLocked(r)
+	return m.actLocked(verb, r)
 }
 
-func (m *market) placeLocked(r Record) (outcome, error) {
-	before := m.byPosting[accountKey{r.Account, r.Posting}]
-	if out, ok := m.replay(r, before); ok {
-		return out, nil
+func (m *market) actLocked(verb Verb, r Record) (outcome, error) {
+	if verb == VerbPlace {
+		return m.place(r)
 	}
-	if no := m.refusePlace(r, before); no != nil {
-		return outcome{refusal: no}, nil
+	return m.withdraw(r)
+}
+
+// place carries out the place call that r describes: call, account, posting, key and the offer. The caller holds the lock.
+func (m *market) place(r Record) (outcome, error) {
+	before := m.byPosting[accountKey{r.Account, r.Posting}]
+	switch b, err := m.earlier(r, before); {
+	case err != nil:
+		return outcome{}, err
+	case b != nil:
+		return outcome{bid: *b, replayed: true}, nil
+	}
+	if err := m.refusePlace(r, before); err != nil {
+		return outcome{}, err
 	}
 	r.Effect, r.BidID = EffectPlaced, strconv.Itoa(m.nextID)
 	if len(before) > 0 && (m.settings.Put || (m.settings.ReuseIDs && before[len(before)-1].State == StateWithdrawn)) {
-		r.BidID = before[len(before)-1].ID
+		r.BidID = before[len(before)-1].BidID
 	}
 	if !*m.settings.EchoKey {
 		r.Key = ""
@@ -181,34 +155,31 @@ func (m *market) placeLocked(r Record) (outcome, error) {
 	return outcome{bid: *m.bids[r.BidID]}, nil
 }
 
-// replay answers with a bid that is there already, where the market takes the call for the same one again.
-func (m *market) replay(r Record, before []*bid) (outcome, bool) {
+// earlier is the bid that the call placed before, where the market takes it for the same call again; nil when there is none.
+func (m *market) earlier(r Record, before []*bid) (*bid, error) {
 	if there := binding(before); there != nil && m.settings.Put {
-		return outcome{bid: *there, replayed: true}, true
+		return there, nil
 	}
 	if m.settings.Class != ClassIdempotencyKey || r.Key == "" {
-		return outcome{}, false
+		return nil, nil
 	}
 	b := m.byKey[accountKey{r.Account, r.Key}]
-	switch {
-	case b == nil:
-		return outcome{}, false
-	case b.Posting != r.Posting:
-		return refused(http.StatusUnprocessableEntity, codeKeyReused,
-			"the Idempotency-Key was already used for posting "+strconv.Quote(b.Posting)), true
+	if b != nil && b.Posting != r.Posting {
+		return nil, refusal{http.StatusUnprocessableEntity, codeKeyReused,
+			"the Idempotency-Key was already used for posting " + strconv.Quote(b.Posting)}
 	}
-	return outcome{bid: *b, replayed: true}, true
+	return b, nil
 }
 
-// refusePlace says why the account may not bid on the posting; nil when it may.
-func (m *market) refusePlace(r Record, before []*bid) *refusal {
+// refusePlace is an error when the account may not bid on the posting.
+func (m *market) refusePlace(r Record, before []*bid) error {
 	switch {
 	case m.closed[r.Posting]:
-		return &refusal{http.StatusConflict, codePostingClosed, "the posting takes no more bids"}
+		return conflict(codePostingClosed, "the posting takes no more bids")
 	case m.settings.Class == ClassUniquePerPosting && binding(before) != nil:
-		return &refusal{http.StatusConflict, codeDuplicate, "the account has a bid on this posting"}
+		return conflict(codeDuplicate, "the account has a bid on this posting")
 	case m.settings.Put && len(before) > 0 && before[len(before)-1].State == StateRejected:
-		return &refusal{http.StatusConflict, codeBidFinal, "the bid on this posting was rejected, and that is final"}
+		return conflict(codeBidFinal, "the bid on this posting was rejected, and that is final")
 	}
 	return nil
 }
@@ -224,31 +195,24 @@ func binding(bids []*bid) *bid {
 }
 
 // withdraw carries out the withdraw call that r describes: call, account, bidID and reason. A posting, when given, must
-// be the bid's.
+// be the bid's. The caller holds the lock.
 func (m *market) withdraw(r Record) (outcome, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.withdrawLocked(r)
-}
-
-func (m *market) withdrawLocked(r Record) (outcome, error) {
 	b := m.bids[r.BidID]
 	if b == nil || b.Account != r.Account || (r.Posting != "" && r.Posting != b.Posting) {
-		return refused(http.StatusNotFound, codeNotFound, "the account has no such bid"), nil
+		return outcome{}, errNoBid
 	}
 	switch b.State {
 	case StateLive:
 	case StateWithdrawn:
-		return refused(http.StatusConflict, codeAlreadyWithdrawn, "the bid is withdrawn already"), nil
+		return outcome{}, conflict(codeAlreadyWithdrawn, "the bid is withdrawn already")
 	case StateAwardPending, StateWon:
-		return refused(http.StatusConflict, codeAwarded, "an awarded bid cannot be withdrawn"), nil
+		return outcome{}, conflict(codeAwarded, "an awarded bid cannot be withdrawn")
 	default:
-		return refused(http.StatusConflict, codeNotLive, "the bid is not live but "+string(b.State)), nil
+		return outcome{}, conflict(codeNotLive, "the bid is not live but "+string(b.State))
 	}
-	err := m.commit(Record{
-		Call: r.Call, Account: b.Account, Posting: b.Posting, BidID: b.ID, Key: b.Key, Amount: b.Amount,
-		Currency: b.Currency, Effect: EffectWithdrawn, Reason: r.Reason,
-	})
+	effect := b.effect(EffectWithdrawn)
+	effect.Call, effect.Reason = r.Call, r.Reason
+	err := m.commit(effect)
 	return outcome{bid: *b}, err
 }
 
@@ -268,22 +232,22 @@ func (m *market) commitScheduled(call int64) error {
 	if !ok {
 		return nil
 	}
-	var out outcome
-	var err error
+	verb := r.Verb
 	r.Due = time.Time{}
-	if r.Verb == VerbPlace {
+	if verb == VerbPlace {
 		r.Verb = ""
-		out, err = m.placeLocked(r)
-	} else {
-		out, err = m.withdrawLocked(r)
 	}
-	if err != nil || (out.refusal == nil && !out.replayed) {
+	out, err := m.actLocked(verb, r)
+	var no refusal
+	switch {
+	case errors.As(err, &no):
+		r.Code = no.code
+	case err != nil || !out.replayed:
 		return err
+	default:
+		r.Code = codeReplayed
 	}
-	r.Effect, r.Code = EffectDropped, codeReplayed
-	if out.refusal != nil {
-		r.Code = out.refusal.code
-	}
+	r.Effect = EffectDropped
 	return m.commit(r)
 }
 
@@ -298,11 +262,7 @@ func (m *market) setState(bidID string, state State) (bid, bool, error) {
 	if b.State == state {
 		return *b, true, nil
 	}
-	effect, _ := effectOf(state)
-	err := m.commit(Record{
-		Account: b.Account, Posting: b.Posting, BidID: b.ID, Key: b.Key, Amount: b.Amount, Currency: b.Currency,
-		Effect: effect,
-	})
+	err := m.commit(b.effect(effects[state]))
 	return *b, true, err
 }
 

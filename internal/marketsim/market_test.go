@@ -170,18 +170,18 @@ func TestEffectThatCannotBeWrittenDoesNotHappen(t *testing.T) {
 		t.Fatal(err)
 	}
 	m.apply(Record{Kind: KindSetting, Settings: &settings})
-	placed, err := m.place(Record{Account: "alice", Posting: "p"})
+	placed, err := m.act(VerbPlace, Record{Account: "alice", Posting: "p"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	broken = full
-	if _, err := m.place(Record{Account: "alice", Posting: "p"}); !errors.Is(err, full) {
+	if _, err := m.act(VerbPlace, Record{Account: "alice", Posting: "p"}); !errors.Is(err, full) {
 		t.Errorf("place: %v", err)
 	}
-	if _, err := m.withdraw(Record{Account: "alice", BidID: placed.bid.ID}); !errors.Is(err, full) {
+	if _, err := m.act(VerbWithdraw, Record{Account: "alice", BidID: placed.bid.BidID}); !errors.Is(err, full) {
 		t.Errorf("withdraw: %v", err)
 	}
-	if live := m.live(); len(live) != 1 || live[0].BidID != placed.bid.ID {
+	if live := m.live(); len(live) != 1 || live[0].BidID != placed.bid.BidID {
 		t.Errorf("live bids: %+v, want the first one alone, untouched", live)
 	}
 }

@@ -44,19 +44,19 @@ func (m *market) list(q query, now time.Time) ([]bid, bool) {
 
 // number is the ID as a number; IDs are given in rising order.
 func (b *bid) number() int {
-	n, _ := strconv.Atoi(b.ID) // every ID was made by placeLocked
+	n, _ := strconv.Atoi(b.BidID) // place made every ID
 	return n
 }
 
 // get returns a bid of the account, unless it is hidden.
-func (m *market) get(account, bidID string, now time.Time) (bid, bool) {
+func (m *market) get(account, bidID string, now time.Time) (bid, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	b := m.bids[bidID]
 	if b == nil || b.Account != account || !b.shows(now) {
-		return bid{}, false
+		return bid{}, errNoBid
 	}
-	return *b, true
+	return *b, nil
 }
 
 // postingOf is the posting of any account's bid, hidden or not; empty when there is no such bid.
@@ -88,7 +88,7 @@ func (m *market) newest(account, posting string) string {
 	if len(bids) == 0 {
 		return ""
 	}
-	return bids[len(bids)-1].ID
+	return bids[len(bids)-1].BidID
 }
 
 // due returns the late commits to come, in the order of their calls.
@@ -132,8 +132,8 @@ func (m *market) live() []LiveBid {
 	out := make([]LiveBid, 0, len(found))
 	for _, b := range found {
 		out = append(out, LiveBid{
-			Market: m.name, Account: b.Account, Posting: b.Posting, BidID: b.ID, State: b.State, Key: b.Key,
-			Amount: b.Amount, Currency: b.Currency, PlacedAt: b.PlacedAt,
+			Market: m.name, Account: b.Account, Posting: b.Posting, BidID: b.BidID, State: b.State, Key: b.Key,
+			Amount: b.Amount, Currency: b.Currency, PlacedAt: b.Time,
 		})
 	}
 	return out

@@ -2,7 +2,7 @@ package marketsim
 
 import "time"
 
-// Kind says what a [Record] tells.
+// Kind is what a [Record] is about.
 type Kind string
 
 // The kinds of record; the package documentation says when each is written.
@@ -73,25 +73,10 @@ func States() []State {
 // Live reports whether a bid in this state can still bind its account.
 func (s State) Live() bool { return s == StateLive || s == StateAwardPending }
 
-// effectOf is the effect that brings a bid into a state by hand.
-func effectOf(s State) (Effect, bool) {
-	switch s {
-	case StateLive:
-		return EffectReinstated, true
-	case StateAwardPending:
-		return EffectAwardPending, true
-	case StateWon:
-		return EffectAwarded, true
-	case StateLost:
-		return EffectLost, true
-	case StateWithdrawn:
-		return EffectWithdrawn, true
-	case StateRejected:
-		return EffectRejected, true
-	case StateExpired:
-		return EffectExpired, true
-	}
-	return "", false
+// effects are those that bring a bid into a state by hand.
+var effects = map[State]Effect{
+	StateLive: EffectReinstated, StateAwardPending: EffectAwardPending, StateWon: EffectAwarded, StateLost: EffectLost,
+	StateWithdrawn: EffectWithdrawn, StateRejected: EffectRejected, StateExpired: EffectExpired,
 }
 
 // state is the state that a bid has after the effect; false for effects that are not about one bid.
@@ -99,9 +84,9 @@ func (e Effect) state() (State, bool) {
 	if e == EffectPlaced {
 		return StateLive, true
 	}
-	for _, s := range States() {
-		if of, _ := effectOf(s); of == e {
-			return s, true
+	for state, effect := range effects {
+		if effect == e {
+			return state, true
 		}
 	}
 	return "", false
@@ -113,7 +98,7 @@ type Record struct {
 	Seq int64 `json:"seq"`
 	// Time is when the record was written, by the server's clock, in UTC.
 	Time time.Time `json:"time"`
-	// Kind says what the record tells.
+	// Kind is what the record is about.
 	Kind Kind `json:"kind"`
 	// Call is the seq of the call that an effect or a reply belongs to; 0 for effects of the administration.
 	Call int64 `json:"call,omitempty"`

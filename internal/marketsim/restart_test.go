@@ -36,17 +36,17 @@ func picture(t interface{ Fatal(...any) }, s *Server) string {
 		}
 		for account, bids := range m.byAccount {
 			for _, b := range bids {
-				p.Order[account] = append(p.Order[account], b.ID)
+				p.Order[account] = append(p.Order[account], b.BidID)
 			}
 		}
 		for place, bids := range m.byPosting {
 			for _, b := range bids {
 				at := fmt.Sprintf("%q", place)
-				p.Order[at] = append(p.Order[at], b.ID)
+				p.Order[at] = append(p.Order[at], b.BidID)
 			}
 		}
 		for key, b := range m.byKey {
-			p.Keys[fmt.Sprintf("%q", key)] = b.ID
+			p.Keys[fmt.Sprintf("%q", key)] = b.BidID
 		}
 		out[name] = p
 	}

@@ -1,6 +1,7 @@
 package marketsim
 
 import (
+	"encoding/json"
 	"net"
 	"net/http"
 	"strconv"
@@ -56,4 +57,13 @@ func truncate(out http.ResponseWriter, a answer) {
 	_, _ = out.Write(a.body[:len(a.body)/2])
 	_ = http.NewResponseController(out).Flush()
 	panic(http.ErrAbortHandler)
+}
+
+// encode returns a body as JSON; what the shapes make of a bid can always be encoded.
+func encode(body any) []byte {
+	text, err := json.Marshal(body)
+	if err != nil {
+		return []byte(`{}`)
+	}
+	return append(text, '\n')
 }

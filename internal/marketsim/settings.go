@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 )
 
 // Class is what a market does about a second bid of one account on one posting.
@@ -134,22 +135,28 @@ func validMarketName(name string) error {
 	return nil
 }
 
+// oneOf is an error unless the value of the field is one of the allowed.
+func oneOf[T ~string](field string, value T, allowed ...T) error {
+	if slices.Contains(allowed, value) {
+		return nil
+	}
+	return fmt.Errorf("%s: %q is not one of %s", field, value, strings.Trim(strings.ReplaceAll(fmt.Sprint(allowed), " ", ", "), "[]"))
+}
+
 // withDefaults returns the settings with every default filled in, or what is wrong with them.
 func (s Settings) withDefaults() (Settings, error) {
 	s, err := s.withFreelancer()
 	if err != nil {
 		return s, err
 	}
-	if shapeOf(s) == nil {
-		return s, fmt.Errorf("shape: %q is not one of rest, freelancehunt, taskfast, freelancer, botguild, loadboard, graphql, quayside",
-			s.Shape)
+	if err := cmp.Or(
+		oneOf("shape", s.Shape, ShapeRest, ShapeFreelancehunt, ShapeTaskfast, ShapeFreelancer, ShapeBotguild, ShapeLoadboard,
+			ShapeGraphQL, ShapeQuayside),
+		oneOf("class", s.Class, ClassIdempotencyKey, ClassUniquePerPosting, ClassNone),
+	); err != nil {
+		return s, err
 	}
-	if !slices.Contains([]Class{ClassIdempotencyKey, ClassUniquePerPosting, ClassNone}, s.Class) {
-		return s, fmt.Errorf("class: %q is not one of IdempotencyKey, UniquePerPosting, None", s.Class)
-	}
-	if s.PageSize == 0 {
-		s.PageSize = DefaultPageSize
-	}
+	s.PageSize = cmp.Or(s.PageSize, DefaultPageSize)
 	if s.PageSize < 1 || s.PageSize > maxPageSize {
 		return s, fmt.Errorf("pageSize: %d is not between 1 and %d", s.PageSize, maxPageSize)
 	}
@@ -160,19 +167,18 @@ func (s Settings) withDefaults() (Settings, error) {
 	if honours && !*s.EchoKey {
 		return s, fmt.Errorf("echoKey: false contradicts class IdempotencyKey, which keeps and shows the key")
 	}
-	if s.Put && s.Class != ClassUniquePerPosting {
-		return s, fmt.Errorf("put: true needs class UniquePerPosting, not %s", s.Class)
-	}
-	if s.ReuseIDs && s.Class != ClassUniquePerPosting {
-		return s, fmt.Errorf("reuseIDs: true needs class UniquePerPosting, not %s", s.Class)
+	for name, set := range map[string]bool{"put": s.Put, "reuseIDs": s.ReuseIDs} {
+		if set && s.Class != ClassUniquePerPosting {
+			return s, fmt.Errorf("%s: true needs class UniquePerPosting, not %s", name, s.Class)
+		}
 	}
 	return s.withAuth()
 }
 
 func (s Settings) withAuth() (Settings, error) {
 	s.Auth = cmp.Or(s.Auth, AuthToken)
-	if !slices.Contains([]Auth{AuthToken, AuthOAuth2, AuthHMAC}, s.Auth) {
-		return s, fmt.Errorf("auth: %q is not one of token, oauth2, hmac", s.Auth)
+	if err := oneOf("auth", s.Auth, AuthToken, AuthOAuth2, AuthHMAC); err != nil {
+		return s, err
 	}
 	if s.Auth != AuthOAuth2 {
 		if s.TokenSeconds != 0 {
@@ -199,11 +205,11 @@ func (s Settings) withFreelancer() (Settings, error) {
 		f = *s.Freelancer
 	}
 	f.Currency = cmp.Or(f.Currency, "USD")
-	if !slices.Contains([]Retract{"", RetractForm, RetractJSON}, f.Retract) {
-		return s, fmt.Errorf("freelancer.retract: %q is not one of form, json, or empty for both", f.Retract)
-	}
 	s.Freelancer = &f
-	return s, nil
+	if f.Retract == "" {
+		return s, nil
+	}
+	return s, oneOf("freelancer.retract", f.Retract, RetractForm, RetractJSON)
 }
 
 // defaultMarkets are the markets that every ledger begins with.

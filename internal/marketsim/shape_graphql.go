@@ -3,7 +3,6 @@ package marketsim
 import (
 	"encoding/base64"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -12,11 +11,50 @@ import (
 // and the variables, and answers with every field there is: placeProposal(input), proposals(jobId, status, first, after),
 // proposal(id), withdrawProposal(id, reason), viewer. Lists page by an opaque cursor (pageInfo.endCursor). Refusals have
 // status 200 and {"data":null,"errors":[{"message","extensions":{"code"}}]}.
-type graphqlShape struct{}
+var graphqlShape = shape{
+	routes: []route{{"POST graphql", VerbOther, readGraphQL}},
+	me:     func(account string) any { return map[string]string{"id": account} },
+	bid: func(v view, b bid) any {
+		return v.withKey("clientRef", b, map[string]any{
+			"id": b.BidID, "job": map[string]string{"id": b.Posting}, "status": graphqlWords[b.State],
+			"amount":      map[string]string{"value": b.Amount, "currency": b.Currency},
+			"submittedAt": b.Time.Format(time.RFC3339), "url": v.base + "/proposals/" + b.BidID,
+		})
+	},
+	list: func(p page) any {
+		var cursor any
+		if len(p.bids) > 0 {
+			cursor = base64.StdEncoding.EncodeToString([]byte(cursorPrefix + p.bids[len(p.bids)-1].BidID))
+		}
+		return map[string]any{"nodes": p.items, "pageInfo": map[string]any{"hasNextPage": p.more, "endCursor": cursor}}
+	},
+	wrap: func(verb Verb, value any) any {
+		if verb == VerbPlace || verb == VerbWithdraw {
+			value = map[string]any{"proposal": value}
+		}
+		return map[string]any{"data": map[string]any{graphqlFields[verb]: value}}
+	},
+	alwaysOK: true,
+	failure: func(f refusal) (int, any) {
+		status := http.StatusOK
+		if f.status >= http.StatusInternalServerError || f.code == codeNoSuchRoute {
+			status = f.status
+		}
+		return status, map[string]any{"data": nil, "errors": []any{
+			map[string]any{"message": f.message, "extensions": map[string]string{"code": f.code}},
+		}}
+	},
+}
 
 var graphqlWords = words{
 	StateLive: "SUBMITTED", StateAwardPending: "OFFERED", StateWon: "HIRED", StateLost: "DECLINED",
 	StateRejected: "REJECTED", StateWithdrawn: "WITHDRAWN", StateExpired: "EXPIRED",
+}
+
+// graphqlFields name the operation, and the field of its result.
+var graphqlFields = map[Verb]string{
+	VerbMe: "viewer", VerbPlace: "placeProposal", VerbGet: "proposal", VerbWithdraw: "withdrawProposal",
+	VerbList: "proposals", VerbLookup: "proposals",
 }
 
 // graphqlCall is the body of a request, with the variables of all operations.
@@ -42,116 +80,47 @@ type graphqlCall struct {
 	} `json:"variables"`
 }
 
-func (graphqlShape) token(r *http.Request) string { return bearer(r) }
-
-func (s graphqlShape) parse(r *http.Request, path []string, body []byte) (request, *refusal) {
-	if !matches(r, path, "POST graphql") {
-		return noRoute(r)
-	}
+func readGraphQL(c *call) *refusal {
 	var in graphqlCall
-	if bad := decode(body, &in); bad != nil {
-		return request{verb: VerbOther}, bad
+	if bad := decode(c.body, &in); bad != nil {
+		return bad
 	}
 	if !strings.Contains(in.Query, in.OperationName) {
-		return request{verb: VerbOther}, badRequest(codeBadRequest, "the query has no operation %q", in.OperationName)
+		return badRequest(codeBadRequest, "the query has no operation %q", in.OperationName)
 	}
-	switch in.OperationName {
+	switch v := in.Variables; in.OperationName {
 	case "placeProposal":
-		return s.parsePlace(in)
+		c.verb, c.posting = VerbPlace, v.Input.JobID
+		return c.offers(nil, v.Input.Amount.Value, false, offer{
+			currency: v.Input.Amount.Currency, days: v.Input.Days, text: v.Input.Text,
+		})
 	case "proposals":
-		return s.parseList(in)
+		return readGraphQLList(c, in)
 	case "proposal":
-		return request{verb: VerbGet, bidID: in.Variables.ID}, nil
+		c.verb, c.bidID = VerbGet, v.ID
 	case "withdrawProposal":
-		return request{verb: VerbWithdraw, bidID: in.Variables.ID, reason: in.Variables.Reason}, nil
+		c.verb, c.bidID, c.reason = VerbWithdraw, v.ID, v.Reason
 	case "viewer":
-		return request{verb: VerbMe}, nil
+		c.verb = VerbMe
+	default:
+		return badRequest(codeBadRequest, "operationName: %q is unknown", in.OperationName)
 	}
-	return request{verb: VerbOther}, badRequest(codeBadRequest, "operationName: %q is unknown", in.OperationName)
+	return nil
 }
 
-func (graphqlShape) parsePlace(in graphqlCall) (request, *refusal) {
-	input := in.Variables.Input
-	req := request{
-		verb: VerbPlace, posting: input.JobID, offer: offer{currency: input.Amount.Currency, days: input.Days, text: input.Text},
-	}
-	bad := checkPosting(input.JobID)
-	if bad == nil {
-		req.offer.amount, bad = checkAmount(input.Amount.Value, false)
-	}
-	return req, bad
-}
-
-func (graphqlShape) parseList(in graphqlCall) (request, *refusal) {
-	req := request{verb: VerbList, posting: in.Variables.JobID, perPage: max(in.Variables.First, 0)}
-	if req.posting != "" {
-		req.verb = VerbLookup
-	}
+func readGraphQLList(c *call, in graphqlCall) *refusal {
+	c.verb, c.perPage = VerbList, max(in.Variables.First, 0)
+	c.narrow(in.Variables.JobID)
 	for _, word := range in.Variables.Status {
 		states, bad := graphqlWords.states(word)
 		if bad != nil {
-			return req, bad
+			return bad
 		}
-		req.states = append(req.states, states...)
+		c.states = append(c.states, states...)
 	}
 	if in.Variables.After == "" {
-		return req, nil
+		return nil
 	}
-	raw, err := base64.StdEncoding.DecodeString(in.Variables.After)
-	text, found := strings.CutPrefix(string(raw), cursorPrefix)
-	n, wrong := strconv.Atoi(text)
-	if err != nil || !found || wrong != nil {
-		return req, badRequest(codeBadRequest, "after: %q is not an endCursor of this list", in.Variables.After)
-	}
-	req.cursor = n
-	return req, nil
-}
-
-func graphqlCursor(b bid) string {
-	return base64.StdEncoding.EncodeToString([]byte(cursorPrefix + b.ID))
-}
-
-func (graphqlShape) bid(v view, b bid) any {
-	out := map[string]any{
-		"id": b.ID, "job": map[string]string{"id": b.Posting}, "status": graphqlWords[b.State],
-		"amount":      map[string]string{"value": b.Amount, "currency": b.Currency},
-		"submittedAt": b.PlacedAt.Format(time.RFC3339), "url": v.base + "/proposals/" + b.ID,
-	}
-	if key := v.key(b); key != "" {
-		out["clientRef"] = key
-	}
-	return out
-}
-
-func (s graphqlShape) success(v view, res result) wording {
-	var field string
-	var value any
-	switch res.request.verb {
-	case VerbMe:
-		field, value = "viewer", map[string]string{"id": res.account}
-	case VerbList, VerbLookup:
-		nodes, info := []any{}, map[string]any{"hasNextPage": res.more, "endCursor": nil}
-		for _, b := range res.bids {
-			nodes = append(nodes, s.bid(v, b))
-			info["endCursor"] = graphqlCursor(b)
-		}
-		field, value = "proposals", map[string]any{"nodes": nodes, "pageInfo": info}
-	case VerbPlace:
-		field, value = "placeProposal", map[string]any{"proposal": s.bid(v, res.bid)}
-	case VerbWithdraw:
-		field, value = "withdrawProposal", map[string]any{"proposal": s.bid(v, res.bid)}
-	default:
-		field, value = "proposal", s.bid(v, res.bid)
-	}
-	return wording{status: http.StatusOK, body: map[string]any{"data": map[string]any{field: value}}}
-}
-
-func (graphqlShape) failure(f refusal) wording {
-	status := http.StatusOK
-	if f.status >= http.StatusInternalServerError || f.code == codeNoSuchRoute {
-		status = f.status
-	}
-	return wording{status: status, body: map[string]any{"data": nil, "errors": []any{
-		map[string]any{"message": f.message, "extensions": map[string]string{"code": f.code}},
-	}}}
+	cursor, _ := base64.StdEncoding.DecodeString(in.Variables.After) // what is no cursor lacks the prefix
+	return c.after("after", in.Variables.After, string(cursor))
 }

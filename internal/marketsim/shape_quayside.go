@@ -1,7 +1,6 @@
 package marketsim
 
 import (
-	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -11,8 +10,46 @@ import (
 
 // quaysideShape is the invented marketplace of docs/add-a-marketplace.md, unlike the others on purpose: POST /offers takes a
 // form and cents, GET /offers lists by what follows an offer's number, GET and DELETE /offers/{no} read and withdraw, GET
-// /me tells who asks. An offer's state is spread over open, chosen and result. Errors are {"reason"}.
-type quaysideShape struct{}
+// /me reads the account. An offer's state is spread over open, chosen and result. Errors are {"reason"}.
+var quaysideShape = shape{
+	routes: []route{
+		{"POST offers", VerbPlace, readQuaysidePlace},
+		{"GET offers", VerbList, func(c *call) (bad *refusal) {
+			q := c.http.URL.Query()
+			c.narrow(q.Get("job"))
+			if q.Get("open") == "true" {
+				c.states = []State{StateLive, StateAwardPending}
+			}
+			if q.Has("after") {
+				c.cursor, bad = number(q, "after", 0)
+			}
+			return bad
+		}},
+		{"GET offers/{bid}", VerbGet, nil},
+		{"DELETE offers/{bid}", VerbWithdraw, nil},
+		{"GET me", VerbMe, nil},
+	},
+	me: func(account string) any { return map[string]string{"company": account} },
+	bid: func(_ view, b bid) any {
+		amount, _ := decimal.NewFromString(b.Amount) // readQuaysidePlace made it
+		var result any
+		if !b.State.Live() {
+			result = quaysideResults[b.State]
+		}
+		return map[string]any{
+			"no": b.number(), "job": b.Posting, "cents": amount.Shift(2).IntPart(), "currency": b.Currency,
+			"open": b.State.Live(), "chosen": b.State == StateAwardPending, "result": result, "since": b.Time.Unix(),
+		}
+	},
+	list: func(p page) any { return map[string]any{"offers": p.items, "more": p.more} },
+	wrap: func(verb Verb, value any) any {
+		if verb == VerbPlace || verb == VerbGet || verb == VerbWithdraw {
+			return map[string]any{"offer": value}
+		}
+		return value
+	},
+	failure: func(f refusal) (int, any) { return f.status, map[string]string{"reason": strings.ToLower(f.code)} },
+}
 
 // quaysideResults are the words for offers that are not open any more.
 var quaysideResults = words{
@@ -20,101 +57,24 @@ var quaysideResults = words{
 	StateWithdrawn: "withdrawn", StateExpired: "lapsed",
 }
 
-func (quaysideShape) token(r *http.Request) string { return bearer(r) }
-
-func (s quaysideShape) parse(r *http.Request, path []string, body []byte) (request, *refusal) {
-	is := func(pattern string) bool { return matches(r, path, pattern) }
-	switch {
-	case is("POST offers"):
-		return s.parsePlace(body)
-	case is("GET offers"):
-		return s.parseList(r)
-	case is("GET offers/*"):
-		return request{verb: VerbGet, bidID: path[1]}, nil
-	case is("DELETE offers/*"):
-		return request{verb: VerbWithdraw, bidID: path[1]}, nil
-	case is("GET me"):
-		return request{verb: VerbMe}, nil
-	}
-	return noRoute(r)
-}
-
-func (quaysideShape) parsePlace(body []byte) (request, *refusal) {
-	form, err := url.ParseQuery(string(body))
+func readQuaysidePlace(c *call) *refusal {
+	form, err := url.ParseQuery(string(c.body))
 	if err != nil {
-		return request{verb: VerbPlace}, badRequest(codeBadRequest, "the body is no form: %v", err)
+		return badRequest(codeBadRequest, "the body is no form: %v", err)
 	}
-	req := request{verb: VerbPlace, posting: form.Get("job"), offer: offer{currency: form.Get("currency"), text: form.Get("note")}}
-	if bad := checkPosting(req.posting); bad != nil {
-		return req, bad
+	c.posting, c.offer = form.Get("job"), offer{currency: form.Get("currency"), text: form.Get("note")}
+	if bad := checkPosting(c.posting); bad != nil {
+		return bad
 	}
 	cents, err := strconv.ParseInt(form.Get("cents"), 10, 64)
 	if err != nil || cents < 1 {
-		return req, badRequest(codeInvalidAmount, "cents: %q is not a number of cents above 0", form.Get("cents"))
+		return badRequest(codeInvalidAmount, "cents: %q is not a number of cents above 0", form.Get("cents"))
 	}
-	req.offer.amount = decimal.New(cents, -2).String()
+	c.offer.amount = decimal.New(cents, -2).String()
 	if days := form.Get("days"); days != "" {
-		if req.offer.days, err = strconv.Atoi(days); err != nil {
-			return req, badRequest(codeBadRequest, "days: %q is not a number", days)
+		if c.offer.days, err = strconv.Atoi(days); err != nil {
+			return badRequest(codeBadRequest, "days: %q is not a number", days)
 		}
 	}
-	return req, nil
-}
-
-func (quaysideShape) parseList(r *http.Request) (req request, bad *refusal) {
-	q := r.URL.Query()
-	req = request{verb: VerbList, posting: q.Get("job")}
-	if req.posting != "" {
-		req.verb = VerbLookup
-	}
-	if q.Get("open") == "true" {
-		req.states = []State{StateLive, StateAwardPending}
-	}
-	if q.Has("after") {
-		req.cursor, bad = number(q, "after", 0)
-	}
-	return req, bad
-}
-
-type quaysideBid struct {
-	No       int64   `json:"no"`
-	Job      string  `json:"job"`
-	Cents    int64   `json:"cents"`
-	Currency string  `json:"currency"`
-	Open     bool    `json:"open"`
-	Chosen   bool    `json:"chosen"`
-	Result   *string `json:"result"`
-	Since    int64   `json:"since"`
-}
-
-func (quaysideShape) bid(b bid) quaysideBid {
-	amount, _ := decimal.NewFromString(b.Amount) // parsePlace made it
-	out := quaysideBid{
-		No: int64(b.number()), Job: b.Posting, Cents: amount.Shift(2).IntPart(), Currency: b.Currency,
-		Open: b.State.Live(), Chosen: b.State == StateAwardPending, Since: b.PlacedAt.Unix(),
-	}
-	if !out.Open {
-		result := quaysideResults[b.State]
-		out.Result = &result
-	}
-	return out
-}
-
-func (s quaysideShape) success(_ view, res result) wording {
-	switch res.request.verb {
-	case VerbMe:
-		return wording{status: http.StatusOK, body: map[string]string{"company": res.account}}
-	case VerbList, VerbLookup:
-		offers := []quaysideBid{}
-		for _, b := range res.bids {
-			offers = append(offers, s.bid(b))
-		}
-		return wording{status: http.StatusOK, body: map[string]any{"offers": offers, "more": res.more}}
-	default:
-		return wording{status: res.bidStatus(), body: map[string]any{"offer": s.bid(res.bid)}}
-	}
-}
-
-func (quaysideShape) failure(f refusal) wording {
-	return wording{status: f.status, body: map[string]string{"reason": strings.ToLower(f.code)}}
+	return nil
 }

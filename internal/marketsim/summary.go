@@ -52,7 +52,7 @@ type Summary struct {
 	Rows []Row `json:"rows"`
 }
 
-// Row returns the row of one posting; an empty one when nobody bid there.
+// Row returns the row of one posting; an empty one when there was no bid.
 func (s Summary) Row(market, account, posting string) Row {
 	for _, r := range s.Rows {
 		if r.Market == market && r.Account == account && r.Posting == posting {

@@ -1,6 +1,6 @@
 // Package history checks what was seen of postings, by everybody together, for linearizability: whether there is one order
 // of all calls, each at some moment between its beginning and its end, in which a posting is a register that holds at most
-// one live bid of ours. A call whose outcome nobody was told may have had its effect or not; both are followed.
+// one live bid of ours. A call with an unknown outcome may have had its effect or not; both are followed.
 package history
 
 import (
@@ -23,17 +23,17 @@ const (
 	Create Kind = "create"
 	// Gone is the moment when the Bid object Owner is gone.
 	Gone Kind = "gone"
-	// Place puts a bid of Owner on the posting. Done tells its ID.
+	// Place puts a bid of Owner on the posting. With Done, its ID is known.
 	Place Kind = "place"
 	// Withdraw takes the bid ID back.
 	Withdraw Kind = "withdraw"
 	// End is the moment when the bid ID ended without our doing.
 	End Kind = "end"
-	// Look shows which bids of ours are live: Seen.
-	Look Kind = "look"
+	// Lookup shows which bids of ours are live: Seen.
+	Lookup Kind = "lookup"
 )
 
-// Outcome is what who asked was told.
+// Outcome is the outcome as the caller sees it.
 type Outcome string
 
 // The outcomes.
@@ -55,7 +55,7 @@ type Operation struct {
 	ID string
 	// Again is true when the marketplace answered a place with a bid that it had placed before, and that may have ended.
 	Again bool
-	// Seen are the IDs that a Look showed.
+	// Seen are the IDs that a Lookup showed.
 	Seen []string
 	// Call and Return bound the moment at which it took effect. Return is zero when it may be any time later. Where a bid is
 	// not shown at once, its place returns when it is.

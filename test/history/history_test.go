@@ -31,7 +31,7 @@ func TestCheck(t *testing.T) {
 		ok  bool
 		ops []Operation
 	}{
-		{"one bid, seen", true, []Operation{placed, op(3, 4, Operation{Kind: Look, Seen: []string{"1"}})}},
+		{"one bid, seen", true, []Operation{placed, op(3, 4, Operation{Kind: Lookup, Seen: []string{"1"}})}},
 		{"two bids", false, []Operation{placed, op(3, 4, Operation{Kind: Place, Owner: "b", ID: "2"})}},
 		{"two bids of one owner", false, []Operation{placed, op(3, 4, Operation{Kind: Place, Owner: "a", ID: "2"})}},
 		{"the same key again", true, []Operation{placed, op(3, 4, Operation{Kind: Place, Owner: "a", ID: "1", Again: true})}},
@@ -48,20 +48,20 @@ func TestCheck(t *testing.T) {
 			placed, op(3, 4, Operation{Kind: Withdraw, ID: "1", Outcome: Refused}), op(5, 6, Operation{Kind: Place, Owner: "b", ID: "2"}),
 		}},
 		{"unknown, not there, and again: it had no effect yet", true, []Operation{
-			unknown, op(5, 6, Operation{Kind: Look}), op(7, 8, Operation{Kind: Place, Owner: "a", ID: "1"}),
+			unknown, op(5, 6, Operation{Kind: Lookup}), op(7, 8, Operation{Kind: Place, Owner: "a", ID: "1"}),
 		}},
 		{"unknown, and there, and another one", false, []Operation{
-			unknown, op(5, 6, Operation{Kind: Look, Seen: []string{"1"}}), op(7, 8, Operation{Kind: Place, Owner: "b", ID: "2"}),
+			unknown, op(5, 6, Operation{Kind: Lookup, Seen: []string{"1"}}), op(7, 8, Operation{Kind: Place, Owner: "b", ID: "2"}),
 		}},
 		{"unknown, not there, another one, and then there", false, []Operation{
-			unknown, op(5, 6, Operation{Kind: Look}), op(7, 8, Operation{Kind: Place, Owner: "b", ID: "2"}),
-			op(9, 10, Operation{Kind: Look, Seen: []string{"1"}}),
+			unknown, op(5, 6, Operation{Kind: Lookup}), op(7, 8, Operation{Kind: Place, Owner: "b", ID: "2"}),
+			op(9, 10, Operation{Kind: Lookup, Seen: []string{"1"}}),
 		}},
-		{"not shown although it was placed long ago", false, []Operation{placed, op(3, 4, Operation{Kind: Look})}},
+		{"not shown although it was placed long ago", false, []Operation{placed, op(3, 4, Operation{Kind: Lookup})}},
 		{"not shown while it is being placed", true, []Operation{
-			op(1, 5, Operation{Kind: Place, Owner: "a", ID: "1"}), op(3, 4, Operation{Kind: Look}),
+			op(1, 5, Operation{Kind: Place, Owner: "a", ID: "1"}), op(3, 4, Operation{Kind: Lookup}),
 		}},
-		{"two seen", false, []Operation{placed, op(3, 4, Operation{Kind: Look, Seen: []string{"1", "2"}})}},
+		{"two seen", false, []Operation{placed, op(3, 4, Operation{Kind: Lookup, Seen: []string{"1", "2"}})}},
 		{"a Bid that goes and leaves its bid", false, []Operation{
 			op(0, 1, Operation{Kind: Create, Owner: "a"}), placed, op(3, 3, Operation{Kind: Gone, Owner: "a"}),
 		}},

@@ -7,8 +7,8 @@ import (
 	"github.com/onebid-dev/onebid/internal/marketsim"
 )
 
-// FromLedger gives the operations that a simulator's ledger tells of. A place or withdrawal is what its caller saw of it;
-// after every effect comes a Look by the oracle, which sees everything. Postings are those of one account at one market.
+// FromLedger gives the operations in a simulator's ledger. A place or withdrawal is what its caller saw of it;
+// after every effect comes a Lookup by the oracle, which sees everything. Postings are those of one account at one market.
 // Markets that get a second bid by a person's hand with the same account have two live bids, and the check says so.
 func FromLedger(records []marketsim.Record) []Operation {
 	l := &ledger{calls: map[int64]int{}, live: map[string]map[string]bool{}}
@@ -78,11 +78,11 @@ func (l *ledger) effect(r *marketsim.Record) {
 		return
 	}
 	l.operations = append(l.operations, Operation{
-		Key: key, Kind: Look, Outcome: Done, Seen: slices.Sorted(maps.Keys(live)), Call: r.Time, Return: r.Time,
+		Key: key, Kind: Lookup, Outcome: Done, Seen: slices.Sorted(maps.Keys(live)), Call: r.Time, Return: r.Time,
 	})
 }
 
-// reply ends an operation where its caller was told the outcome.
+// reply ends an operation whose caller got the outcome.
 func (l *ledger) reply(r *marketsim.Record) {
 	at, found := l.calls[r.Call]
 	if !found {

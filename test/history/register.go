@@ -10,7 +10,7 @@ import (
 type posting struct {
 	// bid is the Owner of the Bid object, "" when there is none.
 	bid string
-	// live is the ID of the live bid; "" when there is none, and unseen while nobody was told its ID.
+	// live is the ID of the live bid; "" when there is none, and unseen while its ID is unknown.
 	live string
 	// owner of the live bid.
 	owner string
@@ -50,8 +50,8 @@ func (s posting) step(o *Operation) []posting {
 		return s.withdraw(o)
 	case End:
 		return []posting{s.without(o.ID)}
-	case Look:
-		return s.look(o.Seen)
+	case Lookup:
+		return s.lookup(o.Seen)
 	}
 	return nil
 }
@@ -84,7 +84,7 @@ func (s posting) place(o *Operation) []posting {
 	case o.Outcome == Unknown:
 		return []posting{s} // it was refused, or it was the same key
 	case o.Again && !same:
-		return []posting{s} // it told of a bid that has ended
+		return []posting{s} // the reply was a bid that has ended
 	}
 	return when(s.live == "" || same, placed)
 }
@@ -100,7 +100,7 @@ func (s posting) withdraw(o *Operation) []posting {
 	}
 }
 
-func (s posting) look(seen []string) []posting {
+func (s posting) lookup(seen []string) []posting {
 	switch {
 	case len(seen) == 0:
 		return when(s.live == "", s)

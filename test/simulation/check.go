@@ -13,21 +13,21 @@ import (
 )
 
 const (
-	// patience is how long a world without trouble may take to come to rest.
-	patience = 15 * time.Minute
-	// tidying is how long after that the last leftovers may take.
-	tidying = 45 * time.Second
-	// silence is how long nothing may be written then.
-	silence = 30 * time.Second
+	// convergence is how long a world without faults may take to come to rest.
+	convergence = 15 * time.Minute
+	// cleanup is how long after that the last leftovers may take.
+	cleanup = 45 * time.Second
+	// quietPeriod is how long nothing may be written then.
+	quietPeriod = 30 * time.Second
 )
 
-// converge ends all trouble, waits until everything has come to rest, and checks what must be true then.
+// converge ends all faults, waits until everything is at rest, and checks what must be true then.
 func (w *world) converge() {
 	ctx := context.Background()
-	w.makePeace(ctx)
+	w.recover(ctx)
 	for waited := time.Duration(0); !w.atRest(); waited += time.Second {
-		if waited > patience {
-			w.violate("I3", "nothing goes wrong any more, and after %s something is still not at rest", patience)
+		if waited > convergence {
+			w.violate("I3", "nothing goes wrong any more, and after %s something is still not at rest", convergence)
 			return
 		}
 		_ = w.sleep(ctx, time.Second)
@@ -37,34 +37,32 @@ func (w *world) converge() {
 			}
 		}
 	}
-	_ = w.sleep(ctx, tidying)
+	_ = w.sleep(ctx, cleanup)
 	if !w.atRest() {
 		w.violate("I3", "what was at rest does not stay so")
 		return
 	}
 	writes, calls := w.api.written(), w.market.written()
-	_ = w.sleep(ctx, silence)
+	_ = w.sleep(ctx, quietPeriod)
 	if more := w.api.written() - writes; more > 0 {
 		w.violate("I4", "nothing changes, and %d writes are made", more)
 	}
 	if more := w.market.written() - calls; more > 0 {
 		w.violate("I4", "nothing changes, and %d calls are made that place or withdraw", more)
 	}
-	w.settled()
+	w.checkEnd()
 	if w.plan.Beyond {
-		return // nobody can say until when a call may take effect
+		return // there is no bound on when a call may take effect
 	}
 	if err := w.journal.check(); err != nil {
 		w.violate("I1", "%s", err)
 	}
 }
 
-// makePeace ends trouble. Owners decide what they had left open.
-func (w *world) makePeace(ctx context.Context) {
-	w.mu.Lock()
-	w.peaceful = true
-	w.mu.Unlock()
-	w.note("world", "no more trouble")
+// recover ends all faults. Owners decide what they had left open.
+func (w *world) recover(ctx context.Context) {
+	w.endFaults()
+	w.note("world", "no more faults")
 	for {
 		var left time.Duration
 		for i := range w.replicas {
@@ -111,8 +109,8 @@ func resting(bid *onebidv1.Bid) bool {
 	return bidding.PlacedStatus(bid) == metav1.ConditionTrue && !bidding.Withdrawing(bid)
 }
 
-// settled checks a world at rest.
-func (w *world) settled() {
+// checkEnd checks a world at rest.
+func (w *world) checkEnd() {
 	bids := w.api.all()
 	w.market.mu.Lock()
 	defer w.market.mu.Unlock()
@@ -132,7 +130,7 @@ func (w *world) settled() {
 }
 
 // excused is true where a call may be carried out later than all bounds allow and no key can be burned: then the
-// marketplace keeps bids single, and nobody keeps a withdrawn one from coming back.
+// marketplace keeps bids single, and nothing keeps a withdrawn one from coming back.
 func (w *world) excused() bool { return w.plan.Beyond && w.plan.Class != onebidv1.ClassIdempotencyKey }
 
 func accounted(b *remote, bids []*onebidv1.Bid) bool {
@@ -155,8 +153,8 @@ func (w *world) consistent(bid *onebidv1.Bid) {
 			w.violate("I3", "Bid %s says that it is Active, and the marketplace has %v", bid.Name, b)
 		}
 	case state == onebidv1.StateDuplicate && !w.excused() && !w.market.persons[bid.Spec.PostingID]:
-		w.violate("I3", "Bid %s ended as Duplicate, and nobody else ever bid there", bid.Name)
+		w.violate("I3", "Bid %s ended as Duplicate, and no person ever bid there", bid.Name)
 	case state == onebidv1.StateIndeterminate && w.plan.Class != onebidv1.ClassNone && w.plan.StoresKey:
-		w.violate("I3", "Bid %s asks a person, where the marketplace tells whose a bid is", bid.Name)
+		w.violate("I3", "Bid %s asks a person, although the marketplace shows whose a bid is", bid.Name)
 	}
 }

@@ -28,7 +28,7 @@ func (c *hostClock) Since(t time.Time) time.Duration { return c.Now().Sub(t) }
 func (c *hostClock) NewTimer(d time.Duration) clock.Timer {
 	wait := time.Duration(float64(d) / c.rate)
 	if !c.p.isDead() {
-		wait = c.p.w.reserve(wait)
+		wait = c.p.reserve(wait)
 	}
 	return &hostTimer{time.NewTimer(wait), c}
 }
@@ -37,7 +37,7 @@ func (c *hostClock) After(d time.Duration) <-chan time.Time { return c.NewTimer(
 
 func (c *hostClock) Sleep(d time.Duration) { <-c.After(d) }
 
-func (*hostClock) Tick(time.Duration) <-chan time.Time { panic("nobody ticks") }
+func (*hostClock) Tick(time.Duration) <-chan time.Time { panic("not used") }
 
 type hostTimer struct {
 	timer *time.Timer

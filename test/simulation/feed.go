@@ -11,7 +11,7 @@ import (
 type feed[T any] struct {
 	p       *process
 	name    string
-	slow    []trouble
+	slow    []fault
 	deliver func(context.Context, T)
 	signal  chan struct{}
 
@@ -19,7 +19,7 @@ type feed[T any] struct {
 	items []T
 }
 
-func newFeed[T any](p *process, name string, deliver func(context.Context, T), slow ...trouble) *feed[T] {
+func newFeed[T any](p *process, name string, deliver func(context.Context, T), slow ...fault) *feed[T] {
 	return &feed[T]{p: p, name: name, slow: slow, deliver: deliver, signal: make(chan struct{}, 1)}
 }
 
@@ -55,13 +55,13 @@ func (f *feed[T]) run(ctx context.Context) {
 				return
 			}
 		}
-		l := f.p.w.fortune.of(f.p.name, f.name)
+		l := f.p.randoms.of(f.p.name, f.name)
 		wait := l.between(100*time.Microsecond, 20*time.Millisecond)
-		if f.p.w.troubled() && l.chance(0.05) {
+		if f.p.faulty() && l.chance(0.05) {
 			wait = l.between(0, 2*time.Second)
 		}
 		for ; wait > 0; wait = f.p.left(f.slow...) {
-			if f.p.w.sleep(ctx, wait) != nil {
+			if f.p.sleep(ctx, wait) != nil {
 				return
 			}
 		}

@@ -9,7 +9,7 @@ import (
 	"github.com/onebid-dev/onebid/test/history"
 )
 
-// journal is what everybody saw of the postings. A second judge reads it, who knows nothing of the first one's rules.
+// journal records what each caller saw of the postings. A second check, independent of the first one's rules, reads it.
 type journal struct {
 	mu         sync.Mutex
 	operations []history.Operation
@@ -27,8 +27,7 @@ func (j *journal) happened(kind history.Kind, outcome history.Outcome, posting, 
 	j.add(history.Operation{Key: posting, Kind: kind, Outcome: outcome, Owner: owner, ID: id, Call: now, Return: now})
 }
 
-// outcomeOf tells what a caller was told. Until when an unknown one may still take effect and show is what the marketplace
-// promises.
+// outcomeOf is the outcome as the caller sees it.
 func outcomeOf(err error) history.Outcome {
 	switch marketplace.ClassOf(err) {
 	case "":
@@ -67,12 +66,12 @@ func (j *journal) withdrew(posting, id string, err error, began time.Time) {
 	j.add(o)
 }
 
-// looked adds a look-up: what it showed of ours.
-func (j *journal) looked(posting string, seen []string, began time.Time) {
-	j.add(history.Operation{Key: posting, Kind: history.Look, Outcome: history.Done, Seen: seen, Call: began, Return: time.Now()})
+// lookedUp adds a lookup: what it showed of ours.
+func (j *journal) lookedUp(posting string, seen []string, began time.Time) {
+	j.add(history.Operation{Key: posting, Kind: history.Lookup, Outcome: history.Done, Seen: seen, Call: began, Return: time.Now()})
 }
 
-// check asks the second judge.
+// check runs the second check.
 func (j *journal) check() error {
 	j.mu.Lock()
 	defer j.mu.Unlock()

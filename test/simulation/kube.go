@@ -7,7 +7,6 @@ import (
 	"sync"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -16,7 +15,7 @@ import (
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 )
 
-// cache is what a process has been told of the Bids.
+// cache is a process's copy of the Bids.
 type cache struct {
 	mu   sync.Mutex
 	bids map[string]*onebidv1.Bid
@@ -44,11 +43,18 @@ func (c *cache) names() []string {
 	return slices.Sorted(maps.Keys(c.bids))
 }
 
-// cachedClient reads from the cache and writes to the store. What is not here nobody uses.
+// apiserver is a process's connection to the API server.
+type apiserver struct {
+	p   *process
+	api *store
+}
+
+// cachedClient reads from the cache and writes to the store. What is not here is not used.
 type cachedClient struct {
 	client.Client
-	p     *process
-	cache *cache
+	*apiserver
+	cache       *cache
+	marketplace *onebidv1.Marketplace
 }
 
 func (c *cachedClient) Get(_ context.Context, key client.ObjectKey, into client.Object, _ ...client.GetOption) error {
@@ -59,7 +65,7 @@ func (c *cachedClient) Get(_ context.Context, key client.ObjectKey, into client.
 			return nil
 		}
 	case *onebidv1.Marketplace:
-		c.p.w.marketplace.DeepCopyInto(into)
+		c.marketplace.DeepCopyInto(into)
 		return nil
 	}
 	return apierrors.NewNotFound(bidResource, key.Name) // there are no Postings
@@ -81,15 +87,17 @@ func (c *cachedClient) Patch(ctx context.Context, obj client.Object, patch clien
 		return err
 	}
 	return c.p.request(ctx, "patch", obj.GetName(), func() error {
-		return c.p.w.api.patchFinalizers(c.p.name, obj.GetName(), data)
+		return c.api.patchFinalizers(c.p.name, obj.GetName(), data)
 	})
 }
 
-func (c *cachedClient) Status() client.SubResourceWriter { return &statusClient{p: c.p} }
+func (c *cachedClient) Status() client.SubResourceWriter {
+	return &statusClient{apiserver: c.apiserver}
+}
 
 type statusClient struct {
 	client.SubResourceWriter
-	p *process
+	*apiserver
 }
 
 func (c *statusClient) Update(ctx context.Context, obj client.Object, _ ...client.SubResourceUpdateOption) error {
@@ -98,7 +106,7 @@ func (c *statusClient) Update(ctx context.Context, obj client.Object, _ ...clien
 		return apierrors.NewBadRequest("only Bids have a status here")
 	}
 	stored := bid.DeepCopy()
-	err := c.p.request(ctx, "update status", bid.Name, func() error { return c.p.w.api.updateStatus(c.p.name, stored) })
+	err := c.p.request(ctx, "update status", bid.Name, func() error { return c.api.updateStatus(c.p.name, stored) })
 	if err == nil {
 		*bid = *stored
 	}
@@ -108,14 +116,14 @@ func (c *statusClient) Update(ctx context.Context, obj client.Object, _ ...clien
 // liveReader reads from the store.
 type liveReader struct {
 	client.Reader
-	p *process
+	*apiserver
 }
 
 func (r *liveReader) Get(ctx context.Context, key client.ObjectKey, into client.Object, _ ...client.GetOption) error {
 	return r.p.request(ctx, "get", key.Name, func() error {
 		switch into := into.(type) {
 		case *onebidv1.Bid:
-			if bid := r.p.w.api.bid(key.Name); bid != nil {
+			if bid := r.api.bid(key.Name); bid != nil {
 				bid.DeepCopyInto(into)
 				return nil
 			}
@@ -128,9 +136,9 @@ func (r *liveReader) Get(ctx context.Context, key client.ObjectKey, into client.
 }
 
 // listLeases is what the audit reads: the postings' Leases.
-func (p *process) listLeases(ctx context.Context, namespace string) (leases []*coordinationv1.Lease, err error) {
-	err = p.request(ctx, "list", "leases", func() error {
-		stored, _ := p.w.api.listLeases(namespace, onebidv1.LeaseKindPosting)
+func (a *apiserver) listLeases(ctx context.Context, namespace string) (leases []*coordinationv1.Lease, err error) {
+	err = a.p.request(ctx, "list", "leases", func() error {
+		stored, _ := a.api.listLeases(namespace, onebidv1.LeaseKindPosting)
 		for _, lease := range stored {
 			leases = append(leases, lease.DeepCopy())
 		}
@@ -146,11 +154,7 @@ func (postings) BidActive(context.Context, *onebidv1.Bid) error { return nil }
 
 func (postings) BidEnded(context.Context, *onebidv1.Bid, onebidv1.BidRecord) error { return nil }
 
-// events that people would see.
-type events struct{ p *process }
+// events are not looked at.
+type events struct{}
 
-func (e events) Eventf(_, _ runtime.Object, kind, reason, _, _ string, _ ...any) {
-	if kind == corev1.EventTypeWarning && !e.p.isDead() {
-		e.p.w.warned(reason)
-	}
-}
+func (events) Eventf(runtime.Object, runtime.Object, string, string, string, string, ...any) {}

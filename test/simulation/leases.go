@@ -19,13 +19,13 @@ import (
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 )
 
-// beat is one change of a heartbeat Lease.
-type beat struct {
+// heartbeat is one change of a heartbeat Lease.
+type heartbeat struct {
 	version int64
 	event   watch.Event
 }
 
-func isBeat(lease *coordinationv1.Lease) bool {
+func isHeartbeat(lease *coordinationv1.Lease) bool {
 	return lease.Labels[onebidv1.LabelLease] == onebidv1.LeaseKindHeartbeat
 }
 
@@ -38,16 +38,16 @@ func (s *store) putLease(by, ref string, kind watch.EventType, lease *coordinati
 		lease.ResourceVersion = s.nextVersion()
 		s.leases[ref] = lease
 	}
-	if !isBeat(lease) {
+	if !isHeartbeat(lease) {
 		s.writes++
-		s.w.note(by, "%s Lease %s: %s", strings.ToLower(string(kind)), lease.Name, leaseWords{lease})
+		s.note(by, "%s Lease %s: %s", strings.ToLower(string(kind)), lease.Name, leaseWords{lease})
 		return
 	}
 	if kind != watch.Modified {
-		s.w.note(by, "%s heartbeat %s", strings.ToLower(string(kind)), lease.Name)
+		s.note(by, "%s heartbeat %s", strings.ToLower(string(kind)), lease.Name)
 	}
-	b := beat{s.version, watch.Event{Type: kind, Object: lease}}
-	s.beats = append(s.beats, b)
+	b := heartbeat{s.version, watch.Event{Type: kind, Object: lease}}
+	s.heartbeats = append(s.heartbeats, b)
 	for _, f := range s.watches {
 		f.push(b)
 	}
@@ -70,13 +70,11 @@ func (s *store) updateLease(by, ref string, given *coordinationv1.Lease) (*coord
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	known := s.leases[ref]
-	switch {
-	case known == nil:
+	if known == nil {
 		return nil, apierrors.NewNotFound(leaseResource, given.Name)
-	case given.ResourceVersion == "":
-		return nil, apierrors.NewBadRequest("metadata.resourceVersion must be given")
-	case given.UID != known.UID || given.ResourceVersion != known.ResourceVersion:
-		return nil, apierrors.NewConflict(leaseResource, given.Name, errVersion)
+	}
+	if err := outdated(leaseResource, known, given); err != nil {
+		return nil, err
 	}
 	lease := given.DeepCopy()
 	wholeMicros(lease)
@@ -121,12 +119,12 @@ func (s *store) listLeases(namespace, kind string) (leases []*coordinationv1.Lea
 	return leases, strconv.FormatInt(s.version, 10)
 }
 
-// followBeats gives a watcher every change of a heartbeat after the version.
-func (s *store) followBeats(f *feed[beat], after string) {
+// followHeartbeats gives a watcher every change of a heartbeat after the version.
+func (s *store) followHeartbeats(f *feed[heartbeat], after string) {
 	version, _ := strconv.ParseInt(after, 10, 64) // nothing means everything
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, b := range s.beats {
+	for _, b := range s.heartbeats {
 		if b.version > version {
 			f.push(b)
 		}
@@ -142,66 +140,70 @@ func wholeMicros(lease *coordinationv1.Lease) {
 	}
 }
 
-// leaseGetter is a process's connection to the Leases.
-type leaseGetter struct{ p *process }
+// leaseGetter is a process's client for Leases.
+type leaseGetter struct{ *apiserver }
 
 // IsWatchListSemanticsUnSupported keeps informers to list and watch.
 func (leaseGetter) IsWatchListSemanticsUnSupported() bool { return true }
 
 func (g leaseGetter) Leases(namespace string) coordinationv1client.LeaseInterface {
-	return &leaseClient{p: g.p, api: g.p.w.api, namespace: namespace}
+	return &leaseClient{apiserver: g.apiserver, namespace: namespace}
 }
 
 type leaseClient struct {
-	coordinationv1client.LeaseInterface // what is not here nobody uses
-	p                                   *process
-	api                                 *store
-	namespace                           string
+	coordinationv1client.LeaseInterface // what is not here is not used
+	*apiserver
+	namespace string
 }
 
 func (c *leaseClient) ref(name string) string { return c.namespace + "/" + name }
 
-func (c *leaseClient) Create(
-	ctx context.Context, given *coordinationv1.Lease, _ metav1.CreateOptions,
-) (stored *coordinationv1.Lease, err error) {
-	err = c.p.request(ctx, "create", given.Name, func() (err error) {
-		stored, err = c.api.createLease(c.p.name, c.ref(given.Name), given)
+// request returns a copy of the Lease that a request yields.
+func (c *leaseClient) request(
+	ctx context.Context, verb, name string, do func(ref string) (*coordinationv1.Lease, error),
+) (lease *coordinationv1.Lease, err error) {
+	err = c.p.request(ctx, verb, name, func() error {
+		stored, err := do(c.ref(name))
+		if err == nil {
+			lease = stored.DeepCopy()
+		}
 		return err
 	})
-	return copied(stored, err)
+	if err != nil {
+		return nil, err
+	}
+	return lease, nil
+}
+
+func (c *leaseClient) Create(
+	ctx context.Context, given *coordinationv1.Lease, _ metav1.CreateOptions,
+) (*coordinationv1.Lease, error) {
+	return c.request(ctx, "create", given.Name, func(ref string) (*coordinationv1.Lease, error) {
+		return c.api.createLease(c.p.name, ref, given)
+	})
 }
 
 func (c *leaseClient) Update(
 	ctx context.Context, given *coordinationv1.Lease, _ metav1.UpdateOptions,
-) (stored *coordinationv1.Lease, err error) {
-	err = c.p.request(ctx, "update", given.Name, func() (err error) {
-		stored, err = c.api.updateLease(c.p.name, c.ref(given.Name), given)
-		return err
+) (*coordinationv1.Lease, error) {
+	return c.request(ctx, "update", given.Name, func(ref string) (*coordinationv1.Lease, error) {
+		return c.api.updateLease(c.p.name, ref, given)
 	})
-	return copied(stored, err)
+}
+
+func (c *leaseClient) Get(ctx context.Context, name string, _ metav1.GetOptions) (*coordinationv1.Lease, error) {
+	return c.request(ctx, "get", name, func(ref string) (*coordinationv1.Lease, error) {
+		if stored := c.api.lease(ref); stored != nil {
+			return stored, nil
+		}
+		return nil, apierrors.NewNotFound(leaseResource, name)
+	})
 }
 
 func (c *leaseClient) Delete(ctx context.Context, name string, options metav1.DeleteOptions) error {
 	return c.p.request(ctx, "delete", name, func() error {
 		return c.api.deleteLease(c.p.name, c.ref(name), name, options.Preconditions)
 	})
-}
-
-func (c *leaseClient) Get(ctx context.Context, name string, _ metav1.GetOptions) (stored *coordinationv1.Lease, err error) {
-	err = c.p.request(ctx, "get", name, func() error {
-		if stored = c.api.lease(c.ref(name)); stored == nil {
-			return apierrors.NewNotFound(leaseResource, name)
-		}
-		return nil
-	})
-	return copied(stored, err)
-}
-
-func copied(stored *coordinationv1.Lease, err error) (*coordinationv1.Lease, error) {
-	if err != nil {
-		return nil, err
-	}
-	return stored.DeepCopy(), nil
 }
 
 // List and Watch are for heartbeats alone. They never fail, only take longer: client-go spaces its retries by chance.
@@ -225,15 +227,15 @@ func (c *leaseClient) Watch(ctx context.Context, options metav1.ListOptions) (wa
 	f := newFeed(c.p, "watch", w.tell, paused, noAPI)
 	watching, stop := context.WithCancel(ctx)
 	w.stop = stop
-	c.p.w.run(func() { f.run(watching) })
-	c.api.followBeats(f, options.ResourceVersion)
+	c.p.run(func() { f.run(watching) })
+	c.api.followHeartbeats(f, options.ResourceVersion)
 	return w, nil
 }
 
 func (c *leaseClient) reach(ctx context.Context) error {
-	l := c.p.w.fortune.of(c.p.name, "list and watch")
+	l := c.p.randoms.of(c.p.name, "list and watch")
 	for wait := l.between(time.Millisecond, 5*time.Millisecond); wait > 0; wait = c.p.left(paused, noAPI) {
-		if err := c.p.w.sleep(ctx, wait); err != nil {
+		if err := c.p.sleep(ctx, wait); err != nil {
 			return err
 		}
 	}
@@ -247,7 +249,7 @@ type leaseWatch struct {
 	once   sync.Once
 }
 
-func (w *leaseWatch) tell(ctx context.Context, b beat) {
+func (w *leaseWatch) tell(ctx context.Context, b heartbeat) {
 	b.event.Object = b.event.Object.DeepCopyObject()
 	select {
 	case w.events <- b.event:

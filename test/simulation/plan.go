@@ -24,12 +24,12 @@ var timing = ownership.Timing{
 	Heartbeat: 5 * time.Second, Renew: 1500 * time.Millisecond, Margin: time.Second, Pause: time.Second, Drift: 0.01,
 }
 
-// Deed is what a step does.
-type Deed int
+// Action is what a step does.
+type Action int
 
 // Deeds of users, of the posting's owner, of a person at the marketplace, and of fate.
 const (
-	Create Deed = iota
+	Create Action = iota
 	Delete
 	Withdraw
 	Edit
@@ -43,21 +43,21 @@ const (
 	CutAPI
 	CutMarket
 	Stale
-	deeds
+	actions
 )
 
-var deedNames = [deeds]string{
+var actionNames = [actions]string{
 	"create", "delete", "withdraw", "edit", "answer", "award", "reject", "a person bids", "a person withdraws", "crash", "pause",
 	"cut off from the API server", "cut off from the marketplace", "stale caches",
 }
 
-func (d Deed) String() string { return deedNames[d] }
+func (d Action) String() string { return actionNames[d] }
 
 // Step is one thing that happens from outside.
 type Step struct {
 	// After the step before.
-	After time.Duration
-	Deed  Deed
+	After  time.Duration
+	Action Action
 	// Replica that suffers, or posting that is meant.
 	Which int
 	// For how long.
@@ -65,7 +65,7 @@ type Step struct {
 }
 
 func (s Step) String() string {
-	return fmt.Sprintf("after %s: %s %d for %s", s.After.Round(time.Millisecond), s.Deed, s.Which, s.For.Round(time.Millisecond))
+	return fmt.Sprintf("after %s: %s %d for %s", s.After.Round(time.Millisecond), s.Action, s.Which, s.For.Round(time.Millisecond))
 }
 
 // Plan is a history to be. The same Plan gives the same history.
@@ -81,7 +81,7 @@ type Plan struct {
 	Admission bool
 	// Orphans is what the audit does.
 	Orphans onebidv1.OrphanPolicy
-	// Beyond lifts the bounds of time: calls are carried out much later, and a process may stand still before a first byte.
+	// Beyond lifts the bounds of time: calls are carried out much later, and a process may pause before a first byte.
 	Beyond   bool
 	Replicas int
 	Postings int
@@ -94,7 +94,7 @@ type Plan struct {
 
 // Generate draws a Plan.
 func Generate(seed uint64, beyond bool) Plan {
-	l := luck{rand.New(rand.NewPCG(seed, 0))}
+	l := random{rand.New(rand.NewPCG(seed, 0))}
 	p := Plan{
 		Seed: seed, Beyond: beyond, Replicas: 2 + l.IntN(2), Postings: 1 + l.weighted(2, 1), Admission: l.chance(0.8),
 		Flaky: []float64{0, 0.02, 0.1}[l.IntN(3)], Answers: l.chance(0.5), Orphans: onebidv1.OrphansReport,
@@ -117,20 +117,20 @@ func Generate(seed uint64, beyond bool) Plan {
 	return p
 }
 
-func steps(l luck, p *Plan, n int) []Step {
-	out := []Step{{After: l.between(0, 4*time.Second), Deed: Create}}
+func steps(l random, p *Plan, n int) []Step {
+	out := []Step{{After: l.between(0, 4*time.Second), Action: Create}}
 	weights := []int{16, 11, 5, 2, 4, 1, 1, 0, 0, 9, 9, 7, 3, 5}
 	if p.StoresKey && !p.Beyond {
 		weights[PersonBids], weights[PersonWithdraws] = 1, 1
 	}
 	for range n {
-		s := Step{Deed: Deed(l.weighted(weights...))}
+		s := Step{Action: Action(l.weighted(weights...))}
 		// Much of what goes wrong goes wrong while something is under way: short gaps, and now and then a long one.
 		s.After = []time.Duration{
 			l.between(0, 50*time.Millisecond), l.between(0, 2*time.Second), l.between(0, 15*time.Second),
 		}[l.weighted(4, 4, 3)]
 		s.Which = l.IntN(p.Postings)
-		if s.Deed >= Crash {
+		if s.Action >= Crash {
 			s.Which = l.IntN(p.Replicas)
 			s.For = []time.Duration{
 				l.between(0, 3*time.Second), l.between(time.Second, 12*time.Second), l.between(5*time.Second, 40*time.Second),

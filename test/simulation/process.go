@@ -13,33 +13,33 @@ var (
 	errNoAnswer = errors.New("connection reset by peer")
 )
 
-// process is one life of a replica. All that it does to the world goes through here: a process that is dead does nothing,
-// one that is paused does it later, one that is cut off gets errors.
+// process is one life of a replica. All its requests pass here: a dead process makes none, a paused one makes them later,
+// one that is cut off gets errors.
 type process struct {
-	w    *world
+	*env
 	name string
 
 	mu    sync.Mutex
 	dead  bool
-	until map[trouble]time.Time
+	until map[fault]time.Time
 }
 
-// trouble of one process, for a while.
-type trouble string
+// fault is a temporary fault of one process.
+type fault string
 
 const (
-	// paused stops the process where it next asks for something or is told something. Its clock goes on.
-	paused trouble = "paused"
+	// paused stops the process at its next request or reply. Its clock goes on.
+	paused fault = "paused"
 	// noAPI keeps it from the API server.
-	noAPI trouble = "cut off from the API server"
+	noAPI fault = "cut off from the API server"
 	// noMarket keeps it from the marketplace.
-	noMarket trouble = "cut off from the marketplace"
+	noMarket fault = "cut off from the marketplace"
 	// stale keeps its caches as they are.
-	stale trouble = "stale"
+	stale fault = "stale"
 )
 
-func newProcess(w *world, name string) *process {
-	return &process{w: w, name: name, until: map[trouble]time.Time{}}
+func newProcess(e *env, name string) *process {
+	return &process{env: e, name: name, until: map[fault]time.Time{}}
 }
 
 func (p *process) isDead() bool {
@@ -54,8 +54,8 @@ func (p *process) kill() {
 	p.dead = true
 }
 
-// suffer begins trouble. It never makes an earlier one of the kind shorter.
-func (p *process) suffer(what trouble, d time.Duration) {
+// disturb begins a fault. It never shortens an earlier one of the kind.
+func (p *process) disturb(what fault, d time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if until := time.Now().Add(d); until.After(p.until[what]) {
@@ -63,8 +63,8 @@ func (p *process) suffer(what trouble, d time.Duration) {
 	}
 }
 
-// left is how long the longest of these troubles lasts from now; 0 when there is none.
-func (p *process) left(of ...trouble) time.Duration {
+// left is how long the longest of these faults still lasts; 0 when there is none.
+func (p *process) left(of ...fault) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var longest time.Duration
@@ -74,27 +74,27 @@ func (p *process) left(of ...trouble) time.Duration {
 	return longest
 }
 
-// stand waits while the process is paused.
-func (p *process) stand(ctx context.Context) {
+// waitWhilePaused waits while the process is paused.
+func (p *process) waitWhilePaused(ctx context.Context) {
 	ctx = context.WithoutCancel(ctx) // a process that stands still sees no deadline pass
 	for wait := p.left(paused); wait > 0 && !p.isDead(); wait = p.left(paused) {
-		_ = p.w.sleep(ctx, wait)
+		_ = p.sleep(ctx, wait)
 	}
 }
 
-// depart is the way of a request to a server: the time it takes, or why it never gets there.
-func (p *process) depart(ctx context.Context, l luck, no trouble) error {
-	p.stand(ctx)
+// send takes a request to a server. An error says why it never arrives.
+func (p *process) send(ctx context.Context, l random, no fault) error {
+	p.waitWhilePaused(ctx)
 	switch wait := p.left(no); {
 	case p.isDead():
 		return errDead
 	case wait > 0:
-		if err := p.w.sleep(ctx, min(wait, l.between(time.Millisecond, 3*time.Second))); err != nil {
+		if err := p.sleep(ctx, min(wait, l.between(time.Millisecond, 3*time.Second))); err != nil {
 			return err
 		}
 		return errNoRoute
 	}
-	if err := p.w.sleep(ctx, l.between(200*time.Microsecond, 5*time.Millisecond)); err != nil {
+	if err := p.sleep(ctx, l.between(200*time.Microsecond, 5*time.Millisecond)); err != nil {
 		return err
 	}
 	if p.isDead() {
@@ -103,12 +103,12 @@ func (p *process) depart(ctx context.Context, l luck, no trouble) error {
 	return nil
 }
 
-// arrive is the way of an answer back.
-func (p *process) arrive(ctx context.Context, l luck) error {
-	if err := p.w.sleep(ctx, l.between(200*time.Microsecond, 5*time.Millisecond)); err != nil {
+// receive takes a reply back.
+func (p *process) receive(ctx context.Context, l random) error {
+	if err := p.sleep(ctx, l.between(200*time.Microsecond, 5*time.Millisecond)); err != nil {
 		return err
 	}
-	p.stand(ctx)
+	p.waitWhilePaused(ctx)
 	if p.isDead() {
 		return errDead
 	}
@@ -121,23 +121,23 @@ func (p *process) arrive(ctx context.Context, l luck) error {
 
 // request is one request to the API server.
 func (p *process) request(ctx context.Context, verb, name string, effect func() error) error {
-	l := p.w.fortune.of(p.name, verb+" "+name)
-	if err := p.depart(ctx, l, noAPI); err != nil {
+	l := p.randoms.of(p.name, verb+" "+name)
+	if err := p.send(ctx, l, noAPI); err != nil {
 		return err
 	}
 	writes := verb != "get" && verb != "list" && verb != "watch"
-	fault := p.w.flaky(l)
+	fault := p.flaky(l)
 	if fault && l.chance(0.5) {
-		_ = p.w.sleep(ctx, l.between(time.Millisecond, time.Second))
+		_ = p.sleep(ctx, l.between(time.Millisecond, time.Second))
 		return errNoAnswer
 	}
 	err := effect()
 	if fault && writes && err == nil {
-		p.w.note(p.name, "gets no answer to %s of %s", verb, name)
-		_ = p.w.sleep(ctx, l.between(time.Millisecond, time.Second))
+		p.note(p.name, "gets no answer to %s of %s", verb, name)
+		_ = p.sleep(ctx, l.between(time.Millisecond, time.Second))
 		return errNoAnswer
 	}
-	if late := p.arrive(ctx, l); late != nil {
+	if late := p.receive(ctx, l); late != nil {
 		return late
 	}
 	return err

@@ -17,7 +17,7 @@ type queue struct {
 
 type queued struct {
 	due      time.Time // zero when nothing is planned
-	plan     int       // tells the present plan from those it replaced
+	plan     int       // distinguishes the present plan from those it replaced
 	running  bool
 	dirty    bool // came again while it was running
 	failures int
@@ -55,7 +55,7 @@ func (q *queue) schedule(ctx context.Context, name string, item *queued, after t
 	item.due = due
 	item.plan++
 	plan := item.plan
-	q.p.w.after(after, func() { q.fire(ctx, name, plan) })
+	q.p.after(after, func() { q.fire(ctx, name, plan) })
 }
 
 func (q *queue) fire(ctx context.Context, name string, plan int) {
@@ -72,10 +72,10 @@ func (q *queue) fire(ctx context.Context, name string, plan int) {
 		return
 	}
 	item.running = true
-	q.p.w.running.Add(1)
+	q.p.running.Add(1)
 	q.mu.Unlock()
-	defer q.p.w.running.Done()
-	q.p.stand(ctx)
+	defer q.p.running.Done()
+	q.p.waitWhilePaused(ctx)
 	again, err := q.reconcile(ctx, name)
 	q.finish(ctx, name, item, again, err)
 }

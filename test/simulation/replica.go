@@ -37,29 +37,30 @@ var siteKey = types.NamespacedName{Namespace: namespace, Name: siteName}
 func (w *world) start(index int) {
 	life := w.nextLife()
 	me := ownership.Identity{Role: ownership.RoleController, Host: fmt.Sprintf("r%d", index), ID: fmt.Sprintf("life%d", life)}
-	p := newProcess(w, fmt.Sprintf("r%d.%d", index, life))
+	p := newProcess(w.env, fmt.Sprintf("r%d.%d", index, life))
+	api := &apiserver{p, w.api}
 	ctx, cancel := context.WithCancel(quiet())
 	r := &replica{process: p, index: index, cancel: cancel, cache: &cache{bids: map[string]*onebidv1.Bid{}}}
 	w.mu.Lock()
 	w.replicas[index] = r
 	w.mu.Unlock()
 	w.note(p.name, "starts")
-	l := w.fortune.of(p.name, "host")
+	l := w.randoms.of(p.name, "host")
 	host := &hostClock{p: p, begun: time.Now(), wrong: l.between(-time.Hour, time.Hour), rate: 1 + 0.018*(l.Float64()-0.5)}
-	members := ownership.NewMembers(leaseGetter{p}, "onebid-system", me, timing, host, logr.Discard())
-	leases := ownership.NewClient(leaseGetter{p}, me, members, host, logr.Discard(), ownership.WithWallClock(clock.RealClock{}))
+	members := ownership.NewMembers(leaseGetter{api}, "onebid-system", me, timing, host, logr.Discard())
+	leases := ownership.NewClient(leaseGetter{api}, me, members, host, logr.Discard(), ownership.WithWallClock(clock.RealClock{}))
 	r.connections = account.NewRegistry(account.Options{
 		Clock: host, Wall: clock.RealClock{}, Replicas: func() int { return max(1, len(members.Live())) },
 	})
-	r.connections.Connect(w.marketplace, driver{p}, timing.Settle(callTimeout, lateCommit, visibility))
-	r.control(members, leases, host)
+	r.connections.Connect(w.marketplace, driver{p, w.market}, timing.Settle(callTimeout, lateCommit, visibility))
+	r.control(w, api, members, leases, host)
 	members.Subscribe(func() {
 		for _, name := range r.cache.names() {
 			r.bids.add(ctx, name)
 		}
 		r.audits.add(ctx, siteName)
 	})
-	informer := newFeed(p, "cache", r.informed, paused, noAPI, stale)
+	informer := newFeed(p, "cache", r.onChange, paused, noAPI, stale)
 	w.api.follow(informer)
 	w.run(func() { informer.run(ctx) })
 	w.run(func() { _ = members.Run(ctx) }) // it never fails
@@ -67,16 +68,18 @@ func (w *world) start(index int) {
 }
 
 // control makes the two controllers and their queues.
-func (r *replica) control(members *ownership.Members, leases *ownership.Client, host clock.Clock) {
-	client, live := &cachedClient{p: r.process, cache: r.cache}, &liveReader{p: r.process}
+func (r *replica) control(
+	w *world, api *apiserver, members *ownership.Members, leases *ownership.Client, host clock.Clock,
+) {
+	client, live := &cachedClient{apiserver: api, cache: r.cache, marketplace: w.marketplace}, &liveReader{apiserver: api}
 	jitter := r.jitter()
 	placing := bid.New(bid.Options{
 		Client: client, Live: live, Leases: leases, Members: members, Connections: r.connections, Postings: postings{},
-		Events: events{r.process}, Clock: host, Wall: clock.RealClock{}, Jitter: jitter,
+		Events: events{}, Clock: host, Wall: clock.RealClock{}, Jitter: jitter,
 	})
 	auditing := audit.New(audit.Options{
-		Client: client, Live: live, Leases: leases, ListLeases: r.listLeases, Members: members, Connections: r.connections,
-		Events: events{r.process}, Metrics: audit.NewMetrics(), Slack: timing.Margin + time.Second,
+		Client: client, Live: live, Leases: leases, ListLeases: api.listLeases, Members: members, Connections: r.connections,
+		Events: events{}, Metrics: audit.NewMetrics(), Slack: timing.Margin + time.Second,
 		Clock: host, Wall: clock.RealClock{}, Jitter: jitter,
 	})
 	r.bids, r.audits = newQueue(r.process, reconciled(placing)), newQueue(r.process, reconciled(auditing))
@@ -90,7 +93,7 @@ func reconciled(r reconcile.Reconciler) func(context.Context, string) (time.Dura
 }
 
 func (r *replica) jitter() func() float64 {
-	l := r.w.fortune.of(r.name, "jitter")
+	l := r.randoms.of(r.name, "jitter")
 	var mu sync.Mutex
 	return func() float64 {
 		mu.Lock()
@@ -99,8 +102,8 @@ func (r *replica) jitter() func() float64 {
 	}
 }
 
-// informed is the cache's handler.
-func (r *replica) informed(ctx context.Context, ch change) {
+// onChange is the cache's handler.
+func (r *replica) onChange(ctx context.Context, ch change) {
 	r.cache.apply(ch)
 	r.bids.add(ctx, ch.name)
 }

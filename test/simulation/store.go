@@ -27,17 +27,18 @@ var (
 
 // store is the API server: versions, UIDs, finalizers, preconditions. An object in it is never changed, only replaced.
 type store struct {
-	w *world
+	*env
+	observe func(by string, ch change)
 
-	mu       sync.Mutex
-	version  int64
-	uids     int
-	writes   int // but for heartbeats
-	bids     map[string]*onebidv1.Bid
-	leases   map[string]*coordinationv1.Lease
-	beats    []beat // every change of a heartbeat
-	bidFeeds []*feed[change]
-	watches  []*feed[beat]
+	mu         sync.Mutex
+	version    int64
+	uids       int
+	writes     int // but for heartbeats
+	bids       map[string]*onebidv1.Bid
+	leases     map[string]*coordinationv1.Lease
+	heartbeats []heartbeat // every change of a heartbeat
+	bidFeeds   []*feed[change]
+	watches    []*feed[heartbeat]
 }
 
 // change of a Bid. One that is gone has no after.
@@ -46,8 +47,8 @@ type change struct {
 	before, after *onebidv1.Bid
 }
 
-func newStore(w *world) *store {
-	return &store{w: w, bids: map[string]*onebidv1.Bid{}, leases: map[string]*coordinationv1.Lease{}}
+func newStore(e *env, observe func(by string, ch change)) *store {
+	return &store{env: e, observe: observe, bids: map[string]*onebidv1.Bid{}, leases: map[string]*coordinationv1.Lease{}}
 }
 
 func (s *store) nextUID() types.UID {
@@ -106,7 +107,7 @@ func (s *store) put(by, name string, after *onebidv1.Bid) {
 		s.bids[name] = after
 	}
 	changed := change{name, before, after}
-	s.w.observe(by, changed)
+	s.observe(by, changed)
 	for _, f := range s.bidFeeds {
 		f.push(changed)
 	}
@@ -120,7 +121,7 @@ func (s *store) create(by string, bid *onebidv1.Bid) error {
 	}
 	bid.UID, bid.Generation = s.nextUID(), 1
 	bid.CreationTimestamp = metav1.NewTime(time.Now().Truncate(time.Second))
-	if s.w.plan.Admission {
+	if s.plan.Admission {
 		bid.Finalizers = []string{onebidv1.FinalizerWithdraw}
 	}
 	s.put(by, bid.Name, bid)
@@ -182,13 +183,11 @@ func (s *store) updateStatus(by string, given *onebidv1.Bid) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	known := s.bids[given.Name]
-	switch {
-	case known == nil:
+	if known == nil {
 		return apierrors.NewNotFound(bidResource, given.Name)
-	case given.ResourceVersion == "":
-		return apierrors.NewBadRequest("metadata.resourceVersion must be given")
-	case given.UID != known.UID || given.ResourceVersion != known.ResourceVersion:
-		return apierrors.NewConflict(bidResource, given.Name, errVersion)
+	}
+	if err := outdated(bidResource, known, given); err != nil {
+		return err
 	}
 	bid := known.DeepCopy()
 	bid.Status = *given.Status.DeepCopy()
@@ -197,6 +196,17 @@ func (s *store) updateStatus(by string, given *onebidv1.Bid) error {
 		s.put(by, given.Name, bid)
 	}
 	s.bids[given.Name].DeepCopyInto(given)
+	return nil
+}
+
+// outdated refuses an update of another version than the stored one.
+func outdated(resource schema.GroupResource, known, given metav1.Object) error {
+	switch {
+	case given.GetResourceVersion() == "":
+		return apierrors.NewBadRequest("metadata.resourceVersion must be given")
+	case given.GetUID() != known.GetUID() || given.GetResourceVersion() != known.GetResourceVersion():
+		return apierrors.NewConflict(resource, given.GetName(), errVersion)
+	}
 	return nil
 }
 

@@ -22,7 +22,7 @@ type event struct {
 	args      []any
 }
 
-// note adds an event. The arguments are formatted when somebody reads them, so they must not change.
+// note adds an event. The arguments are formatted only when read, so they must not change.
 func (t *trace) note(who, what string, args ...any) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -41,13 +41,13 @@ func walk(rt *rapid.T) Plan {
 		}).Draw(rt, "class"),
 	}
 	p.StoresKey = p.Class != onebidv1.ClassNone && rapid.Bool().Draw(rt, "stores keys")
-	what := []Deed{Create, Delete, Withdraw, Edit, Answer, Award, Reject, Crash, Pause, CutAPI, CutMarket, Stale}
+	what := []Action{Create, Delete, Withdraw, Edit, Answer, Award, Reject, Crash, Pause, CutAPI, CutMarket, Stale}
 	if p.StoresKey {
 		what = append(what, PersonBids, PersonWithdraws)
 	}
 	step := rapid.Custom(func(rt *rapid.T) Step {
-		s := Step{Deed: rapid.SampledFrom(what).Draw(rt, "deed"), After: millis(rt, "after", 8000)}
-		if s.Deed < Crash {
+		s := Step{Action: rapid.SampledFrom(what).Draw(rt, "action"), After: millis(rt, "after", 8000)}
+		if s.Action < Crash {
 			s.Which = rapid.IntRange(0, p.Postings-1).Draw(rt, "posting")
 			return s
 		}
@@ -55,7 +55,7 @@ func walk(rt *rapid.T) Plan {
 		return s
 	})
 	// A world without a Bid shows nothing.
-	p.Steps = append([]Step{{Deed: Create}}, rapid.SliceOfN(step, 1, 25).Draw(rt, "steps")...)
+	p.Steps = append([]Step{{Action: Create}}, rapid.SliceOfN(step, 1, 25).Draw(rt, "steps")...)
 	return p
 }
 

@@ -12,13 +12,13 @@ import (
 	"github.com/onebid-dev/onebid/internal/ownership"
 )
 
-// What follows is how a trace words things. Nothing is worded before somebody reads it.
+// The types below format what a trace shows, when it is read.
 
 var fates = [...]string{"answered", "carried out, no reply", "carried out late", "never carried out, no reply", "refused"}
 
 func (f fate) String() string { return fates[f] }
 
-// bidWords tells of a Bid what matters.
+// bidWords summarizes a Bid.
 type bidWords struct{ *onebidv1.Bid }
 
 func (b bidWords) String() string {
@@ -48,13 +48,13 @@ func (b bidWords) String() string {
 	return strings.Join(words, " ")
 }
 
-// leaseWords tells of a posting's Lease what matters.
+// leaseWords summarizes a posting's Lease.
 type leaseWords struct{ *coordinationv1.Lease }
 
 func (l leaseWords) String() string {
 	holder := ownership.HolderOf(l.Lease)
 	if holder == "" {
-		holder = "nobody"
+		holder = "no one"
 	}
 	words := fmt.Sprintf("v%s, held by %s for %s", l.ResourceVersion, holder, l.Annotations[onebidv1.AnnotationBidUID])
 	intents, err := ownership.ParseIntents(l.Annotations[onebidv1.AnnotationIntent])
@@ -64,19 +64,19 @@ func (l leaseWords) String() string {
 	for _, i := range intents {
 		words += fmt.Sprintf(", intent %s of %s attempt %d", i.Operation, i.BidUID, i.Attempt)
 	}
-	if stone, settled, _ := ownership.ParseTombstone(l.Annotations); settled {
-		words += fmt.Sprintf(", settled as %q, cooldown until %s", stone.Outcome, stone.CooldownUntil.Format("15:04:05.0"))
+	if stone, ended, _ := ownership.ParseTombstone(l.Annotations); ended {
+		words += fmt.Sprintf(", ended as %q, cooldown until %s", stone.Outcome, stone.CooldownUntil.Format("15:04:05.0"))
 	}
 	return words
 }
 
 // owned names the Bid of an idempotency key.
 type owned struct {
-	w   *world
+	*env
 	key string
 }
 
-func (o owned) String() string { return o.w.owner(o.key) }
+func (o owned) String() string { return o.env.owner(o.key) }
 
 type shownBids []marketplace.Bid
 

@@ -1,16 +1,13 @@
 package simulation
 
 import (
-	"context"
-	"math/rand/v2"
 	"strconv"
-	"sync"
 	"time"
 
+	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	"github.com/onebid-dev/onebid/internal/bidding"
 	"github.com/onebid-dev/onebid/internal/testenv/build"
-
-	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
+	"github.com/onebid-dev/onebid/test/history"
 )
 
 const (
@@ -20,30 +17,17 @@ const (
 
 // world is one history.
 type world struct {
-	*instants
-	*trace
-	plan        *Plan
-	fortune     *fortune
+	*env
 	api         *store
 	market      *market
-	journal     *journal
 	marketplace *onebidv1.Marketplace
-	running     sync.WaitGroup
-
-	mu       sync.Mutex
-	peaceful bool
-	owners   map[string]string // UIDs by idempotency key
-	warnings map[string]int    // by reason
-	replicas []*replica
-	lives    int
+	replicas    []*replica // the present life of each; env's mutex guards it
 }
 
 func newWorld(p *Plan) *world {
-	w := &world{
-		instants: newInstants(), trace: &trace{begun: time.Now()}, plan: p, fortune: newFortune(p.Seed),
-		journal: &journal{}, owners: map[string]string{}, warnings: map[string]int{}, replicas: make([]*replica, p.Replicas),
-	}
-	w.api, w.market, w.marketplace = newStore(w), newMarket(w), site(p)
+	e := newEnv(p)
+	w := &world{env: e, marketplace: site(p), replicas: make([]*replica, p.Replicas)}
+	w.api, w.market = newStore(e, w.observe), newMarket(e, w.wanted)
 	return w
 }
 
@@ -62,37 +46,6 @@ func site(p *Plan) *onebidv1.Marketplace {
 	return m
 }
 
-// run starts a goroutine that the history waits for at its end.
-func (w *world) run(do func()) { w.running.Go(do) }
-
-// calm is true once nothing goes wrong any more.
-func (w *world) calm() bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.peaceful
-}
-
-func (w *world) troubled() bool { return !w.calm() }
-
-// flaky is true for a request to the API server that is to fail.
-func (w *world) flaky(l luck) bool { return w.troubled() && l.chance(w.plan.Flaky) }
-
-// later carries something out at the marketplace, whatever becomes of who asked for it.
-func (w *world) later(d time.Duration, do func()) {
-	w.market.begin()
-	w.after(d, func() {
-		do()
-		w.market.end()
-	})
-}
-
-func (w *world) nextLife() int {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.lives++
-	return w.lives
-}
-
 // replica is the present life of a replica.
 func (w *world) replica(index int) *replica {
 	w.mu.Lock()
@@ -100,19 +53,7 @@ func (w *world) replica(index int) *replica {
 	return w.replicas[index]
 }
 
-// owner is the UID of the Bid that the idempotency key is of.
-func (w *world) owner(key string) string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.owners[key]
-}
-
-// invalid is true for one bid in thirty: the marketplace will never take it.
-func (w *world) invalid(key string) bool {
-	return luck{rand.New(rand.NewPCG(w.plan.Seed, hash(key)))}.chance(1.0 / 30)
-}
-
-// wanted is true while there is a Bid of that UID which nobody wants withdrawn.
+// wanted is true while the Bid of that UID is neither terminal nor to be withdrawn.
 func (w *world) wanted(uid string) bool {
 	for _, bid := range w.api.all() {
 		if string(bid.UID) == uid {
@@ -122,34 +63,30 @@ func (w *world) wanted(uid string) bool {
 	return false
 }
 
-func (w *world) warned(reason string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.warnings[reason]++
-}
-
 // postingID and the name of its Bid.
 func postingID(i int) string { return "p" + strconv.Itoa(i) }
 
 func bidName(i int) string { return build.Name(siteName, postingID(i)) }
 
-// play carries the plan out, until everything has come to rest or a promise is broken.
-func (w *world) play() {
-	for i := range w.replicas {
-		w.start(i)
+// observe records every write of a Bid. The API server's lock is held.
+func (w *world) observe(by string, ch change) {
+	switch {
+	case ch.before == nil:
+		key := bidding.IdempotencyKey(namespace, bidding.KeyOf(ch.after), ch.after.UID)
+		w.setOwner(key, string(ch.after.UID))
+		w.journal.happened(history.Create, history.Done, ch.after.Spec.PostingID, string(ch.after.UID), "")
+	case ch.after == nil:
+		w.checkGone(ch.before)
+		w.journal.happened(history.Gone, history.Done, ch.before.Spec.PostingID, string(ch.before.UID), "")
 	}
-	for _, s := range w.plan.Steps {
-		_ = w.sleep(context.Background(), s.After)
-		if w.violation() != "" {
-			break
+	w.note(by, "Bid %s: %s", ch.name, bidWords{ch.after})
+}
+
+// checkGone checks that nothing of a Bid that is gone is live.
+func (w *world) checkGone(bid *onebidv1.Bid) {
+	for _, b := range w.market.of(bid.UID) {
+		if b.live() {
+			w.violate("I2", "Bid %s (%s) is gone, and %s is live", bid.Name, bid.UID, b)
 		}
-		w.do(s)
 	}
-	if w.violation() == "" {
-		w.converge()
-	}
-	for i := range w.replicas {
-		w.replica(i).stop()
-	}
-	w.running.Wait()
 }

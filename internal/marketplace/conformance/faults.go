@@ -12,7 +12,7 @@ import (
 	"github.com/onebid-dev/onebid/internal/marketplace"
 )
 
-func (b *bench) refusedPlaces() {
+func refusedPlaces(b *bench) {
 	for _, c := range []struct {
 		status int
 		code   string
@@ -30,18 +30,16 @@ func (b *bench) refusedPlaces() {
 	} {
 		posting := b.posting()
 		b.Market.Spoil(b.T, Fault{Operation: "place", PostingID: posting, Status: c.status, Code: c.code})
-		_, err := b.driver.Place(b.Context(), marketplace.Unpaced{}, b.request(posting))
-		b.failsAs(err, "place", c.want)
+		b.refuses(posting, c.want)
 		b.Expect(b.placeCalls(posting)).To(gomega.Equal(1), "%d %s", c.status, c.code)
 		b.Expect(b.live(posting)).To(gomega.BeEmpty())
 	}
 	posting := b.posting()
 	b.Market.Close(b.T, posting)
-	_, err := b.driver.Place(b.Context(), marketplace.Unpaced{}, b.request(posting))
-	b.failsAs(err, "place", onebidv1.ErrorPostingClosed)
+	b.refuses(posting, onebidv1.ErrorPostingClosed)
 }
 
-func (b *bench) refusedWithdrawals() {
+func refusedWithdrawals(b *bench) {
 	b.needsWithdraw()
 	for _, state := range []onebidv1.RemoteState{onebidv1.RemoteAwardPending, onebidv1.RemoteWon} {
 		posting := b.posting()
@@ -62,23 +60,20 @@ func (b *bench) refusedWithdrawals() {
 	}
 }
 
-func (b *bench) refusedCredentials() {
+func refusedCredentials(b *bench) {
 	posting := b.posting()
 	bid := b.place(posting)
 	b.Market.Revoke(b.T, b.account)
-	_, err := b.driver.Account(b.Context(), marketplace.Unpaced{})
-	if err != nil {
+	if _, err := b.driver.Account(b.Context(), marketplace.Unpaced{}); err != nil {
 		b.failsAs(err, "account", onebidv1.ErrorAuth)
 	}
-	bids, err := b.driver.Lookup(b.Context(), marketplace.Unpaced{}, posting)
-	b.failsAs(b.proven(bids, err), "lookup", onebidv1.ErrorAuth)
-	_, err = b.driver.Get(b.Context(), marketplace.Unpaced{}, marketplace.Ref{BidID: bid.ID, PostingID: posting})
-	b.failsAs(err, "get", onebidv1.ErrorAuth)
-	_, err = b.driver.Place(b.Context(), marketplace.Unpaced{}, b.request(posting))
-	b.failsAs(err, "place", onebidv1.ErrorAuth)
-	if b.driver.Capabilities().CanList {
-		bids, err = b.driver.List(b.Context(), marketplace.Unpaced{})
-		b.failsAs(b.proven(bids, err), "list", onebidv1.ErrorAuth)
+	b.refuses(posting, onebidv1.ErrorAuth)
+	for _, operation := range append(b.lists(), "get") {
+		shown, err := b.read(operation, marketplace.Ref{BidID: bid.ID, PostingID: posting})
+		if err == nil && len(shown) == 0 { // an empty list proves nothing until the account is read
+			_, err = b.driver.Account(b.Context(), marketplace.Unpaced{})
+		}
+		b.failsAs(err, operation, onebidv1.ErrorAuth)
 	}
 	if b.driver.Capabilities().CanWithdraw {
 		b.failsAs(b.withdraw(bid, posting), "withdraw", onebidv1.ErrorAuth)
@@ -86,15 +81,7 @@ func (b *bench) refusedCredentials() {
 	b.Expect(b.live(posting)).To(gomega.Equal([]string{bid.ID}))
 }
 
-// proven asks for the account after an empty list, as every caller must.
-func (b *bench) proven(bids []marketplace.Bid, err error) error {
-	if err == nil && len(bids) == 0 {
-		_, err = b.driver.Account(b.Context(), marketplace.Unpaced{})
-	}
-	return err
-}
-
-func (b *bench) waits() {
+func waits(b *bench) {
 	for _, c := range []struct {
 		name, value string
 		from, to    time.Duration
@@ -129,17 +116,12 @@ func unknowns() []Fault {
 	return out
 }
 
-func (f Fault) String() string {
-	return fmt.Sprintf("%s %s%d, commit %t", f.Operation, f.Reply, f.Status, f.Commit)
-}
-
-func (b *bench) unknownPlaces() {
+func unknownPlaces(b *bench) {
 	for _, f := range unknowns() {
 		for _, f.Commit = range []bool{true, false} {
 			f.Operation, f.PostingID = "place", b.posting()
 			b.Market.Spoil(b.T, f)
-			_, err := b.driver.Place(b.Context(), marketplace.Unpaced{}, b.request(f.PostingID))
-			b.failsAs(err, "place", onebidv1.ErrorUnknownOutcome)
+			b.refuses(f.PostingID, onebidv1.ErrorUnknownOutcome)
 			b.Expect(b.placeCalls(f.PostingID)).To(gomega.Equal(1), "%s: on the wire exactly once", f)
 			want := map[bool]int{true: 1, false: 0}[f.Commit]
 			b.Expect(b.live(f.PostingID)).To(gomega.HaveLen(want), "%s", f)
@@ -148,7 +130,7 @@ func (b *bench) unknownPlaces() {
 	}
 }
 
-func (b *bench) unknownWithdrawals() {
+func unknownWithdrawals(b *bench) {
 	b.needsWithdraw()
 	for _, f := range unknowns() {
 		for _, f.Commit = range []bool{true, false} {
@@ -164,13 +146,12 @@ func (b *bench) unknownWithdrawals() {
 	}
 }
 
-func (b *bench) lateCommit() {
+func lateCommit(b *bench) {
 	const late = 500 * time.Millisecond
 	posting := b.posting()
 	b.Market.Spoil(b.T, Fault{Operation: "place", PostingID: posting, Status: http.StatusGatewayTimeout, Late: late})
 	begun := time.Now()
-	_, err := b.driver.Place(b.Context(), marketplace.Unpaced{}, b.request(posting))
-	b.failsAs(err, "place", onebidv1.ErrorUnknownOutcome)
+	b.refuses(posting, onebidv1.ErrorUnknownOutcome)
 	if found := b.lookup(posting); time.Since(begun) < late { // else the machine stood still, and it may be there
 		b.Expect(found).To(gomega.BeEmpty(), "not there yet")
 	}
@@ -179,7 +160,7 @@ func (b *bench) lateCommit() {
 	b.Expect(b.placeCalls(posting)).To(gomega.Equal(1))
 }
 
-func (b *bench) lateShow() {
+func lateShow(b *bench) {
 	posting := b.posting()
 	b.Market.Spoil(b.T, Fault{Operation: "place", PostingID: posting, Commit: true, Hide: 500 * time.Millisecond})
 	bid := b.place(posting)
@@ -188,7 +169,7 @@ func (b *bench) lateShow() {
 		Should(gomega.Equal([]string{bid.ID}))
 }
 
-func (b *bench) failedReads() {
+func failedReads(b *bench) {
 	for _, f := range append(unknowns(), Fault{Status: http.StatusTooManyRequests}) {
 		posting := b.posting()
 		bid := b.place(posting)
@@ -197,34 +178,18 @@ func (b *bench) failedReads() {
 		if f.Status == http.StatusTooManyRequests {
 			want = onebidv1.ErrorRateLimited
 		}
-		for _, operation := range []string{"lookup", "get", "list"} {
-			if operation == "list" && !b.driver.Capabilities().CanList {
-				continue
-			}
+		for _, operation := range append(b.lists(), "get") {
 			b.sub(fmt.Sprintf("%s of %s%d", operation, f.Reply, f.Status), func(b *bench) {
 				f.Operation = operation
 				b.Market.Spoil(b.T, f)
-				b.failsAs(b.read(operation, ref), operation, want)
+				_, err := b.read(operation, ref)
+				b.failsAs(err, operation, want)
 			})
 		}
 	}
 }
 
-func (b *bench) read(operation string, ref marketplace.Ref) error {
-	ctx := b.Context()
-	var err error
-	switch operation {
-	case "lookup":
-		_, err = b.driver.Lookup(ctx, marketplace.Unpaced{}, ref.PostingID)
-	case "get":
-		_, err = b.driver.Get(ctx, marketplace.Unpaced{}, ref)
-	default:
-		_, err = b.driver.List(ctx, marketplace.Unpaced{})
-	}
-	return err
-}
-
-func (b *bench) deadlines() {
+func deadlines(b *bench) {
 	posting := b.posting()
 	const forever = time.Minute
 	b.Market.Spoil(b.T, Fault{Operation: "place", PostingID: posting, Commit: true, Delay: forever})

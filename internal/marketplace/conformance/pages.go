@@ -23,7 +23,7 @@ func (b *bench) fill() (posting string, all []string) {
 	return posting, all
 }
 
-func (b *bench) allPages() {
+func allPages(b *bench) {
 	posting, all := b.fill()
 	if b.driver.Capabilities().CanList {
 		b.Expect(ids(b.list())).To(gomega.ConsistOf(all))
@@ -37,12 +37,9 @@ func (b *bench) allPages() {
 }
 
 // brokenPages expects that a list with a page missing is no list. Reads that need one page only are not disturbed.
-func (b *bench) brokenPages() {
+func brokenPages(b *bench) {
 	posting, _ := b.fill()
-	for _, operation := range []string{"lookup", "list"} {
-		if operation == "list" && !b.driver.Capabilities().CanList {
-			continue
-		}
+	for _, operation := range b.lists() {
 		for _, f := range []Fault{
 			{Status: http.StatusInternalServerError}, {Reply: ReplyDrop}, {Reply: ReplyTruncate}, {Reply: ReplyGarbage},
 			{Status: http.StatusTooManyRequests}, {Status: http.StatusNotFound},
@@ -51,7 +48,7 @@ func (b *bench) brokenPages() {
 				f.Operation, f.Skip = operation, 1
 				before := b.Market.Calls(b.T, operation, b.account, "")
 				b.Market.Spoil(b.T, f)
-				bids, err := b.readAll(operation, posting)
+				bids, err := b.read(operation, marketplace.Ref{PostingID: posting})
 				if b.Market.Calls(b.T, operation, b.account, "") == before+1 {
 					b.Expect(err).NotTo(gomega.HaveOccurred(), "one page was enough")
 					return
@@ -61,13 +58,4 @@ func (b *bench) brokenPages() {
 			})
 		}
 	}
-}
-
-func (b *bench) readAll(operation, posting string) ([]string, error) {
-	if operation == "lookup" {
-		bids, err := b.driver.Lookup(b.Context(), marketplace.Unpaced{}, posting)
-		return ids(bids), err
-	}
-	bids, err := b.driver.List(b.Context(), marketplace.Unpaced{})
-	return ids(bids), err
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // previewed asks for a preview before anything else: what would need a call, the driver cannot know yet.
-func (b *bench) previewed() {
+func previewed(b *bench) {
 	posting := b.posting()
 	request := b.request(posting)
 	request.IdempotencyKey = "key-of-a-preview" // others hold the account's name

@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 
+	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	"github.com/onebid-dev/onebid/internal/marketplace"
 	"github.com/onebid-dev/onebid/internal/marketplace/wire"
 )
@@ -40,6 +42,23 @@ func (o *operation) call(i wire.Intent, m *wire.Message) *wire.Call {
 		Operation: o.name, Intent: i, Now: o.driver.options.Now, Pace: o.pace, Moved: "the API is not at this address",
 		Redact: wire.NewRedactor(m, map[string]string{tokenKey: o.driver.token}, o.proposal),
 	}
+}
+
+// needsProject refuses a posting that no project can be.
+func (o *operation) needsProject(postingID string) error {
+	if number.MatchString(postingID) {
+		return nil
+	}
+	return o.call(wire.Reading, nil).Fail(onebidv1.ErrorInvalid,
+		fmt.Sprintf("spec.postingID: %q must be the ID of a project, a number such as 39211345", postingID), nil)
+}
+
+// needsBid refuses a reference to what can be no bid there.
+func (o *operation) needsBid(ref marketplace.Ref) error {
+	if number.MatchString(ref.BidID) {
+		return nil
+	}
+	return o.call(wire.Reading, nil).Fail(onebidv1.ErrorInvalid, fmt.Sprintf("the bid's ID %q must be a number", ref.BidID), nil)
 }
 
 // message builds a request without a body.

@@ -7,7 +7,6 @@ import (
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	"github.com/onebid-dev/onebid/internal/marketplace"
-	"github.com/onebid-dev/onebid/internal/marketplace/wire"
 )
 
 // Lookup implements marketplace.Driver.
@@ -17,15 +16,6 @@ func (d *Driver) Lookup(ctx context.Context, pace marketplace.Pacer, postingID s
 		return nil, err
 	}
 	return o.list(ctx, postingID)
-}
-
-// needsProject refuses a posting that no project can be.
-func (o *operation) needsProject(postingID string) error {
-	if number.MatchString(postingID) {
-		return nil
-	}
-	return o.call(wire.Reading, nil).Fail(onebidv1.ErrorInvalid,
-		fmt.Sprintf("spec.postingID: %q must be the ID of a project, a number such as 39211345", postingID), nil)
 }
 
 // List implements marketplace.Driver. The site filters by nothing that says open, so it reads the ended ones too.
@@ -69,12 +59,4 @@ func (o *operation) get(ctx context.Context, ref marketplace.Ref) (marketplace.B
 		return marketplace.Bid{}, err
 	}
 	return bids[0], nil
-}
-
-// needsBid refuses a reference to what can be no bid there.
-func (o *operation) needsBid(ref marketplace.Ref) error {
-	if number.MatchString(ref.BidID) {
-		return nil
-	}
-	return o.call(wire.Reading, nil).Fail(onebidv1.ErrorInvalid, fmt.Sprintf("the bid's ID %q must be a number", ref.BidID), nil)
 }

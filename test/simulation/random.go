@@ -8,24 +8,24 @@ import (
 	"time"
 )
 
-// fortune gives each request its own luck. It depends on the seed, on who asks for what, and on how often they did so
-// before, and not on what others do at the same time.
-type fortune struct {
+// randoms gives each request its own random numbers. They depend on the seed, the process, the request and its count, and
+// not on what other processes do at the same time.
+type randoms struct {
 	seed uint64
 
 	mu    sync.Mutex
 	asked map[string]int
 }
 
-func newFortune(seed uint64) *fortune { return &fortune{seed: seed, asked: map[string]int{}} }
+func newRandoms(seed uint64) *randoms { return &randoms{seed: seed, asked: map[string]int{}} }
 
-func (f *fortune) of(who, what string) luck {
+func (f *randoms) of(who, what string) random {
 	name := who + "\x00" + what
 	f.mu.Lock()
 	f.asked[name]++
 	n := f.asked[name]
 	f.mu.Unlock()
-	return luck{rand.New(rand.NewPCG(f.seed, hash(name+"\x00"+strconv.Itoa(n))))}
+	return random{rand.New(rand.NewPCG(f.seed, hash(name+"\x00"+strconv.Itoa(n))))}
 }
 
 func hash(text string) uint64 {
@@ -34,14 +34,14 @@ func hash(text string) uint64 {
 	return h.Sum64()
 }
 
-// luck is a row of draws.
-type luck struct{ *rand.Rand }
+// random is a row of draws.
+type random struct{ *rand.Rand }
 
 // chance is true with this probability.
-func (l luck) chance(p float64) bool { return l.Float64() < p }
+func (l random) chance(p float64) bool { return l.Float64() < p }
 
 // between draws from [least, most).
-func (l luck) between(least, most time.Duration) time.Duration {
+func (l random) between(least, most time.Duration) time.Duration {
 	if most <= least {
 		return least
 	}
@@ -49,7 +49,7 @@ func (l luck) between(least, most time.Duration) time.Duration {
 }
 
 // weighted picks an index by weight.
-func (l luck) weighted(weights ...int) int {
+func (l random) weighted(weights ...int) int {
 	sum := 0
 	for _, w := range weights {
 		sum += w

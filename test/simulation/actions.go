@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"time"
 
-	"k8s.io/apimachinery/pkg/types"
-
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	"github.com/onebid-dev/onebid/internal/bidding"
 	"github.com/onebid-dev/onebid/internal/testenv/build"
@@ -14,20 +12,20 @@ import (
 
 // do carries out one step.
 func (w *world) do(s Step) {
-	switch s.Deed {
+	switch s.Action {
 	case Create, Delete, Withdraw, Edit, Answer:
 		w.use(s)
 	case Award, Reject, PersonBids, PersonWithdraws:
-		w.market.happen(s.Deed, postingID(s.Which))
+		w.market.happen(s.Action, postingID(s.Which))
 	case Crash:
 		w.crash(s.Which, s.For)
 	case Pause, CutAPI, CutMarket, Stale:
 		r := w.replica(s.Which)
-		what := map[Deed]trouble{Pause: paused, CutAPI: noAPI, CutMarket: noMarket, Stale: stale}[s.Deed]
+		what := map[Action]fault{Pause: paused, CutAPI: noAPI, CutMarket: noMarket, Stale: stale}[s.Action]
 		w.note(r.name, "is %s for %s", what, s.For)
-		r.suffer(what, s.For)
+		r.disturb(what, s.For)
 	default:
-		panic(s.Deed)
+		panic(s.Action)
 	}
 }
 
@@ -35,7 +33,7 @@ func (w *world) do(s Step) {
 func (w *world) use(s Step) {
 	name := bidName(s.Which)
 	var err error
-	switch s.Deed {
+	switch s.Action {
 	case Create:
 		bid := build.Bid(namespace, siteName, postingID(s.Which), build.Price(fmt.Sprint(100+len(w.owners)), "USD"))
 		if err = w.api.create("user", bid); err != nil {
@@ -57,7 +55,7 @@ func (w *world) use(s Step) {
 		w.answer(name, postingID(s.Which))
 	}
 	if err != nil {
-		w.note("user", "%s of %s is refused: %s", s.Deed, name, err)
+		w.note("user", "%s of %s is refused: %s", s.Action, name, err)
 	}
 }
 
@@ -73,7 +71,7 @@ func (w *world) answer(name, posting string) {
 		word = onebidv1.ResolvePlaced
 	}
 	w.market.mu.Unlock()
-	_ = w.api.edit("user", name, func(bid *onebidv1.Bid) { // it was there a moment ago, and nobody else is awake
+	_ = w.api.edit("user", name, func(bid *onebidv1.Bid) { // it was there a moment ago, and nothing else runs
 		if bid.Annotations == nil {
 			bid.Annotations = map[string]string{}
 		}
@@ -93,64 +91,27 @@ func (w *world) crash(index int, after time.Duration) {
 }
 
 // happen is what the posting's owner, or a person with the account, does to the one live bid.
-func (m *market) happen(deed Deed, posting string) {
+func (m *market) happen(action Action, posting string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	live := m.liveOn(posting, true)
-	if deed == PersonBids {
-		if len(live) == 0 || m.w.plan.Class != onebidv1.ClassUniquePerPosting {
+	if action == PersonBids {
+		if len(live) == 0 || m.plan.Class != onebidv1.ClassUniquePerPosting {
 			m.insert(&remote{posting: posting, state: onebidv1.RemoteLive, price: onebidv1.Money{Amount: "7", Currency: "USD"}})
 			m.persons[posting] = true
-			m.w.note("person", "bids on %s", posting)
+			m.note("person", "bids on %s", posting)
 		}
 		return
 	}
 	if len(live) == 0 {
 		return
 	}
-	state := map[Deed]onebidv1.RemoteState{
+	state := map[Action]onebidv1.RemoteState{
 		Award: onebidv1.RemoteAwardPending, Reject: onebidv1.RemoteRejected, PersonWithdraws: onebidv1.RemoteWithdrawn,
-	}[deed]
+	}[action]
 	live[0].state = state
-	if deed != Award {
-		m.w.journal.happened(history.End, history.Done, posting, "", live[0].id)
+	if action != Award {
+		m.journal.happened(history.End, history.Done, posting, "", live[0].id)
 	}
-	m.w.note("person", "makes bid %s %s", live[0].id, state)
-}
-
-// observe is told of every write of a Bid, with the API server's lock held.
-func (w *world) observe(by string, ch change) {
-	switch {
-	case ch.before == nil:
-		key := bidding.IdempotencyKey(namespace, bidding.KeyOf(ch.after), ch.after.UID)
-		w.mu.Lock()
-		w.owners[key] = string(ch.after.UID)
-		w.mu.Unlock()
-		w.journal.happened(history.Create, history.Done, ch.after.Spec.PostingID, string(ch.after.UID), "")
-	case ch.after == nil:
-		w.left(ch.before)
-		w.journal.happened(history.Gone, history.Done, ch.before.Spec.PostingID, string(ch.before.UID), "")
-	}
-	w.note(by, "Bid %s: %s", ch.name, bidWords{ch.after})
-}
-
-// left checks a Bid that is gone: nothing of it is live.
-func (w *world) left(bid *onebidv1.Bid) {
-	for _, b := range w.market.of(bid.UID) {
-		if b.live() {
-			w.violate("I2", "Bid %s (%s) is gone, and %s is live", bid.Name, bid.UID, b)
-		}
-	}
-}
-
-func (m *market) of(uid types.UID) []*remote {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	var out []*remote
-	for _, b := range m.bids {
-		if b.uid == string(uid) {
-			out = append(out, b)
-		}
-	}
-	return out
+	m.note("person", "makes bid %s %s", live[0].id, state)
 }
