@@ -100,18 +100,24 @@ func (e *environment) watch(ctx context.Context) error {
 
 // planeEnded gets an error once the API server has not been listening for a while.
 func (e *environment) planeEnded(ctx context.Context) <-chan error {
+	const tries = 5
 	ended := make(chan error, 1)
 	go func() {
-		for missed := 0; missed < 5 && ctx.Err() == nil; time.Sleep(time.Second) {
+		missed := 0
+		err := process.Await(ctx, time.Second, func(context.Context) error {
 			connection, err := net.Dial("tcp", strings.TrimPrefix(e.plane.Config.Host, "https://"))
-			if err != nil {
-				missed++
-				continue
+			if err == nil {
+				missed = 0
+				return errors.Join(errors.New("it listens"), connection.Close())
 			}
-			missed = 0
-			_ = connection.Close()
+			if missed++; missed < tries {
+				return err
+			}
+			return nil
+		})
+		if err == nil {
+			ended <- errors.New("the control plane ended; see control-plane.log")
 		}
-		ended <- errors.New("the control plane ended; see control-plane.log")
 	}()
 	return ended
 }

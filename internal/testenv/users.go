@@ -27,7 +27,8 @@ func (e *Environment) UserIn(ctx context.Context, namespace, name string, cluste
 	if err != nil {
 		return nil, fmt.Errorf("make user %s: %w", name, err)
 	}
-	return user, user.Grant(ctx, namespace, clusterRoles...)
+	err = user.Grant(ctx, namespace, clusterRoles...)
+	return user, err
 }
 
 // tokenLifetime is longer than a development environment runs.
