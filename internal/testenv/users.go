@@ -104,7 +104,7 @@ func (e *Environment) newUser(name, file string, config *rest.Config) (*User, er
 	return &User{Name: name, Config: config, Client: withWatch, Kubeconfig: file, env: e}, nil
 }
 
-// marker is a right that nothing uses. It is given last, so that whoever has it has the others too.
+// marker is a right that nothing uses. It is given last: a user who has it has the others too.
 const (
 	markerRole     = "testenv-marker"
 	markerGroup    = "testenv.onebid.dev"
