@@ -23,7 +23,7 @@ func (w *world) do(s Step) {
 		r := w.replica(s.Which)
 		what := map[Action]fault{Pause: paused, CutAPI: noAPI, CutMarket: noMarket, Stale: stale}[s.Action]
 		w.note(r.name, "is %s for %s", what, s.For)
-		r.disturb(what, s.For)
+		r.addFault(what, s.For)
 	default:
 		panic(s.Action)
 	}

@@ -67,7 +67,7 @@ func (w *world) recover(ctx context.Context) {
 		var left time.Duration
 		for i := range w.replicas {
 			r := w.replica(i)
-			left = max(left, r.left(paused, noAPI, noMarket, stale))
+			left = max(left, r.faultLeft(paused, noAPI, noMarket, stale))
 			if r.isDead() {
 				left = max(left, time.Second)
 			}

@@ -48,7 +48,7 @@ func (d driver) fateOf(l random) fate {
 // leave is the moment between the last check and the first byte: a process that stands still right here is what the bound
 // on pauses is about.
 func (d driver) leave(ctx context.Context, l random) error {
-	pause := d.p.left(paused)
+	pause := d.p.faultLeft(paused)
 	if !d.p.plan.Beyond {
 		pause = min(pause, l.between(0, timing.Pause-10*time.Millisecond))
 	}
@@ -58,7 +58,7 @@ func (d driver) leave(ctx context.Context, l random) error {
 	switch {
 	case d.p.isDead():
 		return errDead
-	case d.p.left(noMarket) > 0:
+	case d.p.faultLeft(noMarket) > 0:
 		return refusal("connect", onebidv1.ErrorTransient) // no byte went out
 	}
 	return d.p.sleep(ctx, l.between(200*time.Microsecond, 5*time.Millisecond))

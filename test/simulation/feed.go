@@ -60,7 +60,7 @@ func (f *feed[T]) run(ctx context.Context) {
 		if f.p.faulty() && l.chance(0.05) {
 			wait = l.between(0, 2*time.Second)
 		}
-		for ; wait > 0; wait = f.p.left(f.slow...) {
+		for ; wait > 0; wait = f.p.faultLeft(f.slow...) {
 			if f.p.sleep(ctx, wait) != nil {
 				return
 			}

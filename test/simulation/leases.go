@@ -234,7 +234,7 @@ func (c *leaseClient) Watch(ctx context.Context, options metav1.ListOptions) (wa
 
 func (c *leaseClient) reach(ctx context.Context) error {
 	l := c.p.randoms.of(c.p.name, "list and watch")
-	for wait := l.between(time.Millisecond, 5*time.Millisecond); wait > 0; wait = c.p.left(paused, noAPI) {
+	for wait := l.between(time.Millisecond, 5*time.Millisecond); wait > 0; wait = c.p.faultLeft(paused, noAPI) {
 		if err := c.p.sleep(ctx, wait); err != nil {
 			return err
 		}

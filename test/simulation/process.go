@@ -54,8 +54,8 @@ func (p *process) kill() {
 	p.dead = true
 }
 
-// disturb begins a fault. It never shortens an earlier one of the kind.
-func (p *process) disturb(what fault, d time.Duration) {
+// addFault begins a fault. It never shortens an earlier one of the kind.
+func (p *process) addFault(what fault, d time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if until := time.Now().Add(d); until.After(p.until[what]) {
@@ -63,8 +63,8 @@ func (p *process) disturb(what fault, d time.Duration) {
 	}
 }
 
-// left is how long the longest of these faults still lasts; 0 when there is none.
-func (p *process) left(of ...fault) time.Duration {
+// faultLeft is how long the longest of these faults still lasts; 0 when there is none.
+func (p *process) faultLeft(of ...fault) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var longest time.Duration
@@ -77,7 +77,7 @@ func (p *process) left(of ...fault) time.Duration {
 // waitWhilePaused waits while the process is paused.
 func (p *process) waitWhilePaused(ctx context.Context) {
 	ctx = context.WithoutCancel(ctx) // a process that stands still sees no deadline pass
-	for wait := p.left(paused); wait > 0 && !p.isDead(); wait = p.left(paused) {
+	for wait := p.faultLeft(paused); wait > 0 && !p.isDead(); wait = p.faultLeft(paused) {
 		_ = p.sleep(ctx, wait)
 	}
 }
@@ -85,7 +85,7 @@ func (p *process) waitWhilePaused(ctx context.Context) {
 // send takes a request to a server. An error says why it never arrives.
 func (p *process) send(ctx context.Context, l random, no fault) error {
 	p.waitWhilePaused(ctx)
-	switch wait := p.left(no); {
+	switch wait := p.faultLeft(no); {
 	case p.isDead():
 		return errDead
 	case wait > 0:
@@ -126,13 +126,13 @@ func (p *process) request(ctx context.Context, verb, name string, effect func() 
 		return err
 	}
 	writes := verb != "get" && verb != "list" && verb != "watch"
-	fault := p.flaky(l)
-	if fault && l.chance(0.5) {
+	fails := p.flaky(l)
+	if fails && l.chance(0.5) {
 		_ = p.sleep(ctx, l.between(time.Millisecond, time.Second))
 		return errNoAnswer
 	}
 	err := effect()
-	if fault && writes && err == nil {
+	if fails && writes && err == nil {
 		p.note(p.name, "gets no answer to %s of %s", verb, name)
 		_ = p.sleep(ctx, l.between(time.Millisecond, time.Second))
 		return errNoAnswer

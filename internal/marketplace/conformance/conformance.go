@@ -1,5 +1,5 @@
 // Package conformance is what every marketplace.Driver has to pass, against every marketplace that it is said to speak
-// to. Run it from the driver's own tests, with a marketplace that can be told to misbehave and that keeps count.
+// to. Run it from the driver's own tests, with a marketplace that can inject faults and counts calls.
 package conformance
 
 import (
@@ -55,12 +55,12 @@ func Run(t *testing.T, h Harness) {
 		run  func(*bench)
 	}{
 		{"a placed bid is found everywhere", placed},
-		{"a preview sends nothing and tells no secret", previewed},
+		{"a preview sends nothing and shows no secret", previewed},
 		{"a withdrawn bid is live nowhere", withdrawn},
 		{"postings with odd IDs", oddPostings},
 		{"a second bid meets what the class promises", secondBid},
-		{"bids that nobody knows", unknownBids},
-		{"bids of somebody else", strangers},
+		{"bids that do not exist", unknownBids},
+		{"bids of another account", strangers},
 		{"states that the marketplace moves a bid to", moved},
 		{"refusals of a place", refusedPlaces},
 		{"refusals of a withdrawal", refusedWithdrawals},

@@ -103,7 +103,7 @@ func waits(b *bench) {
 	}
 }
 
-// unknowns are answers that tell nothing about what became of a write.
+// unknowns are replies that leave the outcome of a write unknown.
 func unknowns() []Fault {
 	out := []Fault{{Reply: ReplyDrop}, {Reply: ReplyTruncate}, {Reply: ReplyGarbage}}
 	for _, status := range []int{

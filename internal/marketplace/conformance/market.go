@@ -8,10 +8,10 @@ import (
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 )
 
-// Market is the marketplace behind a driver: it obeys, and its ledger does not lie. Implementations fail the test when
-// they cannot do what they are told.
+// Market is the marketplace behind a driver: its ledger is the truth. Implementations fail the test when they cannot
+// do what is asked.
 type Market interface {
-	// Spoil makes calls go wrong until the test that asked for it ends.
+	// Spoil makes calls fail until the test ends.
 	Spoil(t *testing.T, f Fault)
 	// Calls counts the calls of an operation on a posting that arrived on the wire, "" for all.
 	Calls(t *testing.T, operation, account, postingID string) int

@@ -1,6 +1,6 @@
-// Package egress keeps drivers from being turned against the network that the manager runs in: a base URL comes from a
-// tenant's Marketplace, and DNS from anybody. The check sits in the dialer, after resolution, at the address that is
-// really connected to, so a name that resolves differently the second time gains nothing.
+// Package egress keeps drivers from reaching the network that the manager runs in: a base URL comes from a tenant's
+// Marketplace, and DNS from outside. The dialer checks the resolved address that it connects to, so DNS rebinding gains
+// nothing.
 package egress
 
 import (
@@ -85,7 +85,7 @@ func (p Policy) Dialer(d net.Dialer) *net.Dialer {
 	return &d
 }
 
-// checkDial judges the address and port that a socket is about to connect to.
+// checkDial checks the address and port that a socket is about to connect to.
 func (p Policy) checkDial(address string) error {
 	target, err := netip.ParseAddrPort(address)
 	if err != nil {

@@ -68,7 +68,7 @@ var (
 	sixToV4 = netip.MustParsePrefix("2002::/16")
 )
 
-// kindOf judges an unmapped address; the zero kind is public. An IPv6 address that leads to an IPv4 one is judged by that.
+// kindOf classifies an unmapped address; the zero kind is public. An IPv6 address that embeds an IPv4 one counts as that.
 func kindOf(addr netip.Addr) kind {
 	if !addr.IsValid() {
 		return unspecified

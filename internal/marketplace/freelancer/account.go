@@ -37,7 +37,7 @@ func (o *operation) ask(ctx context.Context) (string, error) {
 		ID json.Number `json:"id"`
 	}
 	c, r, err := o.read(ctx, pathSelf, nil, &me)
-	if marketplace.ClassOf(err) == onebidv1.ErrorNotFound { // nobody must take it for a bid that is not found
+	if marketplace.ClassOf(err) == onebidv1.ErrorNotFound { // callers would take it for a bid that is not found
 		return "", o.call(wire.Reading, nil).Fail(onebidv1.ErrorTransient, "the account cannot be read", err)
 	}
 	if err != nil {

@@ -20,7 +20,7 @@ var (
 	amount = regexp.MustCompile(`^(0|[1-9][0-9]{0,17})([.][0-9]{1,9})?$`)
 )
 
-// maxWord bounds a word of the site's that we do not know, in bytes.
+// maxWord bounds an unknown state of the site's, in bytes.
 const maxWord = 256
 
 // bid is a bid as the site shows it.
@@ -29,7 +29,7 @@ type bid struct {
 	ProjectID json.Number `json:"project_id"`
 	BidderID  json.Number `json:"bidder_id"`
 	Amount    json.Number `json:"amount"`
-	// Retracted is told apart from what the employer did. Missing is false: then a withdrawal is waited for longer.
+	// Retracted is our own withdrawal. When it is missing, a withdrawal takes longer to be seen.
 	Retracted bool `json:"retracted"`
 	// AwardStatus is null until the employer decides.
 	AwardStatus   *string     `json:"award_status"`
@@ -58,7 +58,7 @@ func (b bid) state() (state onebidv1.RemoteState, word string) {
 	return onebidv1.RemoteUnknown, word
 }
 
-// check makes sure that the bid is what was asked for. A project of "" is any.
+// check makes sure that the bid is ours and on the project; "" is any project.
 func (b bid) check(self, project string) error {
 	switch {
 	case !number.MatchString(b.ID.String()) || !number.MatchString(b.ProjectID.String()):

@@ -50,8 +50,8 @@ func classOf(code string) onebidv1.ErrorClass {
 	return ""
 }
 
-// meaning says what the site means by a reply. Its errors may come with any status, 200 too. One with a code that nobody
-// documented says by its status whether the call had an effect, and one in the clothes of success says nothing.
+// meaning classifies a reply. Errors come with any status, 200 too. For an undocumented code, the status decides whether the
+// call had an effect; with a status of success that stays unknown.
 func meaning(c *wire.Call) wire.Rule {
 	return func(r *wire.Reply) (onebidv1.ErrorClass, error) {
 		if class := classOf(codeOf(r)); class != "" {
@@ -73,7 +73,7 @@ func meaning(c *wire.Call) wire.Rule {
 }
 
 // badForm is true when the site refuses to read a retraction in the encoding that it came in: that had no effect. Older
-// notes tell of a 405 where newer ones tell of the code.
+// notes describe a 405, newer ones the code.
 func badForm(c *wire.Call, r *wire.Reply) bool {
 	return c.Intent == wire.Writing && c.Operation == marketplace.OpWithdraw &&
 		(r.Status == http.StatusMethodNotAllowed || (codeOf(r) == codeBadForm && r.Status < http.StatusInternalServerError))

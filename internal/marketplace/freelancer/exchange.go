@@ -36,7 +36,7 @@ func (d *Driver) operation(name string, pace marketplace.Pacer) *operation {
 	return &operation{driver: d, name: name, pace: pace}
 }
 
-// call begins the judgement of a request.
+// call returns what classifies the reply to a request.
 func (o *operation) call(i wire.Intent, m *wire.Message) *wire.Call {
 	return &wire.Call{
 		Operation: o.name, Intent: i, Now: o.driver.options.Now, Pace: o.pace, Moved: "the API is not at this address",
@@ -44,13 +44,17 @@ func (o *operation) call(i wire.Intent, m *wire.Message) *wire.Call {
 	}
 }
 
+// invalid is an error before anything was sent.
+func (o *operation) invalid(cause error, format string, args ...any) error {
+	return o.call(wire.Reading, nil).Fail(onebidv1.ErrorInvalid, fmt.Sprintf(format, args...), cause)
+}
+
 // needsProject refuses a posting that no project can be.
 func (o *operation) needsProject(postingID string) error {
 	if number.MatchString(postingID) {
 		return nil
 	}
-	return o.call(wire.Reading, nil).Fail(onebidv1.ErrorInvalid,
-		fmt.Sprintf("spec.postingID: %q must be the ID of a project, a number such as 39211345", postingID), nil)
+	return o.invalid(nil, "spec.postingID: %q must be the ID of a project, a number such as 39211345", postingID)
 }
 
 // needsBid refuses a reference to what can be no bid there.
@@ -58,7 +62,7 @@ func (o *operation) needsBid(ref marketplace.Ref) error {
 	if number.MatchString(ref.BidID) {
 		return nil
 	}
-	return o.call(wire.Reading, nil).Fail(onebidv1.ErrorInvalid, fmt.Sprintf("the bid's ID %q must be a number", ref.BidID), nil)
+	return o.invalid(nil, "the bid's ID %q must be a number", ref.BidID)
 }
 
 // message builds a request without a body.
@@ -104,8 +108,7 @@ func (o *operation) write(ctx context.Context, method, path, contentType string,
 	return c, r, err
 }
 
-// exchange sends one request and judges the reply: without an error the site says that it did what was asked. With one
-// there may be a reply.
+// exchange sends one request and classifies the reply: without an error it is a success. With one there may be a reply.
 func (o *operation) exchange(ctx context.Context, c *wire.Call, m *wire.Message) (*wire.Reply, error) {
 	if o.begun {
 		if err := o.pace.Next(ctx); err != nil {

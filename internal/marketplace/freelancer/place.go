@@ -4,15 +4,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"net/http"
 
-	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
 	"github.com/onebid-dev/onebid/internal/marketplace"
 	"github.com/onebid-dev/onebid/internal/marketplace/wire"
 )
 
-// accountUnknown stands in a preview for our ID as long as no call has told it.
+// accountUnknown stands in a preview for our ID until a call has read it.
 const accountUnknown = "[account]"
 
 // offer is the body of a place. Numbers are sent as they are spelled.
@@ -44,7 +42,7 @@ func (d *Driver) Place(ctx context.Context, pace marketplace.Pacer, p marketplac
 	return o.place(ctx, self, p)
 }
 
-// Preview implements marketplace.Driver. Whether the currency is the project's only a call could tell.
+// Preview implements marketplace.Driver. It makes no call, so it does not check the project's currency.
 func (d *Driver) Preview(_ context.Context, p marketplace.PlaceRequest) (marketplace.Preview, error) {
 	o := d.operation(marketplace.OpPlace, marketplace.Unpaced{})
 	o.proposal = p.Proposal
@@ -73,7 +71,7 @@ func (o *operation) valid(p marketplace.PlaceRequest) error {
 		return err
 	}
 	if err := check(p); err != nil {
-		return o.call(wire.Reading, nil).Fail(onebidv1.ErrorInvalid, "nothing was sent", err)
+		return o.invalid(err, "nothing was sent")
 	}
 	return nil
 }
@@ -84,8 +82,8 @@ func (o *operation) sameCurrency(ctx context.Context, p marketplace.PlaceRequest
 	if err != nil || code == p.Price.Currency {
 		return err
 	}
-	return o.call(wire.Reading, nil).Fail(onebidv1.ErrorInvalid, fmt.Sprintf(
-		"nothing was sent: spec.price.currency: %s must be %s, the currency of the project", p.Price.Currency, code), nil)
+	return o.invalid(nil, "nothing was sent: spec.price.currency: %s must be %s, the currency of the project",
+		p.Price.Currency, code)
 }
 
 func (o *operation) place(ctx context.Context, self string, p marketplace.PlaceRequest) (marketplace.Bid, error) {

@@ -23,7 +23,7 @@ const (
 	maxCurrencies = 10_000
 
 	statusClosed = "closed"
-	closedFor    = "closed_awarded" // somebody
+	closedFor    = "closed_awarded" // to another freelancer
 )
 
 // project is what we need to know of a posting. The site's word for one that takes no more bids but can still be awarded
@@ -69,7 +69,7 @@ func (o *operation) currencyOf(ctx context.Context, id string) (string, error) {
 	return p.Currency.Code, nil
 }
 
-// complete adds to open bids what only their projects tell: the currency, and that nobody can accept them any more. A
+// complete adds to open bids what only their projects show: the currency, and that they cannot be accepted any more. A
 // project that the site does not show us adds nothing.
 func (o *operation) complete(ctx context.Context, bids []marketplace.Bid) error {
 	var ids []string

@@ -57,7 +57,7 @@ func (o *operation) retract(ctx context.Context, ref marketplace.Ref, form encod
 }
 
 // explain finds out why a retraction was refused. Which codes the site has for a bid that is retracted already, or that
-// was awarded meanwhile, is not known; the bid itself tells. Where it does not, the refusal stays as it was.
+// was awarded meanwhile, is not known; the state of the bid shows it. Otherwise the refusal stays as it was.
 func (o *operation) explain(ctx context.Context, ref marketplace.Ref, refusal error) error {
 	switch marketplace.ClassOf(refusal) {
 	case onebidv1.ErrorInvalid, onebidv1.ErrorForbidden, onebidv1.ErrorNotFound, onebidv1.ErrorNotWithdrawable,

@@ -1,5 +1,5 @@
-// Package ratelimit reads what a marketplace says of its rate limit in the headers of a reply. What is not said, or is
-// nonsense, is left out: no header can fail a call.
+// Package ratelimit reads the rate limit of a marketplace from the headers of a reply. A header that is missing or invalid is
+// ignored: none can fail a call.
 package ratelimit
 
 import (
@@ -14,21 +14,21 @@ import (
 // Longest bounds what a marketplace can ask for.
 const Longest = 24 * time.Hour
 
-// State is what a reply tells of the limit of our account: of several windows the one that is in the way first.
+// State is the limit of our account: of several windows, the one that blocks first.
 type State struct {
-	// Limit is how many calls a window has; 0 when the marketplace does not say.
+	// Limit is how many calls a window has; 0 when it is not given.
 	Limit int64
 	// Remaining is how many of them are left.
 	Remaining int64
-	// Reset is how long until there are more, at most Longest; 0 when the marketplace does not say.
+	// Reset is how long until there are more, at most Longest; 0 when it is not given.
 	Reset time.Duration
 }
 
 // Read finds the state in the fields of the IETF's draft (RateLimit as a list of policies, or as the dictionary that it
 // was until draft 7), in RateLimit-Limit, -Remaining and -Reset, and in their older names with an X. It is false when
-// they do not tell how many calls are left.
+// the number of remaining calls is not given.
 func Read(h http.Header, now time.Time) (State, bool) {
-	now = theirs(h, now)
+	now = serverTime(h, now)
 	var found []State
 	if found = policies(h, now); len(found) == 0 {
 		found = fields(h, now)
@@ -45,7 +45,7 @@ func Read(h http.Header, now time.Time) (State, bool) {
 	return first, true
 }
 
-// before is true for the window that stops us first, or for longer.
+// before is true for the window that blocks first, or for longer.
 func (s State) before(other State) bool {
 	if s.Remaining != other.Remaining {
 		return s.Remaining < other.Remaining
@@ -53,10 +53,10 @@ func (s State) before(other State) bool {
 	return s.Reset > other.Reset
 }
 
-// RetryAfter is how long the marketplace asks us to wait, at most Longest: Retry-After in seconds or as a date, else the
-// reset of a rate limit, in seconds or as Unix time. It is 0 when the marketplace does not say.
+// RetryAfter is how long to wait, at most Longest: Retry-After in seconds or as a date, else the
+// reset of a rate limit, in seconds or as Unix time. It is 0 when it is not given.
 func RetryAfter(h http.Header, now time.Time) time.Duration {
-	now = theirs(h, now)
+	now = serverTime(h, now)
 	if value := strings.TrimSpace(h.Get("Retry-After")); value != "" {
 		if date, err := http.ParseTime(value); err == nil {
 			return bounded(date.Sub(now))
@@ -72,23 +72,23 @@ func RetryAfter(h http.Header, now time.Time) time.Duration {
 	return wait
 }
 
-// theirs is the time by the marketplace's own clock, by which it tells dates.
-func theirs(h http.Header, now time.Time) time.Time {
+// serverTime is the time by the marketplace's clock, which its dates refer to.
+func serverTime(h http.Header, now time.Time) time.Time {
 	if date, err := http.ParseTime(h.Get("Date")); err == nil {
 		return date
 	}
 	return now
 }
 
-// fields reads one field for each number. Each may list further windows, which are not told apart: the first counts.
+// fields reads one field for each number. Each may list further windows; the first counts.
 func fields(h http.Header, now time.Time) []State {
 	remaining, ok := count(first(h, "Remaining"))
 	if !ok {
 		return nil
 	}
 	limit, _ := count(first(h, "Limit"))
-	reset, told := seconds(first(h, "Reset"), now)
-	if !told && remaining == 0 {
+	reset, given := seconds(first(h, "Reset"), now)
+	if !given && remaining == 0 {
 		reset = ShortestWindow(h)
 	}
 	return []State{{Limit: limit, Remaining: remaining, Reset: reset}}
@@ -129,7 +129,7 @@ func policies(h http.Header, now time.Time) []State {
 	}, "limit", "remaining", "reset")
 }
 
-// state is empty when nothing tells how many calls are left.
+// state is empty when the number of remaining calls is not given.
 func state(now time.Time, get func(string) (any, bool), limit, remaining, reset string) []State {
 	number := func(name string) (int64, bool) {
 		value, _ := get(name)
