@@ -64,7 +64,7 @@ fuzz: ## Fuzz every target for FUZZTIME each (ARGS='Money Name' for some; an hou
 	@hack/fuzz.sh $(ARGS)
 
 .PHONY: mutate
-mutate: ## Take out each step of the protocol in turn, and see a test turn red for it (some minutes)
+mutate: ## Remove each step of the protocol, one at a time, and see a test turn red for it (some minutes)
 	@assets="$(ASSETS)"; KUBEBUILDER_ASSETS="$$assets" go run ./hack/mutate $(ARGS)
 
 .PHONY: crash

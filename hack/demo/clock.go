@@ -8,7 +8,7 @@ import (
 )
 
 // moment is a reading of the machine's monotonic clock, which all of its processes share: a scanner's reading and the
-// demo's can be subtracted, and nobody setting the time of day disturbs that.
+// demo's can be subtracted, whatever happens to the time of day.
 type moment int64
 
 func now() (moment, error) {

@@ -75,7 +75,7 @@ func (st *stage) play(ctx context.Context, p *progress) (result, error) {
 	return pl.judge()
 }
 
-// acts are what happens, in its order. It fails when a process ends that nobody has killed.
+// acts run the demo. It fails when a process ends that the demo has not killed.
 func (pl *play) acts(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

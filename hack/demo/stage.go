@@ -21,7 +21,7 @@ const (
 	managerNamespace = "onebid-system"
 	managerAccount   = "onebid-manager"
 
-	// account is the simulator's name for whoever sends the token of the same name.
+	// account is the simulator's name for the sender of the token of the same name.
 	account = "onebid-demo"
 	// replyAfter is how long the marketplace takes to answer a place call that it has accepted: long enough that a killed
 	// manager leaves some behind whose reply nothing receives.

@@ -23,7 +23,7 @@ type result struct {
 	elapsed  time.Duration
 }
 
-// writeTable prints the outcome; what comes from whom is said above each part.
+// writeTable prints the outcome. The title of each part names the source.
 func writeTable(out io.Writer, r result) {
 	v := r.verdict
 	section(out, fmt.Sprintf("What %d scanners were told by the API server", r.settings.scanners), []line{

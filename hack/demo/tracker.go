@@ -41,7 +41,7 @@ func newTracker(postings []string) *tracker {
 	return t
 }
 
-// of returns the note of a posting; strangers get one too, so that they are noticed.
+// of returns the note of a posting; unexpected ones get one too, so that they are noticed.
 func (t *tracker) of(postingID string) *note {
 	n := t.notes[postingID]
 	if n == nil {
@@ -51,7 +51,7 @@ func (t *tracker) of(postingID string) *note {
 	return n
 }
 
-// created takes down that a scanner was told that its Bid was created.
+// created notes that the API server acknowledged a Bid to a scanner.
 func (t *tracker) created(postingID string, at moment) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -62,7 +62,7 @@ func (t *tracker) created(postingID string, at moment) {
 	}
 }
 
-// saw takes down what the watch says.
+// saw notes what the watch shows.
 func (t *tracker) saw(bid *v1alpha1.Bid, at moment) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -81,7 +81,7 @@ func (t *tracker) saw(bid *v1alpha1.Bid, at moment) {
 	}
 }
 
-// lost takes down that the Bid is not there any more.
+// lost notes that the Bid is gone.
 func (t *tracker) lost(bid *v1alpha1.Bid) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

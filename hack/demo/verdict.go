@@ -46,7 +46,7 @@ func judge(p plan, ledger []marketsim.Record, notes map[string]note, killed time
 	rows := map[string]marketsim.Row{}
 	for _, row := range marketsim.Summarize(ledger).Rows {
 		if row.Market != p.market || row.Account != p.account {
-			v.complain(row.Posting, "call to market %q by account %q, which nobody should make", row.Market, row.Account)
+			v.complain(row.Posting, "call to market %q by account %q, which is not expected", row.Market, row.Account)
 			continue
 		}
 		rows[row.Posting] = row

@@ -8,7 +8,6 @@ import (
 	"net"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 
@@ -22,6 +21,7 @@ type environment struct {
 	dir      string
 	out      io.Writer
 
+	address    string // of the API server
 	plane      *testenv.Environment
 	market     *process.Simulator
 	kubeconfig string // of the managers
@@ -37,12 +37,12 @@ func (e *environment) say(format string, args ...any) {
 
 // start returns when everything is ready. Stop is needed also when it fails.
 func (e *environment) start(ctx context.Context) error {
-	address, err := process.FreeAddress(e.settings.apiPort)
-	if err != nil {
+	var err error
+	if e.address, err = process.FreeAddress(e.settings.apiPort); err != nil {
 		return err
 	}
 	e.say("starting the control plane")
-	e.plane, err = testenv.Start(ctx, testenv.Options{Bare: true, ControllerManager: true, Dir: e.dir, Address: address})
+	e.plane, err = testenv.Start(ctx, testenv.Options{Bare: true, ControllerManager: true, Dir: e.dir, Address: e.address})
 	if err != nil {
 		return err
 	}
@@ -100,18 +100,24 @@ func (e *environment) watch(ctx context.Context) error {
 
 // planeEnded gets an error once the API server has not been listening for a while.
 func (e *environment) planeEnded(ctx context.Context) <-chan error {
+	const tries = 5
 	ended := make(chan error, 1)
 	go func() {
-		for missed := 0; missed < 5 && ctx.Err() == nil; time.Sleep(time.Second) {
-			connection, err := net.Dial("tcp", strings.TrimPrefix(e.plane.Config.Host, "https://"))
-			if err != nil {
-				missed++
-				continue
+		missed := 0
+		err := process.Await(ctx, time.Second, func(context.Context) error {
+			connection, err := net.Dial("tcp", e.address)
+			if err == nil {
+				missed = 0
+				return errors.Join(errors.New("it listens"), connection.Close())
 			}
-			missed = 0
-			_ = connection.Close()
+			if missed++; missed < tries {
+				return err
+			}
+			return nil
+		})
+		if err == nil {
+			ended <- errors.New("the control plane ended; see control-plane.log")
 		}
-		ended <- errors.New("the control plane ended; see control-plane.log")
 	}()
 	return ended
 }
@@ -175,7 +181,7 @@ func (e *environment) explain() {
 		path = fmt.Sprintf("  export PATH=%s:$PATH   # for kubectl, since you have none\n", filepath.Dir(e.plane.KubectlPath()))
 	}
 	fmt.Fprintf(e.out, `
-Everything runs: the API server at %s, the simulator at %s, %d managers.
+Everything runs: the API server at https://%s, the simulator at %s, %d managers.
 Logs are in %s. Ctrl-C ends it all. In another terminal, in this folder:
 
   export KUBECONFIG=%s
@@ -186,7 +192,7 @@ Logs are in %s. Ctrl-C ends it all. In another terminal, in this folder:
   kubectl get bids
   kubectl delete bid rest.39211345      # returns when the marketplace has no live bid any more
 
-`, e.plane.Config.Host, e.market.URL, len(e.managers), e.logs(), e.plane.Admin().Kubeconfig, path)
+`, e.address, e.market.URL, len(e.managers), e.logs(), e.plane.Admin().Kubeconfig, path)
 	if e.market.URL != defaultMarket {
 		fmt.Fprintf(e.out, "Port 8090 was taken: in config/samples, read %s for %s.\n\n", e.market.URL, defaultMarket)
 	}

@@ -131,13 +131,13 @@ func prepare(options Options) (*Environment, error) {
 		if err != nil {
 			return nil, err
 		}
-		env.plane.ControlPlane.GetAPIServer().SecureServing.Address = host
-		env.plane.ControlPlane.GetAPIServer().SecureServing.Port = port
+		env.plane.ControlPlane.GetAPIServer().Address = host
+		env.plane.ControlPlane.GetAPIServer().Port = port
 	}
-	if env.temporary {
-		return env, nil
+	if !env.temporary {
+		err = env.keepData()
 	}
-	return env, env.keepData()
+	return env, err
 }
 
 // keepData makes etcd and the log outlive the environment.

@@ -27,7 +27,8 @@ func (e *Environment) UserIn(ctx context.Context, namespace, name string, cluste
 	if err != nil {
 		return nil, fmt.Errorf("make user %s: %w", name, err)
 	}
-	return user, user.Grant(ctx, namespace, clusterRoles...)
+	err = user.Grant(ctx, namespace, clusterRoles...)
+	return user, err
 }
 
 // tokenLifetime is longer than a development environment runs.
@@ -103,7 +104,7 @@ func (e *Environment) newUser(name, file string, config *rest.Config) (*User, er
 	return &User{Name: name, Config: config, Client: withWatch, Kubeconfig: file, env: e}, nil
 }
 
-// marker is a right that nothing uses. It is given last, so that whoever has it has the others too.
+// marker is a right that nothing uses. It is given last: a user who has it has the others too.
 const (
 	markerRole     = "testenv-marker"
 	markerGroup    = "testenv.onebid.dev"

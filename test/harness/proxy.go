@@ -79,7 +79,7 @@ func (x *Tenant) Proxy() *Proxy {
 	return p
 }
 
-// NewProxy makes a way to a server, as whoever the transport authenticates.
+// NewProxy makes a way to a server, with the credentials of the transport.
 func NewProxy(t *testing.T, server string, transport http.RoundTripper) *Proxy {
 	t.Helper()
 	target, err := url.Parse(server)

@@ -40,7 +40,7 @@ type Process struct {
 	err  error // valid once done is closed
 }
 
-// Start starts a program. Whoever starts it has to end it, with Stop or Kill.
+// Start starts a program. The caller ends it, with Stop or Kill.
 func Start(c Command) (*Process, error) {
 	p := &Process{Name: c.Name, Log: c.Log, done: make(chan struct{}), cmd: exec.Command(c.Path, c.Args...)}
 	if c.Log != "" {
