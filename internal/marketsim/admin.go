@@ -186,7 +186,7 @@ type stateBody struct {
 
 func postBid(w *world, r *http.Request, in stateBody) (any, error) {
 	if _, ok := effects[in.State]; !ok {
-		return nil, badField("state: %q is not one of %v", in.State, States())
+		return nil, badField("state: %q is not one of %v", in.State, allStates())
 	}
 	m, err := namedMarket(w, r.PathValue("market"))
 	if err != nil {

@@ -81,7 +81,7 @@ func TestMarketsAreListedWithTheirDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(markets) != 11 || markets["m"].PageSize != DefaultPageSize || *markets["m"].EchoKey || !*markets["rest"].EchoKey {
+	if len(markets) != 11 || markets["m"].PageSize != defaultPageSize || *markets["m"].EchoKey || !*markets["rest"].EchoKey {
 		t.Errorf("markets: %+v", markets)
 	}
 }

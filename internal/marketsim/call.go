@@ -148,7 +148,7 @@ func (s *Server) perform(x *exchange) (answer, error) {
 // have none.
 func (s *Server) scheduleLate(x *exchange) error {
 	writes := x.request.verb == VerbPlace || x.request.verb == VerbWithdraw
-	if x.fault.Commit != CommitLate || x.refusal != nil || !writes {
+	if x.fault.Commit != CommitLate || x.refused() || !writes {
 		return nil
 	}
 	r := x.effect()
@@ -173,9 +173,12 @@ func (x *exchange) effect() Record {
 	}
 }
 
+// refused is true when the call is refused before the market is asked.
+func (x *exchange) refused() bool { return x.refusal != nil }
+
 // ask lets the market decide and returns its answer.
 func (s *Server) ask(x *exchange) (answer, error) {
-	if x.refusal != nil {
+	if x.refused() {
 		return x.shape.refuse(*x.refusal), nil
 	}
 	res := result{request: x.request, account: x.record.Account}

@@ -19,8 +19,8 @@
 // The ledger is a file of JSON lines, one [Record] a line, each appended with one write before anything that depends on
 // it is answered. So it survives a kill of the process; a new server on the same file has the same markets, tokens,
 // bids and commits still to come. Fault rules are switches of one process and are not kept. The file is locked while a
-// server uses it. A last line that was cut short had no reply yet and is removed on
-// opening; damage anywhere else is an error.
+// server uses it. A last line that was cut short had no reply yet and is removed on opening; damage anywhere else is an
+// error.
 //
 // Every record has seq (1, 2, 3, … without gaps), time (UTC) and kind. The other fields are left out when empty.
 //

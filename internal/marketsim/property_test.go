@@ -68,7 +68,7 @@ func (w *walk) withdraw(*rapid.T) {
 func (w *walk) setState(*rapid.T) {
 	market, _ := w.draw()
 	id := fmt.Sprint(firstBidID + rapid.IntRange(0, 5).Draw(w.t, "bid"))
-	state := rapid.SampledFrom(States()).Draw(w.t, "state")
+	state := rapid.SampledFrom(allStates()).Draw(w.t, "state")
 	b := w.server.current().market(market).bids[id]
 	if b == nil {
 		return

@@ -63,8 +63,8 @@ const (
 	StateExpired      State = "expired"
 )
 
-// States returns every state of a bid, in the order of a bid's life.
-func States() []State {
+// allStates returns every state of a bid, in the order of a bid's life.
+func allStates() []State {
 	return []State{
 		StateLive, StateAwardPending, StateWon, StateLost, StateWithdrawn, StateRejected, StateExpired,
 	}

@@ -40,7 +40,7 @@ type offer struct {
 // call is a request while a route reads it.
 type call struct {
 	request
-	http *http.Request
+	req  *http.Request
 	body []byte
 }
 
@@ -56,7 +56,7 @@ func bearer(r *http.Request) string {
 func (c *call) matches(pattern string, path []string) bool {
 	method, route, _ := strings.Cut(pattern, " ")
 	segments := strings.Split(route, "/")
-	if c.http.Method != method || len(path) != len(segments) {
+	if c.req.Method != method || len(path) != len(segments) {
 		return false
 	}
 	for i, segment := range segments {
@@ -113,7 +113,7 @@ type listing struct {
 }
 
 func (l listing) read(c *call) (bad *refusal) {
-	q := c.http.URL.Query()
+	q := c.req.URL.Query()
 	c.narrow(q.Get(l.posting))
 	if c.states, bad = l.words.states(q.Get(l.status)); bad != nil {
 		return bad
@@ -198,7 +198,7 @@ func (w words) states(word string) ([]State, *refusal) {
 		return nil, nil
 	}
 	var out []State
-	for _, s := range States() {
+	for _, s := range allStates() {
 		if w[s] == word {
 			out = append(out, s)
 		}

@@ -62,13 +62,11 @@ const (
 	AuthHMAC Auth = "hmac"
 )
 
-// DefaultTokenSeconds is the life of an access token of a market that names none.
-const DefaultTokenSeconds = 3600
-
-// DefaultPageSize is the page size of a market that names none.
-const DefaultPageSize = 20
-
-const maxPageSize = 1000
+const (
+	defaultTokenSeconds = 3600
+	defaultPageSize     = 20
+	maxPageSize         = 1000
+)
 
 // Settings say how a market behaves. They can change while the market has bids.
 type Settings struct {
@@ -91,7 +89,7 @@ type Settings struct {
 	TokenSeconds int `json:"tokenSeconds,omitempty"`
 	// ReuseIDs gives a bid placed after a withdrawal the ID of the withdrawn one. Only with UniquePerPosting.
 	ReuseIDs bool `json:"reuseIDs,omitempty"`
-	// Freelancer says what the sources about that site disagree on. Only with the shape freelancer.
+	// Freelancer chooses where the sources about that site disagree. Only with the shape freelancer.
 	Freelancer *Freelancer `json:"freelancer,omitempty"`
 }
 
@@ -110,7 +108,7 @@ type Freelancer struct {
 	Currency string `json:"currency,omitempty"`
 	// Retract is the one encoding that is taken; another is refused as BAD_FORM. Default: both.
 	Retract Retract `json:"retract,omitempty"`
-	// NestedErrors words errors as {"status":"error","error":{"code","detail"}}.
+	// NestedErrors writes errors as {"status":"error","error":{"code","detail"}}.
 	NestedErrors bool `json:"nestedErrors,omitempty"`
 	// HideRetracted leaves retracted bids out of lists.
 	HideRetracted bool `json:"hideRetracted,omitempty"`
@@ -156,7 +154,7 @@ func (s Settings) withDefaults() (Settings, error) {
 	); err != nil {
 		return s, err
 	}
-	s.PageSize = cmp.Or(s.PageSize, DefaultPageSize)
+	s.PageSize = cmp.Or(s.PageSize, defaultPageSize)
 	if s.PageSize < 1 || s.PageSize > maxPageSize {
 		return s, fmt.Errorf("pageSize: %d is not between 1 and %d", s.PageSize, maxPageSize)
 	}
@@ -186,7 +184,7 @@ func (s Settings) withAuth() (Settings, error) {
 		}
 		return s, nil
 	}
-	s.TokenSeconds = cmp.Or(s.TokenSeconds, DefaultTokenSeconds)
+	s.TokenSeconds = cmp.Or(s.TokenSeconds, defaultTokenSeconds)
 	if s.TokenSeconds < 1 || s.TokenSeconds > 86400 {
 		return s, fmt.Errorf("tokenSeconds: %d is not between 1 and 86400", s.TokenSeconds)
 	}

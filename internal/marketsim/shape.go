@@ -43,7 +43,7 @@ type route struct {
 // parse reads a call; path is what follows the market's name. A call that matches no route has VerbOther.
 func (s *shape) parse(r *http.Request, path []string, body []byte) (request, *refusal) {
 	for _, route := range s.routes {
-		c := &call{request: request{verb: route.verb}, http: r, body: body}
+		c := &call{request: request{verb: route.verb}, req: r, body: body}
 		if !c.matches(route.pattern, path) {
 			continue
 		}

@@ -36,7 +36,7 @@ var botguildShape = shape{
 			return c.offers(bad, in.Price, true, o)
 		}},
 		{"GET proposals", VerbList, func(c *call) *refusal {
-			c.as = c.http.URL.Query().Get("botId")
+			c.as = c.req.URL.Query().Get("botId")
 			bad := listing{posting: "gigId", status: "status", page: "page", perPage: "limit", words: botguildWords}.read(c)
 			if bad == nil && c.perPage > botguildPage {
 				bad = badRequest(codeBadRequest, "limit: %d is more than %d", c.perPage, botguildPage)

@@ -33,7 +33,7 @@ func freelancerShape(f Freelancer) *shape {
 			{"GET " + bids + "{bid}/", VerbGet, nil},
 			{"PUT " + bids + "{bid}/", VerbWithdraw, s.readRetract},
 			{"GET " + projects, VerbProject, func(c *call) *refusal {
-				c.projects = c.http.URL.Query()["projects[]"]
+				c.projects = c.req.URL.Query()["projects[]"]
 				return nil
 			}},
 			{"GET " + projects + "{posting}/", VerbProject, nil},
@@ -108,11 +108,11 @@ func (s freelancer) readPlace(c *call) *refusal {
 }
 
 func (s freelancer) readList(c *call) (bad *refusal) {
-	q := c.http.URL.Query()
+	q := c.req.URL.Query()
 	c.narrow(q.Get("projects[]"))
 	c.bidder = q.Get("bidders[]")
 	if s.HideRetracted {
-		c.states = slices.DeleteFunc(States(), func(state State) bool { return state == StateWithdrawn })
+		c.states = slices.DeleteFunc(allStates(), func(state State) bool { return state == StateWithdrawn })
 	}
 	if c.perPage, bad = number(q, "limit", freelancerPage); bad != nil {
 		return bad
@@ -126,7 +126,7 @@ func (s freelancer) readList(c *call) (bad *refusal) {
 
 // readRetract takes the action out of a form or out of JSON.
 func (s freelancer) readRetract(c *call) *refusal {
-	kind, _, _ := mime.ParseMediaType(c.http.Header.Get("Content-Type")) // an unknown one is no JSON
+	kind, _, _ := mime.ParseMediaType(c.req.Header.Get("Content-Type")) // an unknown one is no JSON
 	encoding := RetractForm
 	if kind == "application/json" {
 		encoding = RetractJSON

@@ -15,7 +15,7 @@ var quaysideShape = shape{
 	routes: []route{
 		{"POST offers", VerbPlace, readQuaysidePlace},
 		{"GET offers", VerbList, func(c *call) (bad *refusal) {
-			q := c.http.URL.Query()
+			q := c.req.URL.Query()
 			c.narrow(q.Get("job"))
 			if q.Get("open") == "true" {
 				c.states = []State{StateLive, StateAwardPending}

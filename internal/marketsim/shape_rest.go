@@ -39,7 +39,7 @@ var restShape = shape{
 // restWords calls every state by its own name.
 func restWords() words {
 	w := words{}
-	for _, s := range States() {
+	for _, s := range allStates() {
 		w[s] = string(s)
 	}
 	return w

@@ -28,7 +28,7 @@ var taskfastShape = shape{
 		{"POST api/bids/{bid}/withdraw", VerbWithdraw, readReason},
 		{"GET api/agents/me/bids", VerbList, func(c *call) *refusal {
 			bad := listing{status: "status", words: taskfastWords}.read(c)
-			if cursor := c.http.URL.Query().Get("cursor"); bad == nil && cursor != "" {
+			if cursor := c.req.URL.Query().Get("cursor"); bad == nil && cursor != "" {
 				bad = c.after("cursor", cursor, cursor)
 			}
 			return bad

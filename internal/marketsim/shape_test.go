@@ -81,7 +81,7 @@ func TestEveryStateHasAWord(t *testing.T) {
 		b := start(t, nil)
 		b.put("m", Settings{Shape: s, Class: ClassNone})
 		id := d.bidID(t, d.place(b, "m", "p", ""))
-		for _, state := range States() {
+		for _, state := range allStates() {
 			if err := b.SetState(t.Context(), "m", d.ledgerID(b, "m", id), state); err != nil {
 				t.Fatal(err)
 			}

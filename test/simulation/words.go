@@ -76,7 +76,7 @@ type owned struct {
 	key string
 }
 
-func (o owned) String() string { return o.env.owner(o.key) }
+func (o owned) String() string { return o.owner(o.key) }
 
 type shownBids []marketplace.Bid
 

@@ -37,7 +37,8 @@ func placed(b *bench) {
 			b.Expect(got.IdempotencyKey).To(gomega.Equal(request.IdempotencyKey))
 		}
 	}
-	if account, err := b.driver.Account(b.Context(), marketplace.Unpaced{}); err != nil || (account != "" && account != b.AccountID(b.account)) {
+	account, err := b.driver.Account(b.Context(), marketplace.Unpaced{})
+	if err != nil || (account != "" && account != b.AccountID(b.account)) {
 		b.Errorf("Account: got %q, %v, want %q or nothing", account, err, b.AccountID(b.account))
 	}
 }
