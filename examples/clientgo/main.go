@@ -1,5 +1,5 @@
-// Command clientgo is a scanner that knows client-go and the generated client, and nothing else of onebid. It reads one
-// posting a line from standard input, as {"id": "39211345", "title": "A REST service", "price": "250"}.
+// Command clientgo is a scanner with client-go and the generated client only. It reads one posting per line from standard
+// input, such as {"id": "39211345", "title": "A REST service", "price": "250"}.
 package main
 
 import (
@@ -50,7 +50,7 @@ func run(ctx context.Context, namespace, marketplace string) error {
 	}
 }
 
-// bid creates the Bid. Of any number of scanners that do so at once the API server lets one succeed.
+// bid creates the Bid. When several scanners do so at once, one succeeds.
 func bid(ctx context.Context, client versioned.Interface, namespace, marketplace string, p posting) error {
 	name, err := onebid.Key{Marketplace: marketplace, PostingID: p.ID}.Name()
 	if err != nil {
@@ -65,7 +65,7 @@ func bid(ctx context.Context, client versioned.Interface, namespace, marketplace
 		},
 	}, metav1.CreateOptions{FieldManager: "my-scanner"})
 	if apierrors.IsAlreadyExists(err) {
-		fmt.Println(name, "has a Bid already") // somebody was faster, or we were here before: both are fine
+		fmt.Println(name, "has a Bid already") // another client was faster, or this is a repetition
 		return nil
 	}
 	if err == nil {

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# A scanner that needs kubectl and nothing else. It reads one posting a line, with a tab between ID, price, currency and
-# proposal, and creates a Bid for each that has none:
+# A scanner that needs only kubectl. It reads one posting per line, with tabs between ID, price, currency and proposal, and
+# creates a Bid for each that has none:
 #
 #   scanner.sh NAMESPACE MARKETPLACE <postings.tsv
 #
-# Run it as often, and in as many places at once, as you like. It fails when a posting could not be bid on.
+# Any number may run at once, and repeatedly. It fails when a Bid could not be created.
 set -euo pipefail
 export LC_ALL=C # bytes, not characters
 
@@ -23,7 +23,7 @@ name() {
   fi
 }
 
-# A JSON string. What kubectl cannot read is refused by it.
+# A JSON string. kubectl refuses what is not valid.
 json() {
   local text=${1//\\/\\\\}
   printf '"%s"' "${text//\"/\\\"}"
@@ -48,7 +48,7 @@ EOF
   ); then
     echo "$name created"
   elif [[ $answer == *"(AlreadyExists)"* ]]; then
-    # Somebody was faster, or we were here before: both are fine.
+    # Another client was faster, or this is a repetition.
     echo "$name has a Bid already"
   else
     echo "$name failed: $answer" >&2
