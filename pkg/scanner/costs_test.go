@@ -25,9 +25,9 @@ const mostRequests = 4
 const (
 	rowCreated  = "`Process`, a Bid is created"
 	rowAgainst  = "`Process`, a verdict against it"
-	rowKnown    = "`Process`, a verdict against it, or the end of a bid, was there"
+	rowKnown    = "`Process`, an earlier verdict against it, or an ended bid"
 	rowBid      = "`Process`, there is a Bid"
-	rowSeen     = "`Process`, the same when this process has learned so before"
+	rowSeen     = "`Process`, the same when this process knows it already"
 	rowCools    = "`Process`, it cools down"
 	rowUnasked  = "`Process`, it is stale, closed or paused, as this scanner knows"
 	rowLocked   = "`Process`, it stays locked"
