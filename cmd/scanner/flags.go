@@ -42,7 +42,8 @@ func parse(args []string) (*options, error) {
 	flags.BoolVar(&o.rebid, "rebid", false,
 		"bid again on postings whose last bid was withdrawn or refused, after its Bid was deleted and the cooldown")
 	flags.IntVar(&o.concurrency, "concurrency", 8, "maximum number of postings processed at once")
-	flags.DurationVar(&o.shutdownGrace, "graceful-shutdown-timeout", 15*time.Second, "how long to wait at shutdown for postings that are being processed")
+	flags.DurationVar(&o.shutdownGrace, "graceful-shutdown-timeout", 15*time.Second,
+		"how long to wait at shutdown for postings that are being processed")
 	flags.StringVar(&o.metricsAddress, "metrics-bind-address", ":8080", "address of /metrics; 0 disables it")
 	flags.StringVar(&o.healthAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz; 0 disables them")
 	flags.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")

@@ -110,7 +110,8 @@ func (e *environment) planeEnded(ctx context.Context) <-chan error {
 				missed = 0
 				return errors.Join(errors.New("it listens"), connection.Close())
 			}
-			if missed++; missed < tries {
+			missed++
+			if missed < tries {
 				return err
 			}
 			return nil

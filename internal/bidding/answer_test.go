@@ -34,7 +34,10 @@ func TestAnAnswerIsToOneQuestion(t *testing.T) {
 		},
 		{"another word", newBid(said("not-placed"), noted(unknown, undecidable), said("placed")), "placed"},
 		{"the same word for another time", newBid(said("placed"), noted(unknown, undecidable), said("placed:2")), "placed:2"},
-		{"answering a request to look is not answering", newBid(noted(unknown, undecidable), said("placed"), noted(bidding.Acknowledged())), "placed"},
+		{
+			"acknowledging a request is not answering",
+			newBid(noted(unknown, undecidable), said("placed"), noted(bidding.Acknowledged())), "placed",
+		},
 		{
 			"a failure to look leaves it open",
 			newBid(noted(unknown, undecidable), said("placed"), noted(bidding.Unanswered("placed", "503"))), "placed",

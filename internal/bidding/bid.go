@@ -67,12 +67,6 @@ func leaseLost(bid *onebidv1.Bid) bool {
 	return c != nil && c.Reason == onebidv1.ReasonLeaseLost
 }
 
-// unproven is true while a call whose outcome was unknown, and that a lookup did not find, may still take effect later than
-// all bounds allow. The next reply to its key proves what became of it.
-func unproven(bid *onebidv1.Bid) bool {
-	return PlacedStatus(bid) == metav1.ConditionFalse && bid.Status.SettlingSince != nil
-}
-
 // UsesCapacity is true for a Bid that is open at the marketplace, or may be, as far as its status knows.
 func UsesCapacity(bid *onebidv1.Bid) bool {
 	return !Terminal(bid) && PlacedStatus(bid) != metav1.ConditionFalse

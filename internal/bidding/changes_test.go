@@ -71,7 +71,10 @@ func TestChanges(t *testing.T) {
 			"Expired", "Expired", "True/Expired", "",
 		},
 		{"unknown", newBid(noted(unknown)), "Pending", "", "Unknown/OutcomeUnknown", ""},
-		{"unknown and wanted gone", newBid(noted(unknown), deleted, noted(bidding.Acknowledged())), "Withdrawing", "", "Unknown/OutcomeUnknown", ""},
+		{
+			"unknown and to be withdrawn", newBid(noted(unknown), deleted, noted(bidding.Acknowledged())),
+			"Withdrawing", "", "Unknown/OutcomeUnknown", "",
+		},
 		{
 			"looking up failed",
 			newBid(noted(unknown, bidding.Unresolved(fail(onebidv1.ErrorTransient, 1)))),

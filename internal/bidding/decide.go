@@ -254,12 +254,8 @@ func decideResolve(f Owned) Step {
 		return Step{Kind: StepReportBlocked}
 	case f.CallLearned && !f.Bid.HasRemote:
 		return record(FactPlaced, f.LastAttempt())
-	case f.Lease == LeaseGone && f.Bid.HasRemote:
-		return Step{Kind: StepRestart}
-	case f.Lease == LeaseGone && (!unknown || !f.Bid.Settling) && f.CallAttempt > 0:
-		return record(FactOutcomeUnknown, f.CallAttempt)
-	case f.Lease == LeaseGone && (!unknown || !f.Bid.Settling):
-		return record(FactLeaseLost, 0)
+	case f.Lease == LeaseGone:
+		return decideWithoutLease(f)
 	case f.openAttempt() > 0 && !unknown:
 		return record(FactOutcomeUnknown, f.LastAttempt())
 	case f.EarlierBids:
@@ -268,6 +264,21 @@ func decideResolve(f Owned) Step {
 		return Step{Kind: StepForgetCall}
 	}
 	return decideLookup(f)
+}
+
+// decideWithoutLease is decideResolve for a Bid whose Lease went with its namespace.
+func decideWithoutLease(f Owned) Step {
+	fenced := f.Bid.Placed == metav1.ConditionUnknown && f.Bid.Settling
+	switch {
+	case f.Bid.HasRemote:
+		return Step{Kind: StepRestart}
+	case fenced:
+		return decideLookup(f)
+	case f.CallAttempt > 0:
+		return record(FactOutcomeUnknown, f.CallAttempt)
+	default:
+		return record(FactLeaseLost, 0)
+	}
 }
 
 func decideLookup(f Owned) Step {

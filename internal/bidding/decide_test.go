@@ -64,12 +64,18 @@ func TestDecide(t *testing.T) {
 			"without stored keys, a bid that is there before our first call is not ours",
 			toPlace(withClass(onebidv1.ClassNone)), bidding.Step{Kind: bidding.StepLookUp},
 		},
-		{"what is there is left alone", toPlace(withClass(onebidv1.ClassNone), looked(bidding.VerdictExisting)), recorded(bidding.FactExistingBid, 1)},
+		{
+			"what is there is left alone",
+			toPlace(withClass(onebidv1.ClassNone), looked(bidding.VerdictExisting)), recorded(bidding.FactExistingBid, 1),
+		},
 		{
 			"nothing is there: send", toPlace(withClass(onebidv1.ClassNone), looked(bidding.VerdictAbsent)),
 			bidding.Step{Kind: bidding.StepSend, Attempt: 1},
 		},
-		{"no send without the lookup", toPlace(withClass(onebidv1.ClassNone), looked(bidding.VerdictFailed)), recorded(bidding.FactPreflightFailed, 1)},
+		{
+			"no send without the lookup",
+			toPlace(withClass(onebidv1.ClassNone), looked(bidding.VerdictFailed)), recorded(bidding.FactPreflightFailed, 1),
+		},
 		{"the Bid is to be withdrawn by now", toPlace(func(f *bidding.Owned) { f.Bid.Withdrawing = true }), step(bidding.StepClearIntent)},
 		{"the Bid changed", toPlace(func(f *bidding.Owned) { f.Changed = true }), step(bidding.StepClearIntent)},
 		{
@@ -81,7 +87,10 @@ func TestDecide(t *testing.T) {
 			"so is a call of this process that could not be recorded",
 			toPlace(func(f *bidding.Owned) { f.CallAttempt = 1 }), recorded(bidding.FactOutcomeUnknown, 1),
 		},
-		{"unless its reply named the bid", toPlace(func(f *bidding.Owned) { f.CallAttempt, f.CallLearned = 1, true }), recorded(bidding.FactPlaced, 1)},
+		{
+			"unless its reply named the bid",
+			toPlace(func(f *bidding.Owned) { f.CallAttempt, f.CallLearned = 1, true }), recorded(bidding.FactPlaced, 1),
+		},
 		{
 			"a recorded attempt is history",
 			toPlace(inherited, func(f *bidding.Owned) { f.Bid.Attempts, f.NotedAttempt = 1, 2 }), bidding.Step{Kind: bidding.StepLookUp, Sent: true},
@@ -101,10 +110,16 @@ func TestDecide(t *testing.T) {
 			toPlace(func(f *bidding.Owned) { f.EarlierBids = true }, looked(bidding.VerdictExisting)), recorded(bidding.FactEarlierAmbiguous, 0),
 		},
 
-		{"an unknown outcome settles first", toPlace(unknownOutcome, func(f *bidding.Owned) { f.Settled = false }), step(bidding.StepAwaitSettle)},
+		{
+			"an unknown outcome settles first",
+			toPlace(unknownOutcome, func(f *bidding.Owned) { f.Settled = false }), step(bidding.StepAwaitSettle),
+		},
 		{"then it is looked up", toPlace(unknownOutcome), bidding.Step{Kind: bidding.StepLookUp, Sent: true}},
 		{"and adopted", toPlace(unknownOutcome, looked(bidding.VerdictOurs)), recorded(bidding.FactPlaced, 1)},
-		{"absent with a key: the same key may be sent again", toPlace(unknownOutcome, looked(bidding.VerdictAbsent)), recorded(bidding.FactAbsent, 1)},
+		{
+			"absent with a key: the same key may be sent again",
+			toPlace(unknownOutcome, looked(bidding.VerdictAbsent)), recorded(bidding.FactAbsent, 1),
+		},
 		{
 			"absent in class None proves nothing",
 			toPlace(unknownOutcome, withClass(onebidv1.ClassNone), looked(bidding.VerdictAbsent)), recorded(bidding.FactAbsenceUnproven, 1),
@@ -115,7 +130,10 @@ func TestDecide(t *testing.T) {
 			bidding.Step{Kind: bidding.StepSend, Attempt: 1},
 		},
 		{"a failed lookup tells nothing", toPlace(unknownOutcome, looked(bidding.VerdictFailed)), recorded(bidding.FactUnresolved, 1)},
-		{"without a connection a person is told", toPlace(unknownOutcome, func(f *bidding.Owned) { f.Connected = false }), step(bidding.StepReportBlocked)},
+		{
+			"without a connection a person is told",
+			toPlace(unknownOutcome, func(f *bidding.Owned) { f.Connected = false }), step(bidding.StepReportBlocked),
+		},
 		{
 			"another process resolved it",
 			toPlace(func(f *bidding.Owned) { f.Plan, f.CallAttempt, f.Bid.Attempts = bidding.ActionResolve, 1, 1 }), step(bidding.StepForgetCall),
@@ -142,7 +160,10 @@ func TestDecide(t *testing.T) {
 		{"not without its ID", toPlace(open, func(f *bidding.Owned) { f.Bid.HasRemote = false }), step(bidding.StepRestart)},
 		{"not once it ended", toPlace(open, func(f *bidding.Owned) { f.Bid.Outcome = onebidv1.StateLost }), step(bidding.StepRestart)},
 
-		{"a plan is carried out when no call is open", toPlace(func(f *bidding.Owned) { f.Plan = bidding.ActionCancel }), step(bidding.StepFinish)},
+		{
+			"a plan is carried out when no call is open",
+			toPlace(func(f *bidding.Owned) { f.Plan = bidding.ActionCancel }), step(bidding.StepFinish),
+		},
 		{
 			"a verdict does not hide a call", toPlace(inherited, func(f *bidding.Owned) {
 				f.Plan, f.Bid.Outcome = bidding.ActionFinalize, onebidv1.StateRejected
@@ -186,7 +207,9 @@ func TestDecideKeepsTheRules(t *testing.T) {
 				bidding.ActionReport, bidding.ActionWriteTombstone, bidding.ActionReleaseClaim,
 			}).Draw(t, "plan"),
 			Bid: bidding.View{
-				Placed:    rapid.SampledFrom([]metav1.ConditionStatus{metav1.ConditionFalse, metav1.ConditionTrue, metav1.ConditionUnknown}).Draw(t, "placed"),
+				Placed: rapid.SampledFrom([]metav1.ConditionStatus{
+					metav1.ConditionFalse, metav1.ConditionTrue, metav1.ConditionUnknown,
+				}).Draw(t, "placed"),
 				HasRemote: yes("remote"), Attempts: rapid.Int32Range(0, 3).Draw(t, "attempts"), Settling: yes("settling"),
 				Withdrawing: yes("withdrawing"), LeaseLost: yes("lease lost"),
 			},

@@ -119,7 +119,7 @@ func clientOf(r *http.Request) string {
 
 func readGrant(c *call) *refusal {
 	form, err := url.ParseQuery(string(c.body))
-	c.req.PostForm = form // where clientOf finds it
+	c.req.PostForm = form //nolint:forbidigo // a field of the request, where clientOf finds it; no client is used
 	grant := form.Get("grant_type")
 	switch {
 	case err != nil:

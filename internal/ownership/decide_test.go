@@ -80,7 +80,8 @@ func TestDecide(t *testing.T) {
 		{"a controller found dead", byB, controllerA, facts{since: now, heartbeat: dead}, verdictTake, never},
 		{"a heartbeat that cannot be read: the Lease's own duration", byB, controllerA, facts{since: short}, verdictHeld, minuteAfterShort},
 		{"and when that is over", byB, controllerA, facts{since: long}, verdictTake, never},
-		{"no heartbeat named", heldBy(controllerB.String(), ""), controllerA, facts{since: short, heartbeat: dead}, verdictHeld, minuteAfterShort},
+		{"no heartbeat named", heldBy(controllerB.String(), ""), controllerA, facts{since: short, heartbeat: dead},
+			verdictHeld, minuteAfterShort},
 		{
 			"a competitor that left the heartbeat of its predecessor in place is not as dead as that",
 			heldBy("pod_1", heartbeatOfB), controllerA, facts{since: short, heartbeat: dead}, verdictHeld, minuteAfterShort,
@@ -107,7 +108,10 @@ func TestDecide(t *testing.T) {
 			ended(heldBy(controllerA.String(), ""), lostBid), controllerA,
 			facts{wall: lostBid.EndedAt, bidUID: lostBid.BidUID, ignoreCooldown: true}, verdictOwn, never,
 		},
-		{"a cooldown, for scanners too", tombstoned(lostBid), scannerC, facts{wall: lostBid.CooldownUntil.Add(-1)}, verdictCooldown, lostBid.CooldownUntil},
+		{
+			"a cooldown, for scanners too", tombstoned(lostBid), scannerC, facts{wall: lostBid.CooldownUntil.Add(-1)},
+			verdictCooldown, lostBid.CooldownUntil,
+		},
 		{
 			"a Bid's own tombstone is final for it, however long ago it was written",
 			tombstoned(lostBid), controllerA,

@@ -79,6 +79,11 @@ func TestTombstonesPastTheirTime(t *testing.T) {
 		c.edit(lease)
 		now := clocktesting.NewFakeClock(c.now)
 		s := &Sweeper{Clock: now, Wall: now, Retention: 24 * time.Hour}
-		NewWithT(t).Expect(len(s.unneeded([]*coordinationv1.Lease{lease})) == 1).To(Equal(c.want), c.why)
+		unneeded := s.unneeded([]*coordinationv1.Lease{lease})
+		if c.want {
+			NewWithT(t).Expect(unneeded).To(HaveLen(1), c.why)
+		} else {
+			NewWithT(t).Expect(unneeded).To(BeEmpty(), c.why)
+		}
 	}
 }

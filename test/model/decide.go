@@ -27,7 +27,7 @@ func (t *turn) class() onebidv1.MarketplaceClass {
 	return classes[t.c.class]
 }
 
-func (t *turn) view(b bid) bidding.View {
+func (*turn) view(b bid) bidding.View {
 	return bidding.View{
 		Placed: statuses[b.placed], Outcome: outcomes[b.outcome], HasRemote: b.remote > 0, Attempts: int32(b.attempts),
 		// Every attempt of the model was unknown once.

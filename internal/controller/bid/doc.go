@@ -1,6 +1,6 @@
 // Package bid is the controller of Bids. One reconcile reads once, decides with a pure function, acts and writes once:
 //
-//	Reconcile            reconciler.go   gathers what the caches show; bidding.Next plans one action
+//	Reconcile            reconciler.go   gathers what the caches show (gather.go); bidding.Next plans one action
 //	  claim              claim.go        takes the posting's Lease, for a place with the intent in the same write, and reads the
 //	                                     Bid past the cache
 //	  bidding.Decide                     says on the live Bid, the Lease and this process's own calls which step follows

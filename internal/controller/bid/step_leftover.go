@@ -27,7 +27,7 @@ func (st steps) withdrawEarlier(ctx context.Context, o *owned) (effect, error) {
 
 // withdrawSecond withdraws what a sender placed that stood still beyond all waits, so that the bid was placed again: only a
 // marketplace of class None accepts both. The Bid keeps the one that it has.
-func (st steps) withdrawSecond(ctx context.Context, o *owned, remoteID string) effect {
+func (steps) withdrawSecond(ctx context.Context, o *owned, remoteID string) effect {
 	ref := marketplace.Ref{BidID: remoteID, PostingID: o.bid.Spec.PostingID}
 	result := "it was withdrawn"
 	_, err := o.account.Retract(ctx, o.query(), ref, placedAt(o.bid), "the bid was placed twice")

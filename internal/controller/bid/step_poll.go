@@ -40,7 +40,7 @@ func (st steps) poll(ctx context.Context, s *situation) effect {
 
 // readBid asks for one bid when a person asked for it or it is not among the open ones; otherwise one list answers for all bids
 // of the account.
-func (st steps) readBid(ctx context.Context, s *situation) (marketplace.Bid, error) {
+func (steps) readBid(ctx context.Context, s *situation) (marketplace.Bid, error) {
 	asked := bidding.Requested(s.bid) != s.bid.Status.LastHandledReconcileAt
 	if !asked && s.bid.Status.Outcome == "" && s.account.Capabilities().CanList {
 		listed, open, err := s.account.Listed(ctx, refOf(s.bid))
@@ -52,7 +52,7 @@ func (st steps) readBid(ctx context.Context, s *situation) (marketplace.Bid, err
 }
 
 // preview shows the request that would place the bid.
-func (st steps) preview(ctx context.Context, s *situation) bidding.Change {
+func (steps) preview(ctx context.Context, s *situation) bidding.Change {
 	preview, err := s.account.Preview(ctx, placeRequest(s.bid))
 	if err != nil {
 		return bidding.DryRun(s.bid.Spec.Marketplace, nil, err.Error())

@@ -56,7 +56,8 @@ func TestFinalizerWaitsForWhatTheCacheDoesNotKnowYet(t *testing.T) {
 	market.Finalizers = []string{onebidv1.FinalizerInUse, "example.com/other"}
 	market.DeletionTimestamp = new(metav1.Unix(1, 0))
 	cached := fakeClient(t, interceptor.Funcs{}, market)
-	r := &Reconciler{Options: Options{Client: cached, APIReader: fakeClient(t, interceptor.Funcs{}, build.Bid("ns", "m", "1"), build.Bid("other", "m", "1"))}}
+	uncached := fakeClient(t, interceptor.Funcs{}, build.Bid("ns", "m", "1"), build.Bid("other", "m", "1"))
+	r := &Reconciler{Options: Options{Client: cached, APIReader: uncached}}
 	g.Expect(cached.Get(t.Context(), client.ObjectKeyFromObject(market), market)).To(Succeed())
 	s := stateOf(market, entry{})
 

@@ -66,7 +66,8 @@ func TestFreshnessEndsWhenItIsDue(t *testing.T) {
 	f.Expect(f.kstatus(p)).To(Equal(status.CurrentStatus), "stale is a fact and no failure")
 
 	f.Expect(env.Client.Patch(t.Context(), p, client.RawPatch(types.MergePatchType, []byte(fmt.Sprintf(
-		`{"metadata":{"annotations":{"onebid.dev/reconcile-requested-at":"x"}},"spec":{"cachedAt":%q}}`, f.clock.Now().UTC().Format(time.RFC3339)))))).
+		`{"metadata":{"annotations":{"onebid.dev/reconcile-requested-at":"x"}},"spec":{"cachedAt":%q}}`,
+		f.clock.Now().UTC().Format(time.RFC3339)))))).
 		To(Succeed())
 	f.Eventually(f.condition(p, "Fresh")).Should(HavePrefix("True Fresh"), "read again")
 	f.Expect(f.get(p).Status.LastHandledReconcileAt).To(Equal("x"))

@@ -63,7 +63,8 @@ func (r *Recorder) change(ctx context.Context, bid *onebidv1.Bid, edit func(*one
 		return client.IgnoreNotFound(err)
 	}
 	edited := posting.Status.DeepCopy()
-	if edit(edited); equality.Semantic.DeepEqual(edited, &posting.Status) {
+	edit(edited)
+	if equality.Semantic.DeepEqual(edited, &posting.Status) {
 		return nil
 	}
 	_, err = r.write(ctx, posting, edit)

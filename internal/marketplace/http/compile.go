@@ -145,7 +145,7 @@ func (c *compiler) template(s celeval.Scope, field string, r *onebidv1.HTTPReque
 	case r.Method == "":
 		c.wrong(field+".method", "must be GET, POST, PUT, PATCH or DELETE")
 	case i == wire.Writing && r.Method == http.MethodGet:
-		c.wrong(field+".method", "must be POST, PUT, PATCH or DELETE: a GET may be repeated by anybody on the way")
+		c.wrong(field+".method", "must be POST, PUT, PATCH or DELETE: clients and proxies may repeat a GET")
 	case r.Method == http.MethodGet && r.Body != "":
 		c.wrong(field+".body", "must be left out: a GET has no body")
 	}

@@ -95,7 +95,7 @@ var ErrPostings = errors.New("some postings could not be processed, see the log"
 func (l *Loop) Once(ctx context.Context) (complete bool, err error) {
 	reading, err := l.Feed.Read(ctx)
 	if ctx.Err() != nil {
-		return false, nil
+		return false, nil //nolint:nilerr // the shutdown, not the feed, ended it
 	}
 	l.readable.Store(err == nil)
 	l.Metrics.read(reading, err)
@@ -108,7 +108,7 @@ func (l *Loop) Once(ctx context.Context) (complete bool, err error) {
 	l.Log.V(1).Info("Read the feed", "items", len(reading.Items), "unchanged", reading.Unchanged)
 	b := l.sort(ctx, reading)
 	if ctx.Err() != nil {
-		return false, nil
+		return false, nil //nolint:nilerr // as above
 	}
 	return l.process(ctx, &b)
 }

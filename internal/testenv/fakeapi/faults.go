@@ -16,18 +16,25 @@ type Faults struct {
 }
 
 // Fail makes the next request of this verb fail without an effect. nil lets one request pass.
-func (f *Faults) Fail(verb string, err error) { f.add(&f.failing, verb, err) }
-
-// Lose makes the next request of this verb take effect, and its reply get lost.
-func (f *Faults) Lose(verb string) { f.add(&f.losing, verb, context.DeadlineExceeded) }
-
-func (f *Faults) add(to *map[string][]error, verb string, err error) {
+func (f *Faults) Fail(verb string, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if *to == nil {
-		*to = map[string][]error{}
+	f.failing = add(f.failing, verb, err)
+}
+
+// Lose makes the next request of this verb take effect, and its reply get lost.
+func (f *Faults) Lose(verb string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.losing = add(f.losing, verb, context.DeadlineExceeded)
+}
+
+func add(to map[string][]error, verb string, err error) map[string][]error {
+	if to == nil {
+		to = map[string][]error{}
 	}
-	(*to)[verb] = append((*to)[verb], err)
+	to[verb] = append(to[verb], err)
+	return to
 }
 
 // Hook is called before each request, for example to let another process be faster. It may send requests itself.

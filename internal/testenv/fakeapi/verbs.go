@@ -143,18 +143,9 @@ func (s *Server) update(object client.Object, status bool) error {
 }
 
 func (s *Server) replace(known, object client.Object, status bool) error {
-	next := copied(object)
-	if status {
-		next = copied(known)
-		field(next, "Status").Set(field(copied(object), "Status"))
-	} else {
-		next.SetGeneration(known.GetGeneration())
-		if kept := field(next, "Status"); kept.IsValid() {
-			kept.Set(field(copied(known), "Status"))
-			if !equality.Semantic.DeepEqual(field(next, "Spec").Interface(), field(known, "Spec").Interface()) {
-				next.SetGeneration(known.GetGeneration() + 1)
-			}
-		}
+	next := withStatus(known, object)
+	if !status {
+		next = withoutStatus(known, object)
 		if err := s.admit(known, next); err != nil {
 			return err
 		}
@@ -167,6 +158,30 @@ func (s *Server) replace(known, object client.Object, status bool) error {
 	}
 	assign(object, next)
 	return nil
+}
+
+// withStatus is the known object with another status.
+func withStatus(known, object client.Object) client.Object {
+	next := copied(known)
+	if status := field(next, "Status"); status.IsValid() {
+		status.Set(field(copied(object), "Status"))
+	}
+	return next
+}
+
+// withoutStatus is the object with the status that is known, and the next generation when the spec changed.
+func withoutStatus(known, object client.Object) client.Object {
+	next := copied(object)
+	next.SetGeneration(known.GetGeneration())
+	kept := field(next, "Status")
+	if !kept.IsValid() {
+		return next
+	}
+	kept.Set(field(copied(known), "Status"))
+	if !equality.Semantic.DeepEqual(field(next, "Spec").Interface(), field(known, "Spec").Interface()) {
+		next.SetGeneration(known.GetGeneration() + 1)
+	}
+	return next
 }
 
 func (s *Server) remove(key id, p *metav1.Preconditions) error {
