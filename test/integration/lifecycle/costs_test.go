@@ -18,9 +18,11 @@ import (
 	"github.com/onebid-dev/onebid/test/harness"
 )
 
-// counted starts managers whose writes are counted.
+// counted starts managers whose writes are counted. A heartbeat that lasts a minute has no lapse on a busy machine: after a lapse
+// each Lease would be asserted again.
 func (x *tenant) counted(replicas int, flags ...string) *harness.Proxy {
 	x.T.Helper()
+	flags = append([]string{"--heartbeat-duration=60s", "--heartbeat-margin=5s"}, flags...)
 	api := x.Proxy()
 	for range replicas {
 		x.Manager(append([]string{"--kubeconfig", api.Kubeconfig}, flags...)...)
@@ -127,7 +129,7 @@ func TestASettledSystemIsQuiet(t *testing.T) {
 	// The first audit comes at a random point of its interval, and would be seen in the ledger.
 	x := newTenant(t, onebidv1.ClassIdempotencyKey, func(m *onebidv1.Marketplace) { m.Spec.AuditIntervalSeconds = 86400 })
 	// A replica that stands still for a moment is not to be taken for dead: whoever takes over asks for the account.
-	api := x.counted(2, "--heartbeat-duration", "30s", "--heartbeat-margin", "5s")
+	api := x.counted(2)
 	x.Create(build.Posting(x.NS, "rest", "p"))
 	active := x.State(x.Bid("p"), onebidv1.StateActive)
 	x.postings([]*onebidv1.Bid{active}, true, true)
