@@ -84,7 +84,8 @@ func TestStatusFollowsPausesAndTheBreaker(t *testing.T) {
 	f.healthy(account.Health{
 		Breaker: onebidv1.BreakerClosed, Since: now, Answered: true, Reported: &limit, QuotaUntil: f.clock.Now().Add(90 * time.Second),
 	})
-	f.Eventually(f.condition("Reachable")).Should(HavePrefix("True Answering: The marketplace answers, but the account's quota of bids is used up"))
+	f.Eventually(f.condition("Reachable")).Should(HavePrefix(
+		"True Answering: The marketplace answers, but the account's quota of bids is used up"))
 	f.Expect(f.get().Status.RateLimit.Reason).To(Equal(onebidv1.ReasonQuotaExhausted))
 	f.Expect(f.get().Status.RateLimit.PausedUntil).To(Equal(wholeSeconds(f.clock.Now().Add(90 * time.Second))))
 	f.Eventually(f.clock.HasWaiters).Should(BeTrue())
