@@ -76,6 +76,10 @@ func TestDecide(t *testing.T) {
 			"no send without the lookup",
 			toPlace(withClass(onebidv1.ClassNone), looked(bidding.VerdictFailed)), recorded(bidding.FactPreflightFailed, 1),
 		},
+		{
+			"a bid of an earlier life of the status is ours by its key",
+			toPlace(func(f *bidding.Owned) { f.Preflight = true }, looked(bidding.VerdictOurs)), recorded(bidding.FactPlaced, 1),
+		},
 		{"the Bid is to be withdrawn by now", toPlace(func(f *bidding.Owned) { f.Bid.Withdrawing = true }), step(bidding.StepClearIntent)},
 		{"the Bid changed", toPlace(func(f *bidding.Owned) { f.Changed = true }), step(bidding.StepClearIntent)},
 		{
@@ -147,6 +151,7 @@ func TestDecide(t *testing.T) {
 		{
 			"not shown yet", toPlace(replied(onebidv1.ErrorAlreadyExists), looked(bidding.VerdictAbsent)), recorded(bidding.FactOutcomeUnknown, 1),
 		},
+		{"ours", toPlace(replied(onebidv1.ErrorAlreadyExists), looked(bidding.VerdictOurs)), recorded(bidding.FactPlaced, 1)},
 		{
 			"another one", toPlace(replied(onebidv1.ErrorAlreadyExists), looked(bidding.VerdictExisting)), recorded(bidding.FactExistingBid, 1),
 		},
@@ -157,6 +162,10 @@ func TestDecide(t *testing.T) {
 		{"refused for good, it does", toPlace(unknownOutcome, replied(onebidv1.ErrorForbidden)), recorded(bidding.FactRefused, 1)},
 
 		{"an open bid is withdrawn", toPlace(open), step(bidding.StepWithdraw)},
+		{
+			"after what earlier Bids left",
+			toPlace(open, func(f *bidding.Owned) { f.EarlierBids, f.Settled = true, false }), step(bidding.StepAwaitSettle),
+		},
 		{"not without its ID", toPlace(open, func(f *bidding.Owned) { f.Bid.HasRemote = false }), step(bidding.StepRestart)},
 		{"not once it ended", toPlace(open, func(f *bidding.Owned) { f.Bid.Outcome = onebidv1.StateLost }), step(bidding.StepRestart)},
 
@@ -176,6 +185,11 @@ func TestDecide(t *testing.T) {
 		{
 			"nothing was ever sent", toPlace(func(f *bidding.Owned) { f.Plan, f.Lease = bidding.ActionFinalize, bidding.LeaseNever }),
 			step(bidding.StepFinish),
+		},
+		{
+			"abandoning does not wait for open calls", toPlace(inherited, func(f *bidding.Owned) {
+				f.Plan, f.Bid.Abandoned = bidding.ActionAbandon, true
+			}), step(bidding.StepFinish),
 		},
 		{
 			"abandoning was taken back", toPlace(func(f *bidding.Owned) { f.Plan = bidding.ActionAbandon }), step(bidding.StepRestart),
@@ -254,4 +268,22 @@ func TestDecideKeepsTheRules(t *testing.T) {
 		default:
 		}
 	})
+}
+
+// An answer is about the attempt that is open, and a bid that is found now belongs to the last one.
+func TestAttemptsThatAnAnswerIsAbout(t *testing.T) {
+	g := NewWithT(t)
+	g.Expect(toPlace().LastOpenAttempt()).To(BeZero())
+	g.Expect(toPlace().LastAttempt()).To(BeEquivalentTo(1))
+	g.Expect(toPlace(unknownOutcome, func(f *bidding.Owned) { f.PriorAttempt = 3 }).LastOpenAttempt()).To(BeEquivalentTo(3))
+}
+
+func TestOnlySomeActionsBeginWithACall(t *testing.T) {
+	g := NewWithT(t)
+	for action, calls := range map[bidding.Action]bool{
+		bidding.ActionPlace: true, bidding.ActionResolve: true, bidding.ActionAnswer: true, bidding.ActionWithdraw: true,
+		bidding.ActionPoll: true, bidding.ActionNone: false, bidding.ActionReport: false, bidding.ActionFinalize: false,
+	} {
+		g.Expect(action.Calls()).To(Equal(calls), string(action))
+	}
 }

@@ -30,3 +30,25 @@ func TestUsesCapacity(t *testing.T) {
 	g.Expect(bidding.UsesCapacity(newBid(noted(live)))).To(BeTrue())
 	g.Expect(bidding.UsesCapacity(newBid(noted(live, bidding.Observed(onebidv1.RemoteLost))))).To(BeFalse())
 }
+
+func TestTotalsAreExact(t *testing.T) {
+	g := NewWithT(t)
+	price := onebidv1.Money{Amount: "0.10", Currency: "USD"}
+	three := bidding.Totals{}.Plus(price).Plus(price).Plus(price)
+	g.Expect(three.Active).To(Equal(3))
+	g.Expect(three.Committed["USD"].String()).To(Equal("0.3"))
+	none := three.Minus(price).Minus(price).Minus(price)
+	g.Expect(none.Active).To(BeZero())
+	g.Expect(none.Committed["USD"].IsZero()).To(BeTrue())
+	g.Expect(three.Committed["USD"].String()).To(Equal("0.3"), "they are values")
+}
+
+func TestAwaitsCapacity(t *testing.T) {
+	g := NewWithT(t)
+	denied := func(reason string) func(*onebidv1.Bid) { return noted(bidding.Denied(bidding.Denial{Reason: reason})) }
+	g.Expect(bidding.AwaitsCapacity(newBid())).To(BeFalse())
+	g.Expect(bidding.AwaitsCapacity(newBid(denied(onebidv1.ReasonTooManyActiveBids)))).To(BeTrue())
+	g.Expect(bidding.AwaitsCapacity(newBid(denied(onebidv1.ReasonBudgetExhausted)))).To(BeTrue())
+	g.Expect(bidding.AwaitsCapacity(newBid(denied(onebidv1.ReasonCooldown)))).To(BeFalse())
+	g.Expect(bidding.AwaitsCapacity(newBid(denied(onebidv1.ReasonTooManyActiveBids), withdrawing))).To(BeFalse())
+}

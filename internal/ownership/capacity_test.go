@@ -59,3 +59,8 @@ func TestCapacityIsOneReplicasUntilItDies(t *testing.T) {
 	_, err = a.Acquire(t.Context(), capacity)
 	w.Expect(err).NotTo(HaveOccurred(), "given back")
 }
+
+func TestCapacityLeaseHasANameOfItsOwn(t *testing.T) {
+	market := &onebidv1.Marketplace{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "freelancer"}}
+	NewWithT(t).Expect(CapacityLeaseOf(market).LeaseName()).To(Equal("bid-capacity.freelancer"))
+}

@@ -87,3 +87,19 @@ func TestTombstonesPastTheirTime(t *testing.T) {
 		}
 	}
 }
+
+func TestCoolingDown(t *testing.T) {
+	g := NewWithT(t)
+	before, after := lostBid.CooldownUntil.Add(-1), lostBid.CooldownUntil
+	stone, cooling := CoolingDown(tombstoned(lostBid), before)
+	g.Expect(cooling).To(BeTrue())
+	g.Expect(stone.Outcome).To(Equal(lostBid.Outcome))
+	_, cooling = CoolingDown(tombstoned(lostBid), after)
+	g.Expect(cooling).To(BeFalse())
+	_, cooling = CoolingDown(nil, before)
+	g.Expect(cooling).To(BeFalse(), "without a Lease nothing is forbidden")
+	held := tombstoned(lostBid)
+	held.Spec.HolderIdentity = new("scanner/a_b")
+	_, cooling = CoolingDown(held, before)
+	g.Expect(cooling).To(BeFalse(), "a holder has looked at it already")
+}
