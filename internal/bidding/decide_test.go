@@ -115,6 +115,19 @@ func TestDecide(t *testing.T) {
 		},
 
 		{
+			"a failed lookup tells nothing of earlier Bids",
+			toPlace(func(f *bidding.Owned) { f.EarlierBids = true }, looked(bidding.VerdictFailed)),
+			recorded(bidding.FactEarlierUnresolved, 0),
+		},
+		{
+			"two open bids cannot be told apart", toPlace(unknownOutcome, withClass(onebidv1.ClassNone), looked(bidding.VerdictAmbiguous)),
+			recorded(bidding.FactAmbiguous, 1),
+		},
+		{
+			"the account has another bid",
+			toPlace(unknownOutcome, looked(bidding.VerdictExisting)), recorded(bidding.FactExistingBid, 1),
+		},
+		{
 			"an unknown outcome settles first",
 			toPlace(unknownOutcome, func(f *bidding.Owned) { f.Settled = false }), step(bidding.StepAwaitSettle),
 		},
