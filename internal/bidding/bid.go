@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
+	"github.com/onebid-dev/onebid/internal/text"
 )
 
 // KeyOf returns the posting that a Bid is for.
@@ -119,5 +120,5 @@ func AnswerWord(answer string) string {
 }
 
 func givenAnswer(bid *onebidv1.Bid) string {
-	return clean(bid.Annotations[onebidv1.AnnotationResolve], maxAnswer)
+	return text.Cut(bid.Annotations[onebidv1.AnnotationResolve], maxAnswer)
 }

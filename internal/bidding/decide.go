@@ -108,7 +108,7 @@ const (
 	FactAbsent Fact = "Absent"
 	// FactExistingBid: the account has another bid on the posting.
 	FactExistingBid Fact = "ExistingBid"
-	// FactAmbiguous: more than one open bid of the account is there, and none can be told to be ours.
+	// FactAmbiguous: more than one open bid of the account is there, and none is known to be ours.
 	FactAmbiguous Fact = "Ambiguous"
 	// FactAbsenceUnproven: the lookup shows nothing, which proves nothing in class None.
 	FactAbsenceUnproven Fact = "AbsenceUnproven"
@@ -120,7 +120,7 @@ const (
 	FactUnresolved Fact = "Unresolved"
 	// FactEarlierUnresolved: what earlier Bids left could not be looked up for now.
 	FactEarlierUnresolved Fact = "EarlierUnresolved"
-	// FactEarlierAmbiguous: an earlier Bid may have left a bid that cannot be told from others.
+	// FactEarlierAmbiguous: an earlier Bid may have left a bid that cannot be distinguished from others.
 	FactEarlierAmbiguous Fact = "EarlierAmbiguous"
 )
 
@@ -192,7 +192,7 @@ func decidePlace(f Owned) Step {
 		return dropPlan(f)
 	}
 	attempt := bid.Attempts + 1
-	// Without stored keys, what is open before our first call is told from ours by that: it ends the Bid as a Duplicate.
+	// Without stored keys, a bid that is open before our first call is not ours: it ends the Bid as a Duplicate.
 	preflight := f.Class == onebidv1.ClassNone || f.Preflight || f.Inherited || !f.StoresKey
 	switch {
 	case !preflight, f.Lookup == VerdictAbsent:

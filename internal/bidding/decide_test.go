@@ -110,7 +110,7 @@ func TestDecide(t *testing.T) {
 			step(bidding.StepWithdrawEarlier),
 		},
 		{
-			"what cannot be told from others is a person's matter",
+			"what cannot be distinguished from others is a person's matter",
 			toPlace(func(f *bidding.Owned) { f.EarlierBids = true }, looked(bidding.VerdictExisting)), recorded(bidding.FactEarlierAmbiguous, 0),
 		},
 
@@ -120,7 +120,7 @@ func TestDecide(t *testing.T) {
 			recorded(bidding.FactEarlierUnresolved, 0),
 		},
 		{
-			"two open bids cannot be told apart", toPlace(unknownOutcome, withClass(onebidv1.ClassNone), looked(bidding.VerdictAmbiguous)),
+			"two open bids cannot be distinguished", toPlace(unknownOutcome, withClass(onebidv1.ClassNone), looked(bidding.VerdictAmbiguous)),
 			recorded(bidding.FactAmbiguous, 1),
 		},
 		{
@@ -148,7 +148,7 @@ func TestDecide(t *testing.T) {
 		},
 		{"a failed lookup tells nothing", toPlace(unknownOutcome, looked(bidding.VerdictFailed)), recorded(bidding.FactUnresolved, 1)},
 		{
-			"without a connection a person is told",
+			"without a connection the Bid says so",
 			toPlace(unknownOutcome, func(f *bidding.Owned) { f.Connected = false }), step(bidding.StepReportBlocked),
 		},
 		{

@@ -25,7 +25,7 @@ const (
 	VerdictOurs Verdict = "Ours"
 	// VerdictExisting means that MatchResult.Index is open and was not placed by this Bid.
 	VerdictExisting Verdict = "Existing"
-	// VerdictAmbiguous means that several bids are open and none can be told to be ours.
+	// VerdictAmbiguous means that several bids are open and none is known to be ours.
 	VerdictAmbiguous Verdict = "Ambiguous"
 	// VerdictFailed means that the lookup failed, so it shows nothing.
 	VerdictFailed Verdict = "Failed"

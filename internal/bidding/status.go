@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
+	"github.com/onebid-dev/onebid/internal/text"
 )
 
 // maxMessage bounds a condition's message and lastError, in bytes.
@@ -67,7 +68,7 @@ func (e *edit) init() {
 
 func (e *edit) set(kind string, status metav1.ConditionStatus, reason, message string) {
 	meta.SetStatusCondition(&e.status.Conditions, metav1.Condition{
-		Type: kind, Status: status, Reason: reason, Message: cut(message, maxMessage),
+		Type: kind, Status: status, Reason: reason, Message: text.Cut(message, maxMessage),
 		ObservedGeneration: e.bid.Generation, LastTransitionTime: metav1.NewTime(e.now),
 	})
 }
@@ -89,7 +90,7 @@ func (e *edit) current(kind string) *note {
 }
 
 func (e *edit) attempts(operation onebidv1.AttemptOperation, count int32, next time.Time, lastError string) {
-	e.status.Attempts = &onebidv1.BidAttempts{Operation: operation, Count: count, LastError: cut(lastError, maxMessage)}
+	e.status.Attempts = &onebidv1.BidAttempts{Operation: operation, Count: count, LastError: text.Cut(lastError, maxMessage)}
 	if !next.IsZero() {
 		// Times in the API have whole seconds; rounding up never shortens a Retry-After.
 		at := metav1.NewTime(next.Add(time.Second - 1).Truncate(time.Second))

@@ -7,6 +7,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	onebidv1 "github.com/onebid-dev/onebid/api/v1alpha1"
+	"github.com/onebid-dev/onebid/internal/text"
 )
 
 // Denied says why the Bid may not be placed; a Denial with an outcome ends it.
@@ -56,10 +57,10 @@ func Waiting(marketplace, reason string, wait time.Duration) Change {
 			// Of a Bid that did not ask itself; PlaceFailed is for the one that did.
 			onebidv1.ReasonQuotaExhausted: "has no bids left for the account",
 		}[reason]
-		text := fmt.Sprintf("Marketplace %q %s: this bid waits at least %s; see status.rateLimit and status.breaker of the Marketplace",
+		message := fmt.Sprintf("Marketplace %q %s: this bid waits at least %s; see status.rateLimit and status.breaker of the Marketplace",
 			marketplace, cause, max(wait.Round(time.Second), time.Second))
-		e.set(onebidv1.ConditionPlaced, metav1.ConditionFalse, reason, text)
-		e.reconciling = &note{onebidv1.ReasonProgressing, text}
+		e.set(onebidv1.ConditionPlaced, metav1.ConditionFalse, reason, message)
+		e.reconciling = &note{onebidv1.ReasonProgressing, message}
 	}}
 }
 
@@ -92,11 +93,11 @@ func boundedPreview(preview *onebidv1.BidPreview) *onebidv1.BidPreview {
 		return nil
 	}
 	out := preview.DeepCopy()
-	out.URL, out.Body = clean(out.URL, maxPreviewURL), clean(out.Body, maxPreviewBody)
+	out.URL, out.Body = text.Cut(out.URL, maxPreviewURL), text.Cut(out.Body, maxPreviewBody)
 	out.Headers = out.Headers[:min(len(out.Headers), maxPreviewHeaders)]
 	for i := range out.Headers {
 		if value := out.Headers[i].Value; value != nil {
-			cleaned := clean(*value, maxPreviewValue)
+			cleaned := text.Cut(*value, maxPreviewValue)
 			out.Headers[i].Value = &cleaned
 		}
 	}

@@ -19,7 +19,7 @@ var classes = [...]onebidv1.MarketplaceClass{
 	idempotencyKey: onebidv1.ClassIdempotencyKey, uniquePerPosting: onebidv1.ClassUniquePerPosting, none: onebidv1.ClassNone,
 }
 
-// class is what the decisions are told. Without the rule that burns keys, theirs is another one.
+// class is what the decisions get. Without the rule that burns keys, theirs is another one.
 func (t *turn) class() onebidv1.MarketplaceClass {
 	if t.c.without.keyNotBurned && t.c.class == idempotencyKey {
 		return onebidv1.ClassUniquePerPosting
@@ -214,9 +214,9 @@ func (t *turn) reply() {
 	t.s.coverHidden()
 	f := t.facts()
 	f.Reply, f.Attempt = bidding.Reply(onebidv1.ErrorAlreadyExists), int32(m.attempt)
-	t.say("is told that there is a bid already")
+	t.say("learns that there is a bid already")
 	if id > 0 {
-		t.said = "is told that its bid is placed"
+		t.said = "learns that its bid is placed"
 		m.flights[m.live.uid].learned = id
 		f.Reply = bidding.ReplySuccess
 	}

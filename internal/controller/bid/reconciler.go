@@ -42,7 +42,7 @@ type Options struct {
 	Members Members
 	// Connections to marketplaces, by the Marketplace's name.
 	Connections *account.Registry
-	// Postings are told what became of their bids.
+	// Postings record what became of their bids.
 	Postings PostingLog
 	// Events are for people.
 	Events EventRecorder

@@ -92,7 +92,7 @@ func (c commits) tryStatus(ctx context.Context, read *onebidv1.Bid, change biddi
 	return err
 }
 
-// reread fetches the version that a conflict told of, when the change may be added to it.
+// reread fetches the version behind a conflict, when the change may be added to it.
 func (c commits) reread(ctx context.Context, read *onebidv1.Bid, learned bool) (*onebidv1.Bid, error) {
 	fresh := &onebidv1.Bid{}
 	err := c.Live.Get(ctx, client.ObjectKeyFromObject(read), fresh)

@@ -59,7 +59,7 @@ func (st steps) record(o *owned, step bidding.Step) effect {
 		change := bidding.Undecidable(map[bidding.Fact]string{
 			bidding.FactAmbiguous:        "A place call may have taken effect, and more than one open bid of the account is on the posting",
 			bidding.FactAbsenceUnproven:  "A place call may have taken effect; the marketplace shows no bid, which proves nothing there",
-			bidding.FactEarlierAmbiguous: "An earlier Bid on this posting may have left a bid there that cannot be told from others",
+			bidding.FactEarlierAmbiguous: "An earlier Bid on this posting may have left a bid there that cannot be distinguished from others",
 		}[step.Fact])
 		return effect{change: &change}
 	}
